@@ -1,0 +1,330 @@
+/*
+ * jobhost plugin ABI, version 1. SPDX-License-Identifier: Apache-2.0
+ * This file is all a plugin needs; it is C99 and includes nothing but <stddef.h> and <stdint.h>.
+ *
+ * Rules of the boundary
+ *  1. Only fixed-width integers, double, pointers and structs of those cross it. Enumerations travel as int32_t;
+ *     unknown values must be tolerated.
+ *  2. A jh_str is {data, len}, UTF-8, not NUL-terminated; {NULL, 0} is empty. Documents are JSON. Times are int64_t
+ *     milliseconds since the Unix epoch.
+ *  3. Borrowed, never owned: what you receive is valid until the call you are in returns, except where tagged [job]
+ *     (until run() returns) or [module] (until the process ends). What you pass is copied before the call returns.
+ *     Nothing allocated on one side is freed on the other.
+ *  4. No function pointer here may throw.
+ *  5. Fallible functions return jh_result: JH_OK or a negative JH_E_*. The text is fetched with last_error(job).
+ *  6. Thread tags: [init] during init(); [job-thread] the thread run() was called on; [any] any thread of the plugin;
+ *     [async] called by the host on a thread of its own, beside run(). Functions that take a jh_job* are [any] while
+ *     run() is active and answer JH_E_MISUSE (or the empty value) with a job that has ended.
+ *  7. The first member of every struct except jh_str is uint32_t struct_size, filled by JH_INIT(type). A member lies
+ *     beyond what the other side knows when its end is past struct_size: ask with JH_HAS before using it.
+ *  8. Structs only grow at the end; ids, codes and meanings are never reused.
+ *  9. A plugin exports exactly one symbol, jobhost_plugin_entry_v1, and imports none from jobhost.
+ * 10. A plugin changes no process state: signal handlers, umask, working directory, locale, environment, rlimits, atexit.
+ */
+#ifndef JOBHOST_ABI_H
+#define JOBHOST_ABI_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define JH_ABI_MAJOR 1u
+#define JH_ABI_MINOR 0u
+
+#if defined(_WIN32)
+#define JH_CALL __cdecl
+#define JH_EXPORT __declspec(dllexport)
+#else
+#define JH_CALL
+#define JH_EXPORT __attribute__((visibility("default")))
+#endif
+
+#if defined(__cplusplus) && (__cplusplus >= 201703L || (defined(_MSVC_LANG) && _MSVC_LANG >= 201703L))
+#define JH_NOEXCEPT noexcept
+#else
+#define JH_NOEXCEPT
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ------------------------------------------------------------------------------------------------ results, strings */
+typedef int32_t jh_result;
+#define JH_OK 0
+#define JH_E_FAILED (-1)       /* the work failed; from run(): set_error was called */
+#define JH_E_CANCELLED (-2)    /* the job was asked to stop */
+#define JH_E_INVALID (-3)      /* an argument is wrong */
+#define JH_E_DENIED (-4)       /* not permitted by the manifest or the host's policy */
+#define JH_E_NOT_FOUND (-5)
+#define JH_E_LIMIT (-6)        /* too large, too many */
+#define JH_E_IO (-7)
+#define JH_E_TIMEOUT (-8)
+#define JH_E_UNSUPPORTED (-9)
+#define JH_E_MISUSE (-10)      /* a bug in the plugin: a job that has ended, a closed handle */
+#define JH_E_AGAIN (-11)       /* not now: try later */
+#define JH_E_SUSPENDED (-12)   /* from run(): run me again when my children have ended */
+
+typedef struct jh_str {
+  const char *data;
+  size_t len;
+} jh_str;
+
+/* One attempt of one job. Opaque, never to be dereferenced; carries a tag the host checks on each call. */
+typedef struct jh_job jh_job;
+
+/* jh_error.error_class */
+#define JH_CLASS_BAD_INPUT 1   /* the params or inputs are wrong: never retried */
+#define JH_CLASS_TRANSIENT 2   /* try again */
+#define JH_CLASS_PERMANENT 3   /* trying again cannot help */
+#define JH_CLASS_RESOURCE 4    /* memory, disk, quota */
+#define JH_CLASS_DENIED 5
+#define JH_CLASS_UPSTREAM 6    /* another service failed */
+#define JH_CLASS_INTERNAL 9    /* a bug */
+
+typedef struct jh_error {
+  uint32_t struct_size;
+  int32_t error_class;         /* JH_CLASS_* */
+  int64_t retry_after_ms;      /* -1: none. Honoured for classes 2, 4 and 6 within the job's retry policy */
+  jh_str code;                 /* stable, machine-readable: "http.404", "pdf.encrypted" */
+  jh_str message;              /* for people, one sentence */
+  jh_str details_json;         /* a JSON value, or empty */
+} jh_error;
+
+/* ------------------------------------------------------------------------------------------------ the host's side */
+/* jh_host.flags */
+#define JH_HOST_ISOLATED 1u    /* in a process of its own */
+#define JH_HOST_SANDBOXED 2u   /* file tree and system calls are restricted */
+#define JH_HOST_CHECKER 4u     /* run by the conformance checker */
+#define JH_HOST_DEBUG 8u       /* run in the foreground for debugging */
+
+/* cancelled() */
+#define JH_CANCEL_NO 0
+#define JH_CANCEL_USER 1
+#define JH_CANCEL_DEADLINE 2
+#define JH_CANCEL_SHUTDOWN 3
+
+/* log() */
+#define JH_LOG_TRACE 0
+#define JH_LOG_DEBUG 1
+#define JH_LOG_INFO 2
+#define JH_LOG_WARN 3
+#define JH_LOG_ERROR 4
+#define JH_LOG_FATAL 5
+
+typedef struct jh_host {       /* [module] lifetime */
+  uint32_t struct_size;
+  uint32_t abi_major;
+  uint32_t abi_minor;
+  uint32_t flags;              /* JH_HOST_* */
+  /* [any][job] The params: a JSON document, valid against the job type's schema. Empty with a job that has ended. */
+  jh_str(JH_CALL *params)(jh_job *job) JH_NOEXCEPT;
+  /* [any][job] JSON object: id, type, attempt, max_attempts, deadline_ms, priority, parent, tags, resumed, limits. */
+  jh_str(JH_CALL *info)(jh_job *job) JH_NOEXCEPT;
+  /* [any; does not block, about 1 ns] JH_CANCEL_*: whether and why this attempt should stop. */
+  int32_t(JH_CALL *cancelled)(jh_job *job) JH_NOEXCEPT;
+  /* [any] One line (or a few) of UTF-8 into the job's log; cut at 16 KiB, limited per second with a summary of what was
+     dropped. job may be NULL during init(). */
+  void(JH_CALL *log)(jh_job *job, int32_t level, jh_str text) JH_NOEXCEPT;
+  /* [any] How far the job is. total <= 0: indeterminate. Coalesced to 20 a second; the last value always arrives. NaN,
+     infinite and negative numbers count as 0. Answers JH_E_CANCELLED once the job should stop. */
+  jh_result(JH_CALL *progress)(jh_job *job, double done, double total, jh_str note) JH_NOEXCEPT;
+  /* [any] Sets `key` of the job's notes object to a JSON value, durably; an event; never coalesced, may wait for the
+     host. The key is 1 to 255 bytes. */
+  jh_result(JH_CALL *note)(jh_job *job, jh_str key, jh_str json) JH_NOEXCEPT;
+  /* [any] The job's result, a JSON value; the last call wins. JH_E_LIMIT when it is over the host's limit. */
+  jh_result(JH_CALL *set_result)(jh_job *job, jh_str json) JH_NOEXCEPT;
+  /* [any] Why the job fails; the last call wins; counts when run() returns JH_E_FAILED. */
+  jh_result(JH_CALL *set_error)(jh_job *job, const jh_error *error) JH_NOEXCEPT;
+  /* [any] Text for the last failing call on this thread; valid until this thread's next call to the host. */
+  jh_str(JH_CALL *last_error)(jh_job *job) JH_NOEXCEPT;
+  /* [any][module] "jobhost.output/1" and so on; NULL when this host does not have it or does not permit it. */
+  const void *(JH_CALL *get_extension)(const char *id)JH_NOEXCEPT;
+} jh_host;
+
+/* ------------------------------------------------------------------------------------------------ the plugin's side */
+/* jh_job_type.flags */
+#define JH_TYPE_REENTRANT 1u   /* several run() at once are allowed */
+#define JH_TYPE_IDEMPOTENT 2u  /* running it twice does no harm */
+
+typedef struct jh_job_type {
+  uint32_t struct_size;
+  uint32_t flags;              /* JH_TYPE_* */
+  const char *name;            /* [module] NUL-terminated; must appear in the manifest */
+  /* [job-thread] Runs one attempt, however long it takes; polls cancelled(). JH_OK: set_result was called (else the
+     result is null); JH_E_FAILED: set_error was called; JH_E_CANCELLED; JH_E_SUSPENDED. Anything else is a failure. */
+  jh_result(JH_CALL *run)(jh_job *job) JH_NOEXCEPT;
+} jh_job_type;
+
+typedef struct jh_module {
+  uint32_t struct_size;
+  uint32_t abi_major;          /* JH_ABI_MAJOR the plugin was built with */
+  uint32_t abi_minor;          /* JH_ABI_MINOR the plugin was built with; informational */
+  uint32_t abi_min_minor;      /* the lowest minor that has what the plugin uses */
+  const void *manifest;        /* [module] address of the embedded note: keeps it linked, checked against the file */
+  /* [init] Once, before any job; < 1 s, leaves no thread behind. host stays valid. May be NULL. A refusal says why
+     with host->log(NULL, JH_LOG_ERROR, …). */
+  jh_result(JH_CALL *init)(const jh_host *host, jh_str plugin_dir) JH_NOEXCEPT;
+  /* [job-thread] Best effort, not called on a kill. May be NULL. */
+  void(JH_CALL *deinit)(void) JH_NOEXCEPT;
+  /* [any][module] The job types by index from 0; NULL past the end. */
+  const jh_job_type *(JH_CALL *job_type)(uint32_t index)JH_NOEXCEPT;
+  /* [any][module] Plugin-side extensions by id; NULL for an unknown one. May be NULL. */
+  const void *(JH_CALL *get_extension)(const char *id)JH_NOEXCEPT;
+} jh_module;
+
+/* The one export. Must do nothing but return a static pointer; NULL refuses this host. */
+#define JH_ENTRY_SYMBOL "jobhost_plugin_entry_v1"
+typedef const jh_module *(JH_CALL *jh_entry_fn)(const jh_host *host)JH_NOEXCEPT;
+JH_EXPORT const jh_module *JH_CALL jobhost_plugin_entry_v1(const jh_host *host) JH_NOEXCEPT;
+
+/* ------------------------------------------------------------------------------------------------ jobhost.output/1 */
+/* Files a job makes. They become visible together, when the attempt succeeds.
+   A name is a relative path with '/' between parts: UTF-8, no control character, no empty, "." or ".." part, no part
+   that begins with ".jh-", at most 255 bytes a part, 8 parts, 1024 bytes in all. */
+#define JH_EXT_OUTPUT "jobhost.output/1"
+typedef struct jh_output jh_output;  /* an output being written; opaque; ended by commit, abort or the end of run() */
+typedef struct jh_output_v1 {
+  uint32_t struct_size;
+  uint32_t reserved;
+  /* [any][job] Absolute folder for libraries that want a path. What is written there counts only once published. */
+  jh_str(JH_CALL *dir)(jh_job *job) JH_NOEXCEPT;
+  /* [any] Begins the output `name`; media_type may be empty. JH_E_INVALID: the name; JH_E_LIMIT: too many. */
+  jh_result(JH_CALL *create)(jh_job *job, jh_str name, jh_str media_type, jh_output **out) JH_NOEXCEPT;
+  /* [any, one thread at a time for one output] Appends bytes. JH_E_LIMIT: over the job's quota. */
+  jh_result(JH_CALL *write)(jh_output *out, const void *data, size_t len) JH_NOEXCEPT;
+  /* [any] Finishes it and replaces an earlier output of that name; the handle ends whatever the result. */
+  jh_result(JH_CALL *commit)(jh_output *out) JH_NOEXCEPT;
+  /* [any] Drops it; the handle ends. */
+  jh_result(JH_CALL *abort)(jh_output *out) JH_NOEXCEPT;
+  /* [any] Makes the regular file at `name` below dir() an output. json: {"media_type": "…"} or empty. */
+  jh_result(JH_CALL *publish)(jh_job *job, jh_str name, jh_str json) JH_NOEXCEPT;
+  /* [any] Asks whether `bytes` more fit the job's quota and the disk: JH_OK or JH_E_LIMIT. */
+  jh_result(JH_CALL *reserve)(jh_job *job, int64_t bytes) JH_NOEXCEPT;
+} jh_output_v1;
+
+/* ------------------------------------------------------------------------------------------------ jobhost.input/1 */
+/* Files given to the job: uploads and parents' outputs, read-only, staged before run(). */
+#define JH_EXT_INPUT "jobhost.input/1"
+typedef struct jh_input jh_input;    /* an open input; opaque; ended by close or the end of run() */
+typedef struct jh_input_v1 {
+  uint32_t struct_size;
+  uint32_t reserved;
+  /* [any][job] JSON array of {"name", "media_type", "size_bytes"}. */
+  jh_str(JH_CALL *list)(jh_job *job) JH_NOEXCEPT;
+  /* [any][job] *path: absolute path of the input `name`, for libraries that want one. JH_E_NOT_FOUND. */
+  jh_result(JH_CALL *path)(jh_job *job, jh_str name, jh_str *path) JH_NOEXCEPT;
+  /* [any] Opens it for reading. JH_E_NOT_FOUND. */
+  jh_result(JH_CALL *open)(jh_job *job, jh_str name, jh_input **in) JH_NOEXCEPT;
+  /* [any, one thread at a time for one input] Up to len bytes; *got is 0 at the end. */
+  jh_result(JH_CALL *read)(jh_input *in, void *buffer, size_t len, size_t *got) JH_NOEXCEPT;
+  jh_result(JH_CALL *size)(jh_input *in, int64_t *bytes) JH_NOEXCEPT;
+  jh_result(JH_CALL *close)(jh_input *in) JH_NOEXCEPT;
+} jh_input_v1;
+
+/* ------------------------------------------------------------------------------------------------ jobhost.temp/1 */
+#define JH_EXT_TEMP "jobhost.temp/1"
+typedef struct jh_temp_v1 {
+  uint32_t struct_size;
+  uint32_t reserved;
+  /* [any][job] Absolute path of a private folder, empty at first, wiped when the job ends; counts against the quota. */
+  jh_str(JH_CALL *dir)(jh_job *job) JH_NOEXCEPT;
+} jh_temp_v1;
+
+/* ------------------------------------------------------------------------------------------------ jobhost.config/1 */
+#define JH_EXT_CONFIG "jobhost.config/1"
+typedef struct jh_config_v1 {
+  uint32_t struct_size;
+  uint32_t reserved;
+  /* [any][job] The plugin's configuration: a JSON object, valid against config_schema; "{}" when there is none. */
+  jh_str(JH_CALL *config)(jh_job *job) JH_NOEXCEPT;
+  /* [any][job] A secret the manifest declares. JH_E_DENIED: not declared or not granted; JH_E_NOT_FOUND: not set.
+     Never log it; the host redacts it from logs where it can. */
+  jh_result(JH_CALL *secret)(jh_job *job, jh_str name, jh_str *value) JH_NOEXCEPT;
+} jh_config_v1;
+
+/* ------------------------------------------------------------------------------------------------ jobhost.cancel/1 */
+#define JH_EXT_CANCEL "jobhost.cancel/1"
+typedef void(JH_CALL *jh_cancel_fn)(void *context, int32_t reason) JH_NOEXCEPT;
+typedef struct jh_cancel_v1 {
+  uint32_t struct_size;
+  uint32_t reserved;
+  /* [any] Calls fn once [async] when the job is asked to stop; at once when it already was. fn must be short. */
+  jh_result(JH_CALL *on_cancel)(jh_job *job, jh_cancel_fn fn, void *context, uint64_t *token) JH_NOEXCEPT;
+  /* [any] Takes it back. When this returns, fn is not running and will not run (from within fn: returns at once). */
+  jh_result(JH_CALL *remove)(jh_job *job, uint64_t token) JH_NOEXCEPT;
+  /* [any][job] A file descriptor for poll(), readable once the job is asked to stop; never read or close it. -1: none. */
+  int64_t(JH_CALL *wait_handle)(jh_job *job) JH_NOEXCEPT;
+} jh_cancel_v1;
+
+/* ------------------------------------------------------------------------------------------------ jobhost.children/1 */
+#define JH_EXT_CHILDREN "jobhost.children/1"
+#define JH_WAIT_ALL 0
+#define JH_WAIT_ANY 1
+typedef struct jh_children_v1 {
+  uint32_t struct_size;
+  uint32_t reserved;
+  /* [any] Makes a job below this one. options_json: {"priority": n, "dedupe_key": "…", "queue_key": "…",
+     "max_attempts": n, "timeout_ms": n, "delay_ms": n, "tags": […], "inherit_inputs": bool} or empty. With a dedupe_key
+     a second submit, also by a later attempt, answers the child made first. Children live on when this attempt fails. */
+  jh_result(JH_CALL *submit)(jh_job *job, jh_str type, jh_str params_json, jh_str options_json,
+                             int64_t *id) JH_NOEXCEPT;
+  /* [any] Blocks until all (any) of the n children have ended; n = 0: all children of this job. timeout_ms < 0: no limit.
+     JH_E_TIMEOUT, JH_E_CANCELLED; JH_E_LIMIT when nested too deep. Better: save a checkpoint and return JH_E_SUSPENDED
+     from run(), which holds no slot while the children run. */
+  jh_result(JH_CALL *wait)(jh_job *job, const int64_t *ids, uint32_t n, int32_t mode, int64_t timeout_ms) JH_NOEXCEPT;
+  /* [any][job] *json: {"id", "type", "state", "result", "error"} of a child. JH_E_AGAIN while it has not ended. */
+  jh_result(JH_CALL *result)(jh_job *job, int64_t id, jh_str *json) JH_NOEXCEPT;
+  /* [any] Asks a child to stop. */
+  jh_result(JH_CALL *cancel)(jh_job *job, int64_t id) JH_NOEXCEPT;
+} jh_children_v1;
+
+/* ------------------------------------------------------------------------------------------------ jobhost.checkpoint/1 */
+#define JH_EXT_CHECKPOINT "jobhost.checkpoint/1"
+typedef struct jh_checkpoint_v1 {
+  uint32_t struct_size;
+  uint32_t reserved;
+  /* [any] Keeps up to 16 MiB for this job's next attempt, durably; the last one wins. Put a version into it. */
+  jh_result(JH_CALL *save)(jh_job *job, const void *data, size_t len) JH_NOEXCEPT;
+  /* [any][job] What an earlier attempt (or this one) saved. JH_E_NOT_FOUND: nothing. */
+  jh_result(JH_CALL *load)(jh_job *job, const void **data, size_t *len) JH_NOEXCEPT;
+} jh_checkpoint_v1;
+
+/* ------------------------------------------------------------------------------------------------ the manifest note */
+/* The manifest is JSON in an ELF note: section ".note.jobhost" in a PT_NOTE segment, owner "JobHost", type 1, read by the
+   host without loading the file. The descriptor is the JSON text, NUL-terminated (the NUL counts in descsz). */
+#define JH_NOTE_SECTION ".note.jobhost"
+#define JH_NOTE_OWNER "JobHost"
+#define JH_NOTE_TYPE 1u
+
+/* Defines `static const struct … symbol` holding the note; use once, at file scope, with a string literal:
+     JH_MANIFEST_NOTE(my_manifest, "{\"manifest\": 1, …}");
+   and set jh_module.manifest = &my_manifest. */
+#define JH_MANIFEST_NOTE(symbol, json)                                                              \
+  static const struct symbol##_note_s {                                                             \
+    uint32_t namesz, descsz, type;                                                                  \
+    char name[8];                                                                                   \
+    char desc[sizeof(json)];                                                                        \
+  } symbol __attribute__((section(JH_NOTE_SECTION), aligned(4), used)) = {8u, sizeof(json), JH_NOTE_TYPE, \
+                                                                          JH_NOTE_OWNER, json}
+
+/* ------------------------------------------------------------------------------------------------ helpers */
+/* Whether the struct at p (of type `type`) reaches to `member` and the member, a pointer, is set. */
+#define JH_HAS(p, type, member) \
+  ((p) != NULL && (p)->struct_size >= offsetof(type, member) + sizeof((p)->member) && (p)->member != NULL)
+
+#ifdef __cplusplus
+}  // extern "C"
+
+/// A zeroed struct of the ABI with its size filled in.
+template <class T>
+constexpr T jh_init() JH_NOEXCEPT {
+  T value{};
+  value.struct_size = static_cast<uint32_t>(sizeof(T));
+  return value;
+}
+#define JH_INIT(type) (::jh_init<type>())
+#else
+#define JH_INIT(type) ((type){.struct_size = (uint32_t)sizeof(type)})
+#endif
+
+#endif /* JOBHOST_ABI_H */
