@@ -74,6 +74,12 @@ struct ChildCounters {
   bool operator==(const ChildCounters&) const = default;
 };
 
+/// What failed or canceled children mean for a parent whose own step succeeded.
+enum class ChildFailure : int {
+  Ignore = 0,  ///< the parent succeeds; its counters show the failures (lncrawl's rule)
+  Fail = 1,    ///< the parent fails with code "children_failed"
+};
+
 struct Progress {
   double fraction = 0.0;  ///< 0..1; -1 when indeterminate
   double done = 0.0;      ///< as the plugin counts
@@ -102,6 +108,7 @@ struct JobDraft {
   std::string webhook_json;            ///< empty: none
   std::string dedupe_key;              ///< among the children of one parent: a re-run attempt finds its child again
   std::string input_id;                ///< uploaded inputs this job takes over; empty: none
+  ChildFailure child_failure = ChildFailure::Ignore;
 };
 
 /// A job as stored.
@@ -141,6 +148,7 @@ struct Job {
   std::optional<JobError> error;       ///< of the last failed attempt
   std::string webhook_json;
   std::string input_id;
+  ChildFailure child_failure = ChildFailure::Ignore;
   Usage usage;                         ///< of the last attempt
   std::optional<ProcessExit> exit;
   std::vector<Output> outputs;

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/job.hpp"
+#include "core/result.hpp"
+#include "dispatch/job_runner.hpp"
+
+namespace jobhost::pool {
+
+/// What a running attempt may ask of the host (the SDK's extensions), behind an interface that services/ implements.
+/// Called on the pool's reactor thread; must not block; `done` may be called on any thread, once. The pool checks the
+/// plugin's permissions before calling.
+class AttemptServices {
+ public:
+  template <class T>
+  using Done = std::function<void(core::Result<T>)>;
+
+  struct Caller {
+    core::JobId job;
+    store::LeaseToken lease = 0;
+    std::string type;
+    std::string plugin;
+    std::string owner;
+    int depth = 0;
+  };
+  struct ChildState {
+    core::JobId id;
+    core::JobState state = core::JobState::Queued;
+    std::string result_json;
+    std::optional<core::JobError> error;
+  };
+
+  virtual ~AttemptServices() = default;
+
+  /// `request_json`: {"type","params","priority"?,"dedupe_key"?,"run_at_ms"?,"on_child_failure"?,"tags"?}.
+  virtual void submitChild(const Caller& caller, std::string request_json, Done<core::JobId> done) = 0;
+  virtual void childStates(const Caller& caller, std::vector<core::JobId> ids, Done<std::vector<ChildState>> done) = 0;
+  /// Answers when all (or, with `any`, one) of the children have ended, or after `timeout`; with the states then.
+  virtual void awaitChildren(const Caller& caller, std::vector<core::JobId> ids, bool any, core::Millis timeout,
+                             Done<std::vector<ChildState>> done) = 0;
+  virtual void cancelChild(const Caller& caller, core::JobId id, Done<void> done) = 0;
+  virtual void saveCheckpoint(const Caller& caller, std::string bytes, Done<void> done) = 0;
+  virtual void loadCheckpoint(const Caller& caller, Done<std::optional<std::string>> done) = 0;
+  /// The plugin's configuration as a JSON object (from the `plugin.<id>` section), "{}" when none.
+  virtual void config(const Caller& caller, Done<std::string> done) = 0;
+  /// NotFound when the operator has not set it; PermissionDenied when the manifest did not ask for it.
+  virtual void secret(const Caller& caller, std::string name, Done<std::string> done) = 0;
+};
+
+}  // namespace jobhost::pool

@@ -1,0 +1,241 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/clock.hpp"
+#include "core/event.hpp"
+#include "core/job.hpp"
+#include "core/result.hpp"
+
+namespace jobhost::store {
+
+/// What submit() made or found.
+struct Submitted {
+  core::JobId id;
+  core::JobState state = core::JobState::Queued;
+  bool existing = false;  ///< unique_key, dedupe_key or an Idempotency-Key named a job that was there already
+};
+
+/// A client's promise that two requests with the same key are one (Idempotency-Key).
+struct Idempotency {
+  std::string principal;
+  std::string key;
+  std::string request_digest;  ///< of the body: the same key with another body is a Conflict
+  core::Millis keep{24 * 3600 * 1000};
+};
+
+struct SubmitOptions {
+  std::optional<Idempotency> idempotency;
+  std::int64_t max_queued_per_type = 0;   ///< queued jobs of a type beyond which submit answers Exhausted; 0: no limit
+  std::int64_t max_queued_per_owner = 0;  ///< the same per principal
+};
+
+/// Names one claim of one job. A job rescued and claimed again has another token, so a late report is recognised.
+using LeaseToken = std::int64_t;
+
+struct TypeQuota {
+  std::string type;
+  int max = 0;
+};
+
+/// What the dispatcher could run now. It stands in the store until jobs for it exist, so nobody polls: a job submitted
+/// while a request stands is claimed in the commit that stores it.
+struct ClaimRequest {
+  std::uint64_t generation = 0;  ///< increasing; a newer request replaces an older one
+  std::uint64_t seen = 0;        ///< generation of the last ClaimBatch the caller has processed (see JobStore::claim)
+  std::vector<TypeQuota> quotas; ///< types not named are not claimed
+  int total = 0;                 ///< over all types
+  int max_per_key = 1;           ///< jobs of one queue key that may run at once
+  core::Millis lease{30'000};
+};
+
+/// A job given to this host to run, as far as running it needs.
+struct ClaimedJob {
+  core::JobId id;
+  LeaseToken lease = 0;
+  std::string type;
+  std::string params_json;
+  int priority = 0;
+  int attempt = 1;
+  int retries = 0;
+  int max_attempts = 1;
+  core::Backoff backoff;
+  core::Millis timeout{0};
+  std::optional<core::JobId> parent;
+  int depth = 0;
+  std::string owner;
+  std::vector<std::string> tags;
+  std::string input_id;
+  bool resumed = false;          ///< run again after SUSPENDED: a checkpoint may exist
+  core::Instant created_at;
+  core::Instant run_at;
+};
+
+struct ClaimBatch {
+  std::uint64_t generation = 0;  ///< of the request that was served
+  std::vector<ClaimedJob> jobs;  ///< in order of dispatch: priority (higher first), run_at, id
+};
+
+enum class OutcomeKind {
+  Succeeded,
+  Failed,     ///< terminal
+  Canceled,
+  Retry,      ///< failed, and queued again at retry_at
+  AwaitChildren,  ///< run() answered SUSPENDED: wait without a slot, then run again (same attempt)
+  Requeue,    ///< not the job's doing (host stops, recalled, runner could not start): queued again, attempt not counted
+};
+
+/// How an attempt ended.
+struct AttemptOutcome {
+  core::JobId id;
+  LeaseToken lease = 0;
+  OutcomeKind kind = OutcomeKind::Failed;
+  std::string result_json;               ///< Succeeded
+  std::optional<core::JobError> error;   ///< Failed, Retry, Canceled
+  core::Instant retry_at;                ///< Retry, Requeue
+  std::optional<core::Instant> started_at;
+  core::Instant finished_at;
+  std::string reason;                    ///< Requeue: "recalled", "shutdown", "plugin_unavailable"
+  core::Usage usage;
+  std::optional<core::ProcessExit> exit;
+  std::vector<core::Output> outputs;     ///< already in the job's output folder
+  std::optional<core::Progress> progress;
+};
+
+/// What settling did: `applied` is false when the lease was no longer the job's (rescued, canceled, deleted).
+struct Settled {
+  core::JobId id;
+  bool applied = false;
+  core::JobState state = core::JobState::Queued;
+};
+
+struct LeaseRef {
+  core::JobId id;
+  LeaseToken lease = 0;
+};
+
+/// Progress and notes of a running attempt, gathered by the caller to a few a second per job.
+struct AttemptUpdate {
+  core::JobId id;
+  LeaseToken lease = 0;
+  std::optional<core::Progress> progress;
+  std::vector<std::pair<std::string, std::string>> notes;  ///< key, JSON value; the value "null" removes the key
+};
+
+/// What time brought about.
+struct TickResult {
+  int promoted = 0;  ///< delayed jobs whose run_at came
+  std::vector<core::JobId> expired;          ///< running jobs whose lease had run out: queued again, or failed
+  std::optional<core::Instant> next_due;     ///< the next run_at ahead or lease end; nullopt: none
+};
+
+enum class CancelOutcome { Canceled, Asked, AlreadyEnded };
+
+struct JobFilter {
+  std::vector<core::JobState> states;   ///< empty: any
+  std::vector<std::string> types;       ///< empty: any
+  std::string owner, batch, tag, queue_key;
+  std::optional<core::JobId> parent;
+  std::optional<bool> roots_only;
+  std::optional<core::Instant> created_after, created_before;
+};
+
+struct Page {
+  std::vector<core::Job> jobs;
+  std::optional<core::JobId> next;  ///< pass as `before` (or `after`) for the next page; nullopt: the end
+};
+
+struct ListOptions {
+  std::optional<core::JobId> cursor;  ///< jobs beyond this id in the order asked for
+  bool ascending = false;             ///< default: newest first
+  int limit = 50;                     ///< 1..1000
+  bool with_documents = true;         ///< params, result, notes, outputs; false leaves them empty
+};
+
+struct StateCounts {
+  std::string type;
+  std::int64_t by_state[core::kJobStateCount] = {};
+};
+
+/// Where jobs live between requests and restarts. The only door to SQL.
+///
+/// Thread-safety: every method may be called from any thread. Each change is one transaction; changes that wait
+/// together share a commit (group commit), and no answer is given before that commit is durable.
+/// Callbacks run on the store's writer thread after the commit: they post a message and return, never block, and never
+/// call a blocking method of the store.
+/// Errors: Unavailable when the database cannot take the change now (disk full, read-only; worth retrying later),
+/// Internal when it answers something the schema forbids (a bug). A failed fsync is fatal: the `on_fatal` option of the
+/// implementation is called and every later change answers Unavailable. Never throws.
+class JobStore {
+ public:
+  template <class T>
+  using Done = std::function<void(core::Result<T>)>;
+  using EventHook = std::function<void(std::span<const core::JobEvent>)>;
+
+  virtual ~JobStore() = default;
+
+  /// Told of every committed event, in order of seq, once, on the writer thread. Set before the first change.
+  virtual void setEventHook(EventHook hook) = 0;
+
+  // ---- jobs come to be
+  /// Stores all drafts or none, in order; returns when they are durable. Errors: Exhausted (queue limits), Conflict
+  /// (Idempotency-Key used with another body), NotFound (parent or depends_on), InvalidArgument (depth limit, parent ended).
+  virtual core::Result<std::vector<Submitted>> submit(std::vector<core::JobDraft> drafts, SubmitOptions options) = 0;
+  virtual void submitAsync(std::vector<core::JobDraft> drafts, SubmitOptions options,
+                           Done<std::vector<Submitted>> done) = 0;
+
+  // ---- the dispatcher's side
+  /// Where claimed jobs are delivered (writer thread, after the commit). Set before the first claim().
+  virtual void setClaimHook(std::function<void(ClaimBatch)> hook) = 0;
+  /// Places or replaces the standing request. It is used up by the first batch it yields. A request whose `seen` is older
+  /// than the last batch delivered was computed without knowing that batch: it is dropped, and the caller, who is about
+  /// to receive the batch, asks again. So no job is ever claimed beyond what the caller can run.
+  virtual void claim(ClaimRequest request) = 0;
+  /// Ends attempts. Terminal moves happen once; counters of ancestors change in the same transaction; parents whose
+  /// children have all ended move on.
+  virtual void settle(std::vector<AttemptOutcome> outcomes, Done<std::vector<Settled>> done) = 0;
+  virtual void update(std::vector<AttemptUpdate> updates, Done<void> done) = 0;
+  /// Extends leases to now + lease; answers those that were no longer held.
+  virtual void renew(std::vector<LeaseRef> leases, core::Millis lease, Done<std::vector<LeaseRef>> done) = 0;
+  /// Promotes delayed jobs that are due and rescues running ones whose lease has run out (queued again while attempts
+  /// are left, else failed with code "lease_expired").
+  virtual void tick(Done<TickResult> done) = 0;
+  /// At start, when no other host can hold a lease: every running job is treated as expired. Blocks until durable.
+  virtual core::Result<TickResult> rescueAll() = 0;
+
+  // ---- callers' commands; each blocks until durable. NotFound for an unknown id.
+  /// Queued, waiting and suspended jobs end at once; a running one is asked (event CancelRequested) and ends when its
+  /// attempt does. Descendants are treated alike. `reason` becomes the error's message.
+  virtual core::Result<CancelOutcome> cancel(core::JobId id, std::string reason) = 0;
+  virtual core::Result<void> retry(core::JobId id) = 0;    ///< failed or canceled → queued; Conflict otherwise
+  virtual core::Result<void> suspend(core::JobId id) = 0;  ///< queued → suspended; running: asked to stop, then suspended
+  virtual core::Result<void> resume(core::JobId id) = 0;
+  virtual core::Result<void> setPriority(core::JobId id, int priority) = 0;
+  virtual core::Result<void> setTags(core::JobId id, std::vector<std::string> tags) = 0;
+  virtual core::Result<void> remove(core::JobId id) = 0;   ///< terminal jobs without live descendants; Conflict otherwise
+  /// Removes terminal root trees that ended before `cutoff`, at most `limit` jobs; answers their ids (files go after).
+  virtual core::Result<std::vector<core::JobId>> purge(core::Instant cutoff, int limit) = 0;
+
+  // ---- checkpoints
+  virtual void saveCheckpoint(LeaseRef lease, std::string bytes, Done<void> done) = 0;
+  virtual core::Result<std::optional<std::string>> loadCheckpoint(core::JobId id) = 0;
+
+  // ---- reading (from a reader connection: sees every commit acknowledged before the call)
+  virtual core::Result<core::Job> get(core::JobId id) = 0;
+  virtual core::Result<Page> list(const JobFilter& filter, const ListOptions& options) = 0;
+  /// Committed events after `after_seq`, of one job or of all, oldest first, at most `limit`.
+  virtual core::Result<std::vector<core::JobEvent>> events(std::int64_t after_seq, std::optional<core::JobId> job,
+                                                           int limit) = 0;
+  virtual core::Result<std::int64_t> lastSeq() = 0;
+  /// Jobs per type and state, from counters kept with each change: costs the same however many jobs there are.
+  virtual core::Result<std::vector<StateCounts>> counts() = 0;
+  /// Whether the store takes changes now (for /readyz).
+  virtual core::Result<void> check() = 0;
+};
+
+}  // namespace jobhost::store

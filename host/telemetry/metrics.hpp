@@ -1,0 +1,51 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <string>
+
+namespace jobhost::telemetry {
+
+/// Every counter the host has: one row here and one in metrics.cpp (name, help). Thread-safe, lock-free.
+enum class Counter {
+  JobsSubmitted, JobsClaimed, JobsSucceeded, JobsFailed, JobsCanceled, JobsRetried, JobsRescued,
+  RunnersStarted, RunnersCrashed, RunnersKilled, RunnerProtocolErrors, LogLinesDropped,
+  StoreCommits, StoreCommands, StoreFailures,
+  HttpRequests, HttpRejected, SseConnections, SseDropped,
+  PluginLoads, PluginRefusals,
+  kCount
+};
+
+/// Values that go up and down.
+enum class Gauge { RunnersAlive, AttemptsRunning, SseWatchers, kCount };
+
+/// Latency histograms (seconds).
+enum class Timer { StoreCommit, SubmitToStart, AttemptDuration, HttpRequest, kCount };
+
+class Metrics {
+ public:
+  void add(Counter counter, std::int64_t by = 1) { counters_[static_cast<std::size_t>(counter)].fetch_add(by, std::memory_order_relaxed); }
+  void set(Gauge gauge, std::int64_t value) { gauges_[static_cast<std::size_t>(gauge)].store(value, std::memory_order_relaxed); }
+  void add(Gauge gauge, std::int64_t by) { gauges_[static_cast<std::size_t>(gauge)].fetch_add(by, std::memory_order_relaxed); }
+  void observe(Timer timer, double seconds);
+  [[nodiscard]] std::int64_t value(Counter counter) const { return counters_[static_cast<std::size_t>(counter)].load(std::memory_order_relaxed); }
+
+  /// Prometheus text exposition format 0.0.4; every name is `jobhost_<what>_<unit>`.
+  [[nodiscard]] std::string expose() const;
+
+ private:
+  static constexpr std::size_t kBuckets = 16;
+  struct Histogram {
+    std::array<std::atomic<std::int64_t>, kBuckets + 1> buckets{};
+    std::atomic<std::int64_t> sum_us{0};
+  };
+  std::array<std::atomic<std::int64_t>, static_cast<std::size_t>(Counter::kCount)> counters_{};
+  std::array<std::atomic<std::int64_t>, static_cast<std::size_t>(Gauge::kCount)> gauges_{};
+  std::array<Histogram, static_cast<std::size_t>(Timer::kCount)> timers_{};
+};
+
+/// The process's one registry: counting is an effect like logging, so it is reached like a logger.
+Metrics& metrics();
+
+}  // namespace jobhost::telemetry
