@@ -8,7 +8,8 @@
 
 namespace jobhost::wire {
 
-/// Appends little-endian fields to a byte string. Strings are u32 length then bytes. Not thread-safe; never throws but bad_alloc.
+/// Appends little-endian fields to a byte string. Strings are u32 length then bytes. Not thread-safe; never throws but
+/// bad_alloc.
 class Encoder {
  public:
   explicit Encoder(std::string& out) : out_(out) {}

@@ -25,31 +25,54 @@ void putHeader(char* at, std::uint32_t length, FrameType type, std::uint16_t fla
 
 }  // namespace
 
-bool isKnown(std::uint16_t type) { return !toString(static_cast<FrameType>(type)).empty(); }
+bool isKnown(std::uint16_t type) {
+  return !toString(static_cast<FrameType>(type)).empty();
+}
 
 std::string_view toString(FrameType type) {
   switch (type) {
-    case FrameType::Hello: return "HELLO";
-    case FrameType::Welcome: return "WELCOME";
-    case FrameType::Load: return "LOAD";
-    case FrameType::Loaded: return "LOADED";
-    case FrameType::LoadFailed: return "LOAD_FAILED";
-    case FrameType::Run: return "RUN";
-    case FrameType::Cancel: return "CANCEL";
-    case FrameType::Recall: return "RECALL";
-    case FrameType::Recalled: return "RECALLED";
-    case FrameType::Done: return "DONE";
-    case FrameType::Call: return "CALL";
-    case FrameType::Return: return "RETURN";
-    case FrameType::Ping: return "PING";
-    case FrameType::Pong: return "PONG";
-    case FrameType::Credit: return "CREDIT";
-    case FrameType::Drain: return "DRAIN";
-    case FrameType::Bye: return "BYE";
-    case FrameType::Log: return "LOG";
-    case FrameType::Progress: return "PROGRESS";
-    case FrameType::Note: return "NOTE";
-    case FrameType::Started: return "STARTED";
+    case FrameType::Hello:
+      return "HELLO";
+    case FrameType::Welcome:
+      return "WELCOME";
+    case FrameType::Load:
+      return "LOAD";
+    case FrameType::Loaded:
+      return "LOADED";
+    case FrameType::LoadFailed:
+      return "LOAD_FAILED";
+    case FrameType::Run:
+      return "RUN";
+    case FrameType::Cancel:
+      return "CANCEL";
+    case FrameType::Recall:
+      return "RECALL";
+    case FrameType::Recalled:
+      return "RECALLED";
+    case FrameType::Done:
+      return "DONE";
+    case FrameType::Call:
+      return "CALL";
+    case FrameType::Return:
+      return "RETURN";
+    case FrameType::Ping:
+      return "PING";
+    case FrameType::Pong:
+      return "PONG";
+    case FrameType::Credit:
+      return "CREDIT";
+    case FrameType::Drain:
+      return "DRAIN";
+    case FrameType::Bye:
+      return "BYE";
+    case FrameType::Log:
+      return "LOG";
+    case FrameType::Progress:
+      return "PROGRESS";
+    case FrameType::Note:
+      return "NOTE";
+    case FrameType::Started:
+      return "STARTED";
   }
   return {};
 }
@@ -96,7 +119,9 @@ char* FrameReader::prepare(std::size_t bytes) {
   return buffer_.data() + end_;
 }
 
-void FrameReader::commit(std::size_t bytes) { end_ += std::min(bytes, buffer_.size() - end_); }
+void FrameReader::commit(std::size_t bytes) {
+  end_ += std::min(bytes, buffer_.size() - end_);
+}
 
 void FrameReader::feed(std::string_view bytes) {
   if (bytes.empty()) return;
@@ -133,14 +158,13 @@ FrameReader::Status FrameReader::next(Frame& frame) {
     if (!known) continue;
     const bool more = (flags & kFlagMore) != 0;
     if (!more && parts_.empty()) return Status::Message;
-    const std::uint64_t key = (std::uint64_t{type} << 32) | (std::uint64_t{frame.id} ^ (std::uint64_t{frame.job} << 16));
-    const Status status = addPart(key, more, frame);
+    const Status status = addPart({type, frame.id, frame.job}, more, frame);
     if (status != Status::NeedMore) return status;
   }
   return Status::NeedMore;
 }
 
-FrameReader::Status FrameReader::addPart(std::uint64_t key, bool more, Frame& frame) {
+FrameReader::Status FrameReader::addPart(const Key& key, bool more, Frame& frame) {
   const auto found = parts_.find(key);
   if (found == parts_.end()) {
     if (!more) return Status::Message;
@@ -148,7 +172,8 @@ FrameReader::Status FrameReader::addPart(std::uint64_t key, bool more, Frame& fr
   }
   if (more && frame.payload.empty()) return broken("an empty part");
   if (parts_bytes_ + frame.payload.size() > max_message_) {
-    return broken(std::string(toString(frame.type)) + " message in parts over " + std::to_string(max_message_) + " bytes");
+    return broken(std::string(toString(frame.type)) + " message in parts over " + std::to_string(max_message_) +
+                  " bytes");
   }
   std::string& part = found == parts_.end() ? parts_[key] : found->second;
   part.append(frame.payload);

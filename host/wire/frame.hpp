@@ -1,10 +1,10 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <map>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+#include <tuple>
 
 namespace jobhost::wire {
 
@@ -104,15 +104,16 @@ class FrameReader {
 
  private:
   Status broken(std::string why);
-  Status addPart(std::uint64_t key, bool more, Frame& frame);
+  using Key = std::tuple<std::uint16_t, std::uint32_t, std::uint32_t>;  ///< type, id, job
+  Status addPart(const Key& key, bool more, Frame& frame);
 
   std::size_t max_message_;
   std::string buffer_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
-  std::unordered_map<std::uint64_t, std::string> parts_;  ///< by (type, id): messages not yet complete
+  std::map<Key, std::string> parts_;  ///< messages not yet complete
   std::size_t parts_bytes_ = 0;
-  std::string whole_;                                     ///< the message in parts handed out last
+  std::string whole_;  ///< the message in parts handed out last
   std::string error_;
 };
 
