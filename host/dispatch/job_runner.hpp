@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "catalog/job_type.hpp"
 #include "core/job.hpp"
 #include "store/job_store.hpp"
 
@@ -40,19 +41,25 @@ struct AttemptEnd {
   core::Usage usage;
   std::optional<core::ProcessExit> exit;
   std::vector<core::Output> outputs;  ///< moved into the job's output folder already
+  catalog::GenerationId generation;   ///< the plugin file it ran on; 0: it never began
 };
 
 /// Told by the runner side; every method may be called from its reactor thread and must not block.
 class RunnerListener {
  public:
   virtual ~RunnerListener() = default;
+  /// The plugin's run() began: from here its timeout counts. May be left out for an attempt that ended in the same turn
+  /// of the reactor; whatever still runs when a turn ends has been told, so it costs one call per runner and turn.
+  virtual void attemptStarted(core::JobId id, store::LeaseToken lease) = 0;
   virtual void attemptEnded(AttemptEnd end) = 0;
   virtual void progressed(core::JobId id, store::LeaseToken lease, core::Progress progress) = 0;
   virtual void noted(core::JobId id, store::LeaseToken lease, std::string key, std::string value_json) = 0;
   /// A line was appended to the job's log file; `line_json` is {"at","level","text"} for live watchers.
   virtual void logged(core::JobId id, std::string line_json) = 0;
-  /// How many attempts of `plugin` may be outstanding now (0: the plugin is gone, quarantined or cannot start).
-  virtual void capacityChanged(const std::string& plugin) = 0;
+  /// How many attempts of `plugin` may run at once now (0: the plugin is gone, quarantined or cannot start). Told once
+  /// for each plugin when it becomes known, then on change. Of short attempts more are handed over than may run: they
+  /// wait on the runner side, in the order given, and can be recalled.
+  virtual void capacityChanged(const std::string& plugin, int slots) = 0;
 };
 
 /// Runs attempts somewhere. pool/ does it in processes; tests with a list. Every method returns at once and may be called
