@@ -40,7 +40,9 @@ using LeaseToken = std::int64_t;
 
 struct TypeQuota {
   std::string type;
-  int max = 0;
+  int max = 0;    ///< jobs of it
+  int group = 0;  ///< index into ClaimRequest::groups: types of one plugin share its slots
+  int cost = 1;   ///< what one job takes from its group's budget (a short attempt takes a part of a slot)
 };
 
 /// What the dispatcher could run now. It stands in the store until jobs for it exist, so nobody polls: a job submitted
@@ -49,6 +51,9 @@ struct ClaimRequest {
   std::uint64_t generation = 0;  ///< increasing; a newer request replaces an older one
   std::uint64_t seen = 0;        ///< generation of the last ClaimBatch the caller has processed (see JobStore::claim)
   std::vector<TypeQuota> quotas; ///< types not named are not claimed
+  /// Budgets the types of a group share. A job is claimed while its group has more than 0 left (the last one may overdraw
+  /// it); beyond that its type is passed over as if its quota were used up. Empty: no budgets.
+  std::vector<int> groups;
   int total = 0;                 ///< over all types
   int max_per_key = 1;           ///< jobs of one queue key that may run at once
   core::Millis lease{30'000};
