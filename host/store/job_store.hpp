@@ -197,6 +197,9 @@ class JobStore {
   // ---- the dispatcher's side
   /// Where claimed jobs are delivered (writer thread, after the commit). Set before the first claim().
   virtual void setClaimHook(std::function<void(ClaimBatch)> hook) = 0;
+  /// Told (writer thread, after the commit) when the earliest moment at which tick() has something to do has moved nearer:
+  /// a delayed job was stored, or a lease granted. Set before the first change.
+  virtual void setDueHook(std::function<void(core::Instant)> hook) = 0;
   /// Places or replaces the standing request. It is used up by the first batch it yields. A request whose `seen` is older
   /// than the last batch delivered was computed without knowing that batch: it is dropped, and the caller, who is about
   /// to receive the batch, asks again. So no job is ever claimed beyond what the caller can run.
