@@ -4,6 +4,7 @@ include(GoogleTest)
 add_library(jobhost_warnings INTERFACE)
 target_compile_options(jobhost_warnings INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-style-cast -Wcast-align -Woverloaded-virtual
+  -Wno-missing-field-initializers  # designated initialisers leave the rest to its defaults on purpose
   $<$<BOOL:${JOBHOST_WERROR}>:-Werror>)
 
 add_library(jobhost_warnings_c INTERFACE)
