@@ -1,0 +1,98 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "api/auth/key_ring.hpp"
+#include "catalog/catalog.hpp"
+#include "core/clock.hpp"
+#include "core/result.hpp"
+#include "events/event_bus.hpp"
+#include "jobs/job_service.hpp"
+
+namespace jobhost::api {
+
+/// What the API needs from the rest of the host. References are borrowed until the Server is destroyed; callbacks may be
+/// called from any HTTP thread and answer quickly.
+struct Deps {
+  jobs::JobService& jobs;
+  events::EventBus& bus;
+  catalog::Catalog& catalog;
+  KeyRing& keys;
+  const core::Clock& clock;
+  /// Ok when the store takes changes and the plugin folder was read (for /readyz). Empty function: always ready.
+  std::function<core::Result<void>()> ready;
+  /// The effective configuration as a JSON document, secrets left out. Empty function: `{}`.
+  std::function<std::string()> config_json;
+  /// The story of one plugin, oldest first; NotFound for an unknown id. Empty function: no story is told.
+  std::function<core::Result<std::vector<catalog::Decision>>(const std::string& plugin_id)> plugin_why;
+  /// Takes a quarantined or refused plugin up again. Empty function: Unsupported.
+  std::function<core::Result<void>(const std::string& plugin_id)> plugin_retry;
+};
+
+struct HttpLimits {
+  int max_threads = 128;                 ///< connections served at once; watchers do not count
+  int max_queued = 256;                  ///< connections waiting for a thread; beyond it they get 503
+  std::size_t head_bytes = 32 * 1024;    ///< request line and headers (431, 414)
+  int headers = 100;                     ///< 431
+  std::int64_t body_bytes = 16 << 20;    ///< JSON bodies (413)
+  std::int64_t upload_bytes = 4LL << 30; ///< of one POST /api/v1/inputs (413)
+  core::Millis head_timeout{10'000};     ///< from a request's first byte to the end of its headers (408)
+  core::Millis body_idle{15'000};        ///< between two reads of a body (408)
+  core::Millis send_idle{15'000};        ///< a client that takes nothing for so long is dropped
+  core::Millis keep_alive{60'000};       ///< an idle connection is closed after it; at once while others wait
+};
+
+struct SseLimits {
+  int max_watchers = 20'000;             ///< beyond it 503
+  std::size_t buffer_bytes = 256 * 1024; ///< of one watcher; a slower reader is dropped and may come back
+  core::Millis keep_alive{15'000};       ///< a comment line is sent so often
+};
+
+struct MinionOptions {
+  bool enabled = true;
+  bool query_key = true;            ///< `?key=` authorises like the header
+  bool open = false;                ///< no key is asked for at all (upstream's enablepass = 0)
+  bool literal_unknown_id = false;  ///< unknown ids answer upstream's literal 500 instead of the readable 400
+};
+
+struct ServerOptions {
+  std::string bind = "127.0.0.1";
+  std::uint16_t port = 8080;              ///< 0: the system picks one, see Server::port()
+  std::filesystem::path data_folder;      ///< uploads go to <data>/inputs
+  HttpLimits http;
+  SseLimits sse;
+  MinionOptions minion;
+  bool public_metrics = true;             ///< /metrics needs no key
+};
+
+/// The HTTP server and all dialects on one port.
+///
+/// Thread-safety: start() and stop() from the owner; port() any time after start().
+/// Lifetime: stop() (also the destructor) takes no new connections, lets requests in progress answer, ends event
+/// streams and returns when no thread of it is left.
+class Server {
+ public:
+  Server(Deps deps, ServerOptions options);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  /// Binds and serves. Errors: Unavailable (address in use, no permission) with the address and reason.
+  core::Result<void> start();
+  void stop();
+  [[nodiscard]] std::uint16_t port() const;
+  /// "http://127.0.0.1:8080"
+  [[nodiscard]] std::string url() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace jobhost::api
