@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "support/archive/archive.hpp"
+
+namespace jobhost::support {
+
+/// True when the zip is an EPUB: its `mimetype` says so or it has META-INF/container.xml.
+[[nodiscard]] bool isEpub(Archive& archive);
+
+/// Where the cover picture of an EPUB is, as a position into archive.entries(); nullopt when it names none.
+///
+/// Asked in this order: a manifest item with the property cover-image (EPUB 3), `<meta name="cover">` (EPUB 2), the
+/// first picture of the guide's cover page, the first picture of the manifest whose id or name says cover. Documents
+/// are parsed without network, DTDs and entities. A broken package document counts as "names none".
+[[nodiscard]] std::optional<std::size_t> findEpubCover(Archive& archive);
+
+/// `href` as found in a document at `base` → the name of the entry it means: percent-decoded, `.` and `..` resolved,
+/// fragment dropped. Empty for anything that leaves the archive or has a scheme.
+[[nodiscard]] std::string resolveHref(std::string_view base, std::string_view href);
+
+}  // namespace jobhost::support

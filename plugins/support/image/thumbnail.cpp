@@ -1,0 +1,150 @@
+#include "support/image/thumbnail.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "support/image/bmp.hpp"
+#include "support/image/encode.hpp"
+#include "support/image/vips_handle.hpp"
+
+namespace jobhost::support {
+namespace {
+
+SourcePtr openSource(const ImageInput& input) {
+  VipsSource* source = nullptr;
+  if (input.fd >= 0) {
+    if (lseek(input.fd, 0, SEEK_SET) != 0) throw Failure(FailureKind::Io, "file.read", "the file cannot be read");
+    source = vips_source_new_from_descriptor(input.fd);
+  } else {
+    source = vips_source_new_from_memory(input.bytes.data(), input.bytes.size());
+  }
+  if (source == nullptr) throw vipsFailure();
+  return SourcePtr(source);
+}
+
+bool hasPages(SourceKind kind) {
+  return kind == SourceKind::Pdf || kind == SourceKind::Tiff || kind == SourceKind::Heif || kind == SourceKind::Gif ||
+         kind == SourceKind::Webp;
+}
+
+bool isVector(SourceKind kind) {
+  return kind == SourceKind::Pdf || kind == SourceKind::Svg;
+}
+
+std::string loadOptions(SourceKind kind, int page) {
+  if (page == 1) return "";
+  if (!hasPages(kind)) throw Failure(FailureKind::NotFound, "image.no_page", "the file has no such page");
+  return "[page=" + std::to_string(page - 1) + "]";
+}
+
+ImagePtr openHeader(const SourcePtr& source, const std::string& load_options) {
+  VipsImage* image = vips_image_new_from_source(source.get(), load_options.c_str(), "access", VIPS_ACCESS_SEQUENTIAL,
+                                                "fail_on", VIPS_FAIL_ON_ERROR, nullptr);
+  if (image == nullptr) throw vipsFailure();
+  return ImagePtr(image);
+}
+
+void checkPixels(double width, double height, const ImageLimits& limits) {
+  if (width * height <= static_cast<double>(limits.max_pixels) && std::max(width, height) <= limits.max_side) return;
+  throw Failure(FailureKind::Limit, "image.too_many_pixels",
+                "the image is " + std::to_string(std::llround(width)) + " × " + std::to_string(std::llround(height)) +
+                    " pixels; at most " + std::to_string(limits.max_pixels) + " pixels are accepted");
+}
+
+// Raster pictures are decoded at their own size (or shrunk while loading, which only helps); drawings are rendered at
+// the size the box asks for, which a thin page and Fit::Cover can make enormous.
+void checkLimits(const VipsImage* image, SourceKind kind, const ThumbnailOptions& options, const ImageLimits& limits) {
+  double width = image->Xsize;
+  double height = image->Ysize;
+  if (isVector(kind)) {
+    const double across = options.width > 0 ? options.width / width : 0;
+    const double down = options.height > 0 ? options.height / height : 0;
+    double scale = std::max(across, down);
+    if ((options.fit == Fit::Inside || options.fit == Fit::Pad) && across > 0 && down > 0)
+      scale = std::min(across, down);
+    width *= scale;
+    height *= scale;
+  }
+  checkPixels(width, height, limits);
+}
+
+struct Box {
+  int width;
+  int height;
+  VipsSize size;
+  VipsInteresting crop;
+};
+
+Box boxOf(const ThumbnailOptions& options, SourceKind kind) {
+  Box box{options.width > 0 ? options.width : VIPS_MAX_COORD, options.height > 0 ? options.height : VIPS_MAX_COORD,
+          options.enlarge || isVector(kind) ? VIPS_SIZE_BOTH : VIPS_SIZE_DOWN, VIPS_INTERESTING_NONE};
+  if (options.fit == Fit::Cover) box.crop = VIPS_INTERESTING_CENTRE;
+  if (options.fit == Fit::Stretch) box.size = VIPS_SIZE_FORCE;
+  return box;
+}
+
+void checkOptions(const ThumbnailOptions& options) {
+  const bool one_side = options.width <= 0 || options.height <= 0;
+  if ((options.width <= 0 && options.height <= 0) || (one_side && options.fit != Fit::Inside)) {
+    throw Failure(FailureKind::BadInput, "image.box", "width and height are needed for this fit");
+  }
+  if (options.page < 1) throw Failure(FailureKind::BadInput, "image.no_page", "pages count from 1");
+}
+
+ImagePtr shrinkSource(const ImageInput& input, SourceKind kind, const ThumbnailOptions& options,
+                      const ImageLimits& limits) {
+  const SourcePtr source = openSource(input);
+  const std::string load_options = loadOptions(kind, options.page);
+  checkLimits(openHeader(source, load_options).get(), kind, options, limits);
+  const Box box = boxOf(options, kind);
+  return made([&](VipsImage** out) {
+    return vips_thumbnail_source(source.get(), out, box.width, "option_string", load_options.c_str(), "height",
+                                 box.height, "size", box.size, "crop", box.crop, "export_profile", "srgb", "fail_on",
+                                 VIPS_FAIL_ON_ERROR, nullptr);
+  });
+}
+
+ImagePtr shrinkBmp(const ImageInput& input, const ThumbnailOptions& options, const ImageLimits& limits) {
+  if (options.page != 1) throw Failure(FailureKind::NotFound, "image.no_page", "the file has no such page");
+  const ImagePtr image = decodeBmp(input, [&](int width, int height) { checkPixels(width, height, limits); });
+  const Box box = boxOf(options, SourceKind::Bmp);
+  return made([&](VipsImage** out) {
+    return vips_thumbnail_image(image.get(), out, box.width, "height", box.height, "size", box.size, "crop", box.crop,
+                                nullptr);
+  });
+}
+
+}  // namespace
+
+SourceKind kindOf(const ImageInput& input) {
+  if (input.fd < 0) return sniff(input.bytes.substr(0, kSniffBytes));
+  std::array<char, kSniffBytes> head{};
+  const ssize_t got = pread(input.fd, head.data(), head.size(), 0);
+  if (got < 0) throw Failure(FailureKind::Io, "file.read", "the file cannot be read");
+  return sniff({head.data(), static_cast<std::size_t>(got)});
+}
+
+int countPages(const ImageInput& input) {
+  const SourceKind kind = kindOf(input);
+  if (!hasPages(kind)) return 1;
+  const SourcePtr source = openSource(input);
+  return std::max(1, vips_image_get_n_pages(openHeader(source, "").get()));
+}
+
+Thumbnail makeThumbnail(const ImageInput& input, const ThumbnailOptions& options, const ImageLimits& limits,
+                        const StopCheck& stop) {
+  checkOptions(options);
+  checkStop(stop);
+  const SourceKind kind = kindOf(input);
+  if (kind == SourceKind::Unknown || kind == SourceKind::Archive) {
+    throw Failure(FailureKind::Unsupported, "image.unsupported", "the file is no image this plugin reads");
+  }
+  ImagePtr image =
+      kind == SourceKind::Bmp ? shrinkBmp(input, options, limits) : shrinkSource(input, kind, options, limits);
+  return finishAndEncode(std::move(image), options, stop);
+}
+
+}  // namespace jobhost::support
