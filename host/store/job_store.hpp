@@ -145,6 +145,7 @@ struct JobFilter {
   std::vector<core::JobState> states;   ///< empty: any
   std::vector<std::string> types;       ///< empty: any
   std::string owner, batch, tag, queue_key;
+  std::string input_id;  ///< the job that took over this upload (unique; needs an index)
   std::optional<core::JobId> parent;
   std::optional<bool> roots_only;
   std::optional<core::Instant> created_after, created_before;

@@ -1,0 +1,114 @@
+#include "jobs/retention.hpp"
+
+#include <charconv>
+#include <string>
+
+#include "core/job_paths.hpp"
+#include "telemetry/log.hpp"
+
+namespace jobhost::jobs {
+namespace fs = std::filesystem;
+namespace {
+
+// A name that is all digits; folders of other names are not ours to judge.
+std::optional<core::JobId> jobIdOf(const fs::path& folder) {
+  const auto name = folder.filename().string();
+  std::int64_t value = 0;
+  const auto [end, failed] = std::from_chars(name.data(), name.data() + name.size(), value);
+  if (failed != std::errc() || end != name.data() + name.size() || value <= 0) return std::nullopt;
+  return core::JobId{value};
+}
+
+core::Instant modifiedAt(const fs::path& path, std::error_code& failed) {
+  const auto file_time = fs::last_write_time(path, failed);
+  if (failed) return {};
+  return std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::file_clock::to_sys(file_time));
+}
+
+}  // namespace
+
+Retention::Retention(store::JobStore& store, const core::Clock& clock, Options options)
+    : store_(store), clock_(clock), options_(std::move(options)) {}
+
+void Retention::start() {
+  thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+}
+
+void Retention::run(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    sweep(stop);
+    std::unique_lock lock(mutex_);
+    wake_.wait_for(lock, stop, options_.every, [] { return false; });
+  }
+}
+
+Retention::Swept Retention::sweep(const std::stop_token& stop) {
+  Swept swept;
+  if (options_.finished.count() > 0) swept.jobs = sweepJobs(stop);
+  swept.orphans = sweepOrphans(stop);
+  if (options_.inputs.count() > 0) swept.inputs = sweepInputs(stop);
+  if (swept.jobs + swept.orphans + swept.inputs > 0) {
+    telemetry::log("jobs").info("old jobs removed jobs={} orphan_folders={} inputs={}", swept.jobs, swept.orphans, swept.inputs);
+  }
+  return swept;
+}
+
+int Retention::sweepJobs(const std::stop_token& stop) {
+  const auto cutoff = clock_.now() - options_.finished;
+  int removed = 0;
+  while (!stop.stop_requested()) {
+    const auto purged = store_.purge(cutoff, options_.batch);
+    if (!purged) {
+      telemetry::log("jobs").warn("old jobs not removed reason=\"{}\"", purged.error().message);
+      break;
+    }
+    for (const auto id : *purged) {
+      std::error_code ignored;  // what stays is an orphan, which the next sweep takes
+      fs::remove_all(core::jobPaths(options_.data_folder, id).folder, ignored);
+    }
+    removed += static_cast<int>(purged->size());
+    if (purged->empty()) break;
+  }
+  return removed;
+}
+
+int Retention::sweepOrphans(const std::stop_token& stop) {
+  int removed = 0;
+  std::error_code failed;
+  for (const auto& shard : fs::directory_iterator(options_.data_folder / "jobs", failed)) {
+    std::error_code unreadable;
+    for (const auto& folder : fs::directory_iterator(shard.path(), unreadable)) {
+      if (stop.stop_requested()) return removed;
+      const auto id = jobIdOf(folder.path());
+      if (!id) continue;
+      const auto job = store_.get(*id);
+      if (job || job.error().code != core::ErrorCode::NotFound) continue;
+      std::error_code ignored;
+      fs::remove_all(folder.path(), ignored);
+      ++removed;
+    }
+  }
+  return removed;
+}
+
+int Retention::sweepInputs(const std::stop_token& stop) {
+  const auto cutoff = clock_.now() - options_.inputs;
+  int removed = 0;
+  std::error_code failed;
+  for (const auto& folder : fs::directory_iterator(options_.data_folder / "inputs", failed)) {
+    if (stop.stop_requested()) return removed;
+    std::error_code gone;
+    const auto at = modifiedAt(folder.path(), gone);
+    if (gone || at >= cutoff) continue;
+    // A job that waits, or that may be retried, still needs its upload; it goes after the job's row has gone.
+    store::JobFilter taken_over;
+    taken_over.input_id = folder.path().filename().string();
+    const auto users = store_.list(taken_over, {.limit = 1, .with_documents = false});
+    if (!users || !users->jobs.empty()) continue;
+    fs::remove_all(folder.path(), gone);
+    ++removed;
+  }
+  return removed;
+}
+
+}  // namespace jobhost::jobs
