@@ -1,0 +1,269 @@
+// jobhost SDK: what a running attempt can ask of the host. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "abi.h"
+#include "error.hpp"
+#include "files.hpp"
+#include "host.hpp"
+#include "json.hpp"
+#include "value.hpp"
+
+namespace jobhost {
+
+enum class Level : std::int32_t { Trace = 0, Debug = 1, Info = 2, Warn = 3, Error = 4, Fatal = 5 };
+
+struct InputInfo {
+  std::string name;
+  std::string media_type;
+  std::int64_t size_bytes = 0;
+};
+
+/// How a child job differs from the defaults.
+struct ChildOptions {
+  std::string dedupe_key;  ///< a second submit with it, also by a later attempt, answers the child made first
+  std::string queue_key;   ///< jobs with the same key do not run at once
+  std::optional<int> priority;
+  std::optional<int> max_attempts;
+  std::optional<std::int64_t> timeout_ms;
+  std::optional<std::int64_t> delay_ms;
+  std::vector<std::string> tags;
+  bool inherit_inputs = false;  ///< the child sees this job's inputs
+};
+
+/// Takes a cancel callback back when it goes; after that the callback is not running and will not run.
+class CancelCallback {
+ public:
+  CancelCallback(jh_job* job, std::function<void(std::int32_t)> callback)
+      : job_(job), callback_(std::make_unique<std::function<void(std::int32_t)>>(std::move(callback))) {
+    const auto* cancel = detail::need<jh_cancel_v1>(JH_EXT_CANCEL);
+    detail::check(job, cancel->on_cancel(job, &CancelCallback::call, callback_.get(), &token_), "on_cancel");
+  }
+  CancelCallback(CancelCallback&& other) noexcept
+      : job_(other.job_), callback_(std::move(other.callback_)), token_(std::exchange(other.token_, 0)) {}
+  CancelCallback(const CancelCallback&) = delete;
+  CancelCallback& operator=(const CancelCallback&) = delete;
+  CancelCallback& operator=(CancelCallback&&) = delete;
+  ~CancelCallback() {
+    if (token_ != 0) detail::find<jh_cancel_v1>(JH_EXT_CANCEL)->remove(job_, token_);
+  }
+
+ private:
+  static void JH_CALL call(void* context, std::int32_t reason) noexcept {
+    (*static_cast<std::function<void(std::int32_t)>*>(context))(reason);
+  }
+  jh_job* job_;
+  std::unique_ptr<std::function<void(std::int32_t)>> callback_;
+  std::uint64_t token_ = 0;
+};
+
+/// One attempt of one job, while run() is active. Every method may be called from any thread of the plugin, except
+/// params() and info() first, which parse once. Methods that talk to the host throw Cancelled when the job was asked to
+/// stop.
+class Job {
+ public:
+  explicit Job(jh_job* raw) : raw_(raw) {}
+  Job(const Job&) = delete;
+  Job& operator=(const Job&) = delete;
+
+  jh_job* raw() const noexcept { return raw_; }
+
+  // What was asked for.
+  /// The params, valid against the job type's schema.
+  Value params() { return {&parsed(params_, paramsText()), ""}; }
+  std::string_view paramsText() const { return detail::view(detail::host()->params(raw_)); }
+  /// id, type, attempt, max_attempts, deadline_ms, priority, parent, tags, resumed, limits.
+  Value info() { return {&parsed(info_, detail::view(detail::host()->info(raw_))), "info"}; }
+  std::int64_t id() { return info()["id"].integer(); }
+  std::string type() { return info()["type"].str(); }
+  std::int64_t attempt() { return info()["attempt"].integer(); }
+  /// Whether the attempt before ended by suspend().
+  bool resumed() { return info()["resumed"].boolean(false); }
+
+  // Being asked to stop.
+  /// JH_CANCEL_*; about a nanosecond.
+  std::int32_t cancelled() const noexcept { return detail::host()->cancelled(raw_); }
+  /// Throws Cancelled when the job was asked to stop.
+  void check() const {
+    if (const std::int32_t reason = cancelled(); reason != JH_CANCEL_NO) throw Cancelled{reason};
+  }
+  /// Runs `callback(reason)` on another thread when the job is asked to stop, while the returned object lives.
+  CancelCallback onCancel(std::function<void(std::int32_t)> callback) { return {raw_, std::move(callback)}; }
+  /// A file descriptor for poll(), readable once the job is asked to stop; -1 when there is none.
+  std::int64_t cancelHandle() const {
+    const auto* cancel = detail::find<jh_cancel_v1>(JH_EXT_CANCEL);
+    return cancel != nullptr ? cancel->wait_handle(raw_) : -1;
+  }
+
+  // Telling how it goes.
+  /// total 0: not known. Also the place where the job notices that it should stop. Cheap: call it often.
+  void progress(double done, double total = 0, std::string_view note = {}) {
+    check();
+    detail::check(raw_, detail::host()->progress(raw_, done, total, detail::str(note)), "progress");
+  }
+  void log(Level level, std::string_view text) const noexcept {
+    detail::host()->log(raw_, static_cast<std::int32_t>(level), detail::str(text));
+  }
+  void log(std::string_view text) const noexcept { log(Level::Info, text); }
+  void debug(std::string_view text) const noexcept { log(Level::Debug, text); }
+  void warn(std::string_view text) const noexcept { log(Level::Warn, text); }
+  void error(std::string_view text) const noexcept { log(Level::Error, text); }
+  /// Sets one key of the job's notes object, durably.
+  void note(std::string_view key, const Json& value) {
+    const std::string json = value.dump();
+    detail::check(raw_, detail::host()->note(raw_, detail::str(key), detail::str(json)), "note");
+  }
+
+  // Files.
+  /// A new output. It is an ostream; it counts once committed, which its end does unless an exception is on its way.
+  Output output(std::string_view name, std::string_view media_type = {}) {
+    return Output(raw_, name, media_type, &late_error_);
+  }
+  /// A folder for libraries that want a path; then publish() what was written.
+  std::string outputDir() const { return std::string(detail::view(outputs()->dir(raw_))); }
+  void publish(std::string_view name, std::string_view media_type = {}) {
+    const std::string json = media_type.empty() ? std::string() : Json{{"media_type", media_type}}.dump();
+    detail::check(raw_, outputs()->publish(raw_, detail::str(name), detail::str(json)), "publish " + std::string(name));
+  }
+  /// Throws a resource error when that many bytes more do not fit.
+  void reserveOutput(std::int64_t bytes) { detail::check(raw_, outputs()->reserve(raw_, bytes), "reserve"); }
+
+  std::vector<InputInfo> inputs() const {
+    std::vector<InputInfo> all;
+    const auto* inputs = detail::find<jh_input_v1>(JH_EXT_INPUT);
+    if (inputs == nullptr) return all;
+    const Json list = Json::parse(detail::view(inputs->list(raw_)));
+    for (const Json& item : list.items()) {
+      all.push_back({std::string(item["name"].stringOr("")), std::string(item["media_type"].stringOr("")),
+                     item["size_bytes"].intOr(0)});
+    }
+    return all;
+  }
+  bool hasInput(std::string_view name) const {
+    const auto* inputs = detail::find<jh_input_v1>(JH_EXT_INPUT);
+    jh_str path{};
+    return inputs != nullptr && inputs->path(raw_, detail::str(name), &path) == JH_OK;
+  }
+  /// Throws a bad-input error when there is no such input.
+  std::string inputPath(std::string_view name) const {
+    jh_str path{};
+    const auto* inputs = detail::need<jh_input_v1>(JH_EXT_INPUT);
+    detail::check(raw_, inputs->path(raw_, detail::str(name), &path), "input " + std::string(name));
+    return std::string(detail::view(path));
+  }
+  Input input(std::string_view name) const { return Input(raw_, name); }
+  /// A private folder, wiped when the job ends.
+  std::string tempDir() const { return std::string(detail::view(detail::need<jh_temp_v1>(JH_EXT_TEMP)->dir(raw_))); }
+
+  // Settings.
+  Value config() {
+    const auto* config = detail::need<jh_config_v1>(JH_EXT_CONFIG);
+    return {&parsed(config_, detail::view(config->config(raw_))), "config"};
+  }
+  std::string secret(std::string_view name) const {
+    jh_str value{};
+    const auto* config = detail::need<jh_config_v1>(JH_EXT_CONFIG);
+    detail::check(raw_, config->secret(raw_, detail::str(name), &value), "secret " + std::string(name));
+    return std::string(detail::view(value));
+  }
+
+  // Jobs below this one.
+  inline std::int64_t submit(std::string_view type, const Json& params, const ChildOptions& options = {});
+  /// Waits until all (or any) of them have ended; empty: all children. False on time-out (timeout_ms < 0: none).
+  /// Holds the slot; for long waits save a checkpoint and suspend().
+  bool waitChildren(const std::vector<std::int64_t>& ids = {}, bool any = false, std::int64_t timeout_ms = -1) {
+    const auto* children = detail::need<jh_children_v1>(JH_EXT_CHILDREN);
+    const jh_result result = children->wait(raw_, ids.data(), static_cast<std::uint32_t>(ids.size()),
+                                            any ? JH_WAIT_ANY : JH_WAIT_ALL, timeout_ms);
+    if (result == JH_E_TIMEOUT) return false;
+    detail::check(raw_, result, "wait for children");
+    return true;
+  }
+  /// {"id", "type", "state", "result", "error"} of a child; nullopt while it has not ended.
+  std::optional<Json> childResult(std::int64_t id) {
+    jh_str json{};
+    const jh_result result = detail::need<jh_children_v1>(JH_EXT_CHILDREN)->result(raw_, id, &json);
+    if (result == JH_E_AGAIN) return std::nullopt;
+    detail::check(raw_, result, "result of child " + std::to_string(id));
+    return Json::parse(detail::view(json));
+  }
+  void cancelChild(std::int64_t id) {
+    detail::check(raw_, detail::need<jh_children_v1>(JH_EXT_CHILDREN)->cancel(raw_, id), "cancel child");
+  }
+  /// Ends this run; the job is run again, resumed() true, when its children have ended. Save a checkpoint before.
+  [[noreturn]] void suspend() const { throw Suspended{}; }
+
+  // What survives the attempt.
+  void saveCheckpoint(std::string_view bytes) {
+    const auto* checkpoint = detail::need<jh_checkpoint_v1>(JH_EXT_CHECKPOINT);
+    detail::check(raw_, checkpoint->save(raw_, bytes.data(), bytes.size()), "save the checkpoint");
+  }
+  std::optional<std::string> loadCheckpoint() {
+    const auto* checkpoint = detail::find<jh_checkpoint_v1>(JH_EXT_CHECKPOINT);
+    const void* data = nullptr;
+    std::size_t size = 0;
+    if (checkpoint == nullptr) return std::nullopt;
+    const jh_result result = checkpoint->load(raw_, &data, &size);
+    if (result == JH_E_NOT_FOUND) return std::nullopt;
+    detail::check(raw_, result, "load the checkpoint");
+    return std::string(static_cast<const char*>(data), size);
+  }
+
+  /// Sets the result before run() returns; a returned value replaces it.
+  void setResult(const Json& value) {
+    const std::string json = value.dump();
+    detail::check(raw_, detail::host()->set_result(raw_, detail::str(json)), "result");
+  }
+
+  /// For the glue: throws what the end of an output could not.
+  void throwLateError() {
+    if (late_error_) throw Error(*std::exchange(late_error_, std::nullopt));
+  }
+
+ private:
+  static const jh_output_v1* outputs() { return detail::need<jh_output_v1>(JH_EXT_OUTPUT); }
+  static const Json& parsed(std::unique_ptr<Json>& cache, std::string_view text) {
+    if (!cache) cache = std::make_unique<Json>(text.empty() ? Json() : Json::parse(text));
+    return *cache;
+  }
+
+  jh_job* raw_;
+  std::unique_ptr<Json> params_;
+  std::unique_ptr<Json> info_;
+  std::unique_ptr<Json> config_;
+  std::optional<Error> late_error_;
+};
+
+inline std::int64_t Job::submit(std::string_view type, const Json& params, const ChildOptions& options) {
+  Json more = Json::object();
+  if (!options.dedupe_key.empty()) more.set("dedupe_key", options.dedupe_key);
+  if (!options.queue_key.empty()) more.set("queue_key", options.queue_key);
+  if (options.priority) more.set("priority", *options.priority);
+  if (options.max_attempts) more.set("max_attempts", *options.max_attempts);
+  if (options.timeout_ms) more.set("timeout_ms", *options.timeout_ms);
+  if (options.delay_ms) more.set("delay_ms", *options.delay_ms);
+  if (options.inherit_inputs) more.set("inherit_inputs", true);
+  if (!options.tags.empty()) {
+    Json tags = Json::array();
+    for (const auto& tag : options.tags) tags.push(tag);
+    more.set("tags", std::move(tags));
+  }
+  const std::string params_json = params.dump();
+  const std::string options_json = more.dump();
+  std::int64_t id = 0;
+  detail::check(raw_,
+                detail::need<jh_children_v1>(JH_EXT_CHILDREN)
+                    ->submit(raw_, detail::str(type), detail::str(params_json), detail::str(options_json), &id),
+                "submit " + std::string(type));
+  return id;
+}
+
+}  // namespace jobhost
