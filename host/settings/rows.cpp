@@ -1,0 +1,257 @@
+#include "settings/rows.hpp"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+namespace jobhost::settings {
+namespace {
+
+template <auto Section, auto Member>
+Field at(Settings& settings) {
+  return &(settings.*Section.*Member);
+}
+
+constexpr std::int64_t kDayMs = 24LL * 3600 * 1000;
+constexpr std::int64_t kYearMs = 366 * kDayMs;
+constexpr std::int64_t kMany = 1'000'000'000;
+constexpr std::int64_t kGiB = 1LL << 30;
+constexpr std::int64_t kTiB = 1LL << 40;
+
+constexpr std::array<std::string_view, 2> kSynchronous{"full", "normal"};
+constexpr std::array<std::string_view, 2> kIsolation{"process", "thread"};
+constexpr std::array<std::string_view, 4> kSandbox{"none", "basic", "standard", "full"};
+constexpr std::array<std::string_view, 6> kLevels{"trace", "debug", "info", "warn", "error", "off"};
+
+using S = Settings;
+
+// key, unit, help, where it lies, least, most | words
+const Row kRows[] = {
+    {"server.bind", "address", "Address to listen on. 0.0.0.0 serves every interface: put TLS in front of it.",
+     at<&S::server, &Server::bind>},
+    {"server.port", "", "TCP port; 0 picks a free one and prints it.", at<&S::server, &Server::port>, 0, 65535},
+    {"server.max_threads", "threads", "Threads that answer requests. Watchers (SSE) take none.",
+     at<&S::server, &Server::max_threads>, 2, 4096},
+    {"server.max_queued_connections", "", "Connections that may wait for a thread; more are turned away.",
+     at<&S::server, &Server::max_queued_connections>, 1, 65535},
+    {"server.max_body_bytes", "bytes", "Largest request body, except uploads.", at<&S::server, &Server::max_body_bytes>,
+     1024, 4 * kGiB},
+    {"server.max_upload_bytes", "bytes", "Largest uploaded input.", at<&S::server, &Server::max_upload_bytes>, 1024,
+     16 * kTiB},
+    {"server.max_header_bytes", "bytes", "Largest request head.", at<&S::server, &Server::max_header_bytes>, 1024,
+     1 << 20},
+    {"server.request_timeout_ms", "ms", "A request must arrive within this time.",
+     at<&S::server, &Server::request_timeout_ms>, 100, kDayMs},
+    {"server.keep_alive_ms", "ms", "An idle connection is closed after this time.",
+     at<&S::server, &Server::keep_alive_ms>, 100, kDayMs},
+
+    {"data.dir", "folder", "Database, job files, uploads and keys.", at<&S::data, &Data::dir>},
+
+    {"plugins.folders", "folders", "Folders watched for plugins (*.so).", at<&S::plugins, &Plugins::folders>},
+    {"plugins.settle_ms", "ms", "A new file must stay unchanged this long before it is read.",
+     at<&S::plugins, &Plugins::settle_ms>, 0, kDayMs},
+    {"plugins.rescan_ms", "ms", "Full look at the folders beside the watch (network file systems tell nothing).",
+     at<&S::plugins, &Plugins::rescan_ms>, 100, kDayMs},
+    {"plugins.max_file_bytes", "bytes", "Largest plugin file.", at<&S::plugins, &Plugins::max_file_bytes>, 4096,
+     16 * kGiB},
+    {"plugins.early_crashes", "", "This many crashes of a new plugin file bring back the one before.",
+     at<&S::plugins, &Plugins::early_crashes>, 1, 1000},
+    {"plugins.early_window_ms", "ms", "How long a plugin file counts as new.",
+     at<&S::plugins, &Plugins::early_window_ms>, 0, kYearMs},
+
+    {"store.synchronous", "",
+     "full: what was acknowledged survives a power cut. normal: only a crash of the host; for tests and caches.",
+     at<&S::store, &Store::synchronous>, 0, 0, kSynchronous},
+    {"store.readers", "", "Database connections for reading.", at<&S::store, &Store::readers>, 1, 64},
+    {"store.max_batch", "commands", "Most commands that share one commit.", at<&S::store, &Store::max_batch>, 1,
+     100'000},
+    {"store.cache_kib", "KiB", "Page cache of the writing connection.", at<&S::store, &Store::cache_kib>, 64, 16 << 20},
+
+    {"dispatch.max_running", "jobs", "Jobs that run at once on this host; 0: as many as there are runners.",
+     at<&S::dispatch, &Dispatch::max_running>, 0, 100'000},
+    {"dispatch.max_per_key", "jobs", "Jobs of one queue key that may run at once.",
+     at<&S::dispatch, &Dispatch::max_per_key>, 1, 100'000},
+    {"dispatch.lease_ms", "ms", "A running job whose lease is not renewed for this long is rescued.",
+     at<&S::dispatch, &Dispatch::lease_ms>, 1000, kDayMs},
+    {"dispatch.update_ms", "ms", "Progress of a job is written to the store at most this often; watchers see all.",
+     at<&S::dispatch, &Dispatch::update_ms>, 10, 60'000},
+    {"dispatch.read_ahead", "jobs", "Most jobs handed to a runner ahead, for types whose jobs are very short.",
+     at<&S::dispatch, &Dispatch::read_ahead>, 1, 1024},
+    {"dispatch.default_timeout_ms", "ms", "Time limit of an attempt whose job and type set none; 0: none.",
+     at<&S::dispatch, &Dispatch::default_timeout_ms>, 0, kYearMs},
+
+    {"scheduler.poll_ms", "ms", "Safety check for due jobs beside the exact timer; nothing else polls.",
+     at<&S::scheduler, &Scheduler::poll_ms>, 10, kDayMs},
+
+    {"runner.executable", "file", "The runner program; empty: jobhost-runner beside jobhost.",
+     at<&S::runner, &Runner::executable>},
+    {"runner.isolation", "",
+     "process: plugins run in their own processes. thread: inside the host, trusted plugins only.",
+     at<&S::runner, &Runner::isolation>, 0, 0, kIsolation},
+    {"runner.max_per_plugin", "runners", "Runners of one plugin; 0: one per core.",
+     at<&S::runner, &Runner::max_per_plugin>, 0, 4096},
+    {"runner.max_total", "runners", "Runners of all plugins; 0: four per core.", at<&S::runner, &Runner::max_total>, 0,
+     16'384},
+    {"runner.min_idle", "runners", "Idle runners kept warm per plugin after its first job.",
+     at<&S::runner, &Runner::min_idle>, 0, 4096},
+    {"runner.idle_ms", "ms", "Idle runners beyond min_idle end after this time.", at<&S::runner, &Runner::idle_ms>, 0,
+     kYearMs},
+    {"runner.load_timeout_ms", "ms", "A runner must have loaded its plugin within this time.",
+     at<&S::runner, &Runner::load_timeout_ms>, 100, kDayMs},
+    {"runner.recycle_attempts", "attempts", "A runner is replaced after this many; 0: never.",
+     at<&S::runner, &Runner::recycle_attempts>, 0, kMany},
+    {"runner.recycle_growth_mb", "MiB", "A runner that grew by this much is replaced; 0: never.",
+     at<&S::runner, &Runner::recycle_growth_mb>, 0, 1 << 20},
+    {"runner.cancel_grace_ms", "ms", "From asking a job to stop until SIGTERM, where the plugin does not say.",
+     at<&S::runner, &Runner::cancel_grace_ms>, 0, kDayMs},
+    {"runner.kill_grace_ms", "ms", "From SIGTERM until SIGKILL of all it started.",
+     at<&S::runner, &Runner::kill_grace_ms>, 0, kDayMs},
+    {"runner.memory_mb", "MiB", "Memory of a runner, where the plugin asks for no less; 0: no limit.",
+     at<&S::runner, &Runner::memory_mb>, 0, 16 << 20},
+    {"runner.file_mb", "MiB", "Largest file a runner may write.", at<&S::runner, &Runner::file_mb>, 1, 16 << 20},
+    {"runner.processes", "", "Processes and threads a runner may have.", at<&S::runner, &Runner::processes>, 1,
+     100'000},
+    {"runner.open_files", "", "Files a runner may have open.", at<&S::runner, &Runner::open_files>, 32, 1 << 20},
+    {"runner.result_bytes", "bytes", "Largest result of a job.", at<&S::runner, &Runner::result_bytes>, 1024, kGiB},
+    {"runner.log_bytes", "bytes", "Largest log of a job; what is over is counted and dropped.",
+     at<&S::runner, &Runner::log_bytes>, 1024, 16 * kGiB},
+    {"runner.output_mb", "MiB", "Outputs of one job together.", at<&S::runner, &Runner::output_mb>, 1, 16 << 20},
+
+    {"sandbox.require", "", "Least sandbox level; plugins do not run where the kernel cannot give it.",
+     at<&S::sandbox, &Sandbox::require>, 0, 0, kSandbox},
+
+    {"limits.params_bytes", "bytes", "Largest params of a job.", at<&S::limits, &Limits::params_bytes>, 2, kGiB},
+    {"limits.notes_bytes", "bytes", "Largest notes object of a job.", at<&S::limits, &Limits::notes_bytes>, 2, kGiB},
+    {"limits.batch_jobs", "jobs", "Most jobs in one bulk submit.", at<&S::limits, &Limits::batch_jobs>, 1, 1'000'000},
+    {"limits.tags", "", "Most tags of a job.", at<&S::limits, &Limits::tags>, 0, 1000},
+    {"limits.tag_bytes", "bytes", "Longest tag.", at<&S::limits, &Limits::tag_bytes>, 1, 4096},
+    {"limits.key_bytes", "bytes", "Longest queue, unique, dedupe or batch key.", at<&S::limits, &Limits::key_bytes>, 1,
+     4096},
+    {"limits.depends_on", "jobs", "Most jobs one job can wait for.", at<&S::limits, &Limits::depends_on>, 0, 10'000},
+    {"limits.max_attempts", "attempts", "Most attempts a job may ask for.", at<&S::limits, &Limits::max_attempts>, 1,
+     100'000},
+    {"limits.priority_abs", "", "Priorities lie between minus this and this.", at<&S::limits, &Limits::priority_abs>, 0,
+     kMany},
+    {"limits.timeout_ms", "ms", "Longest time limit a job may ask for.", at<&S::limits, &Limits::timeout_ms>, 1,
+     kYearMs},
+    {"limits.queued_per_type", "jobs", "Queued jobs of one type beyond which submits are refused (429).",
+     at<&S::limits, &Limits::queued_per_type>, 1, 100 * kMany},
+    {"limits.queued_per_owner", "jobs", "Queued jobs of one caller beyond which submits are refused (429).",
+     at<&S::limits, &Limits::queued_per_owner>, 1, 100 * kMany},
+
+    {"retention.finished_ms", "ms", "Finished jobs, their logs and outputs are removed after this time; 0: never.",
+     at<&S::retention, &Retention::finished_ms>, 0, 100 * kYearMs},
+    {"retention.inputs_ms", "ms", "Uploads that no job took are removed after this time.",
+     at<&S::retention, &Retention::inputs_ms>, 60'000, kYearMs},
+    {"retention.sweep_ms", "ms", "How often is looked for what to remove.", at<&S::retention, &Retention::sweep_ms>,
+     1000, kYearMs},
+    {"retention.batch", "jobs", "Jobs removed in one transaction.", at<&S::retention, &Retention::batch>, 1, 100'000},
+
+    {"log.level", "", "What the host writes to stderr.", at<&S::log, &Log::level>, 0, 0, kLevels},
+
+    {"content.dir", "folder", "Archive folder of the minion tasks; empty: none.", at<&S::content, &Content::dir>},
+    {"content.thumb_dir", "folder", "Where thumbnails of archives lie; empty: thumb beside content.dir.",
+     at<&S::content, &Content::thumb_dir>},
+    {"content.roots", "folders", "Folders from which jobs may read source files.", at<&S::content, &Content::roots>},
+
+    {"http.allow_private", "", "Lets the HTTP door reach loopback and private addresses.",
+     at<&S::http, &Http::allow_private>},
+
+    {"minion.enabled", "", "Serves the minion routes.", at<&S::minion, &Minion::enabled>},
+    {"minion.query_key", "", "Accepts the API key as ?key= too; it then stands in access logs of proxies.",
+     at<&S::minion, &Minion::query_key>},
+
+    {"sse.max_watchers", "", "Event streams open at once.", at<&S::sse, &Sse::max_watchers>, 0, 1'000'000},
+    {"sse.keep_alive_ms", "ms", "A comment is sent on quiet streams this often.", at<&S::sse, &Sse::keep_alive_ms>,
+     1000, kDayMs},
+    {"sse.buffer_bytes", "bytes", "Unsent bytes at which a slow watcher is dropped; it comes back with Last-Event-ID.",
+     at<&S::sse, &Sse::buffer_bytes>, 4096, kGiB},
+
+    {"shutdown.drain_ms", "ms",
+     "How long running jobs may finish after SIGTERM before they are stopped and queued again.",
+     at<&S::shutdown, &Shutdown::drain_ms>, 0, kDayMs},
+};
+
+struct SectionHelp {
+  std::string_view section, help;
+};
+constexpr SectionHelp kSections[] = {
+    {"server", "The HTTP port and what one request may cost."},
+    {"data", "Where everything lasting lies."},
+    {"plugins", "Plugin files: where they are looked for and when they are trusted."},
+    {"store", "The database."},
+    {"dispatch", "What may run, and how many."},
+    {"scheduler", "Timers."},
+    {"runner", "The processes plugins run in."},
+    {"sandbox", "How far the kernel fences plugins in."},
+    {"limits", "What one job or caller may ask for."},
+    {"retention", "How long finished work is kept."},
+    {"log", "The host's own log."},
+    {"content", "Files that jobs work on."},
+    {"http", "Requests that plugins make through the host."},
+    {"minion", "The minion dialect."},
+    {"sse", "Event streams."},
+    {"shutdown", "A clean stop."},
+    {"plugin", "Free-form: `plugin.<id>.<key>` is given to that plugin."},
+    {"secret", "Free-form: `secret.<id>.<NAME>` is given to that plugin when its manifest asks for it; never shown."},
+};
+
+std::size_t editDistance(std::string_view left, std::string_view right) {
+  std::vector<std::size_t> row(right.size() + 1);
+  for (std::size_t j = 0; j <= right.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= left.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= right.size(); ++j) {
+      const std::size_t above = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (left[i - 1] == right[j - 1] ? 0 : 1)});
+      diagonal = above;
+    }
+  }
+  return row.back();
+}
+
+}  // namespace
+
+std::span<const Row> rows() {
+  return kRows;
+}
+
+const Row* findRow(std::string_view key) {
+  for (const Row& row : kRows) {
+    if (row.key == key) return &row;
+  }
+  return nullptr;
+}
+
+std::string nearestKey(std::string_view key) {
+  constexpr std::size_t kLongest = 256;  // what is longer is no misspelt key, and the distance costs its square
+  if (key.size() > kLongest) return {};
+  std::size_t best = std::numeric_limits<std::size_t>::max();
+  std::string_view nearest;
+  for (const Row& row : kRows) {
+    std::size_t distance = editDistance(key, row.key);
+    // "port" for "server.port": the section was forgotten.
+    const std::string_view last = row.key.substr(row.key.find('.') + 1);
+    distance = std::min(distance, editDistance(key.substr(key.rfind('.') + 1), last) + 1);
+    if (key.size() >= 4 && row.key.starts_with(key)) distance = 1;
+    if (distance < best) {
+      best = distance;
+      nearest = row.key;
+    }
+  }
+  return best <= std::max<std::size_t>(3, key.size() / 3) ? std::string(nearest) : std::string();
+}
+
+std::string_view sectionOf(std::string_view key) {
+  return key.substr(0, key.find('.'));
+}
+
+std::string_view sectionHelp(std::string_view section) {
+  for (const auto& entry : kSections) {
+    if (entry.section == section) return entry.help;
+  }
+  return {};
+}
+
+}  // namespace jobhost::settings
