@@ -61,7 +61,7 @@ TEST(Lifecycle, LetsARunningAttemptFinishOnSigterm) {
 
 TEST(Lifecycle, RequeuesWhatDoesNotFinishInTheDrainTime) {
   TempFolder folder;
-  HostProcess host({.data = folder / "data", .set = {"drain_ms=200"}});
+  HostProcess host({.data = folder / "data", .set = {"shutdown.drain_ms=200"}});
   ASSERT_TRUE(host.start()) << host.log();
   const auto id = host.submit("sleep", R"({"ms":600000,"steps":60000})");
   ASSERT_TRUE(id);
