@@ -16,8 +16,8 @@ enum class StopReason : int { Canceled = 1, TimedOut = 2, Shutdown = 3, Suspende
 /// One attempt to run: the claimed job and what the dispatcher resolved for it.
 struct Assignment {
   store::ClaimedJob job;
-  std::string plugin;                 ///< plugin id (catalog)
-  core::Millis timeout{0};            ///< of this attempt; 0: none. The dispatcher enforces it with stop()
+  std::string plugin;       ///< plugin id (catalog)
+  core::Millis timeout{0};  ///< of this attempt; 0: none. The dispatcher enforces it with stop()
 };
 
 /// How an attempt ended, as the runner side saw it. The dispatcher turns it into a store::AttemptOutcome.
@@ -35,7 +35,7 @@ struct AttemptEnd {
   bool forced = false;
   std::string result_json;
   std::optional<core::JobError> error;
-  core::Millis retry_after{-1};       ///< from the plugin's error; negative: none
+  core::Millis retry_after{-1};  ///< from the plugin's error; negative: none
   std::optional<core::Instant> started_at;
   core::Instant finished_at;
   core::Usage usage;
@@ -62,8 +62,8 @@ class RunnerListener {
   virtual void capacityChanged(const std::string& plugin, int slots) = 0;
 };
 
-/// Runs attempts somewhere. pool/ does it in processes; tests with a list. Every method returns at once and may be called
-/// from any thread; each started attempt is reported exactly once by RunnerListener::attemptEnded.
+/// Runs attempts somewhere. pool/ does it in processes; tests with a list. Every method returns at once and may be
+/// called from any thread; each started attempt is reported exactly once by RunnerListener::attemptEnded.
 class JobRunner {
  public:
   virtual ~JobRunner() = default;
