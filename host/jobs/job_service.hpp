@@ -18,10 +18,10 @@ namespace jobhost::jobs {
 struct SubmitLimits {
   std::size_t params_bytes = 1 << 20;
   std::size_t notes_bytes = 64 * 1024;
-  std::size_t batch_jobs = 10'000;      ///< of one submitMany
+  std::size_t batch_jobs = 10'000;  ///< of one submitMany
   int tags = 32;
   std::size_t tag_bytes = 64;
-  std::size_t key_bytes = 256;          ///< queue_key, unique_key, dedupe_key, batch
+  std::size_t key_bytes = 256;  ///< queue_key, unique_key, dedupe_key, batch
   int depends_on = 64;
   int max_attempts = 100;
   int priority_abs = 1'000'000;
@@ -35,7 +35,8 @@ struct JobRequest {
   core::JobDraft draft;
   std::optional<int> max_attempts;
   std::optional<core::Backoff> backoff;
-  /// Params as an array of arguments (minion): mapped to names by the type's positional order; draft.params_json unused.
+  /// Params as an array of arguments (minion): mapped to names by the type's positional order; draft.params_json
+  /// unused.
   std::optional<std::string> args_json;
 };
 
@@ -50,7 +51,8 @@ class JobService {
   JobService(store::JobStore& store, catalog::Catalog& catalog, const core::Clock& clock, Options options);
 
   /// InvalidArgument lists every wrong field with its JSON Pointer ("/params/width"). NotFound: unknown type.
-  core::Result<store::Submitted> submit(JobRequest request, std::optional<store::Idempotency> idempotency = std::nullopt);
+  core::Result<store::Submitted> submit(JobRequest request,
+                                        std::optional<store::Idempotency> idempotency = std::nullopt);
   /// All or none; field pointers start with the index ("/3/params/width").
   core::Result<std::vector<store::Submitted>> submitMany(std::vector<JobRequest> requests,
                                                          std::optional<store::Idempotency> idempotency = std::nullopt);

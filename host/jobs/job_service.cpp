@@ -1,0 +1,238 @@
+#include "jobs/job_service.hpp"
+
+#include <algorithm>
+#include <system_error>
+#include <utility>
+
+#include "catalog/params_schema.hpp"
+#include "core/job_paths.hpp"
+#include "jobs/draft_check.hpp"
+#include "jobs/job_files.hpp"
+#include "telemetry/metrics.hpp"
+
+namespace jobhost::jobs {
+namespace {
+
+using core::Error;
+using core::ErrorCode;
+
+constexpr std::size_t kTypeBytes = 200;
+constexpr std::size_t kReasonBytes = 1'000;
+constexpr std::size_t kIdempotencyKeyBytes = 256;
+constexpr std::size_t kFieldErrors = 100;
+constexpr std::int64_t kLogPartBytes = 8 << 20;
+constexpr int kPageJobs = 1'000;
+constexpr int kPageEvents = 10'000;
+
+Error invalid(std::vector<core::FieldError> fields) {
+  if (fields.size() > kFieldErrors) fields.resize(kFieldErrors);
+  std::string message = fields.front().pointer + ": " + fields.front().message;
+  if (fields.size() > 1) message += " (and " + std::to_string(fields.size() - 1) + " more)";
+  return {ErrorCode::InvalidArgument, std::move(message), "", std::move(fields)};
+}
+
+Error invalid(std::string pointer, std::string message) {
+  return invalid({{std::move(pointer), std::move(message)}});
+}
+
+void prefix(std::vector<core::FieldError>& fields, const std::string& with) {
+  for (auto& field : fields) field.pointer.insert(0, with);
+}
+
+core::Result<void> checkIdempotency(const std::optional<store::Idempotency>& idempotency) {
+  if (!idempotency) return {};
+  if (idempotency->key.empty()) return invalid("Idempotency-Key", "must not be empty");
+  if (idempotency->key.size() > kIdempotencyKeyBytes) return invalid("Idempotency-Key", "is longer than 256 bytes");
+  return {};
+}
+
+// Cut at a character, so that what is stored stays UTF-8.
+std::string shortened(std::string text, std::size_t max_bytes) {
+  if (text.size() <= max_bytes) return text;
+  std::size_t end = max_bytes;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  text.resize(end);
+  return text;
+}
+
+}  // namespace
+
+JobService::JobService(store::JobStore& store, catalog::Catalog& catalog, const core::Clock& clock, Options options)
+    : store_(store), catalog_(catalog), clock_(clock), options_(std::move(options)) {}
+
+core::Result<core::JobDraft> JobService::check(JobRequest request) const {
+  core::JobDraft& draft = request.draft;
+  const SubmitLimits& limits = options_.limits;
+  if (draft.type.empty()) return invalid("/type", "is missing");
+  if (draft.type.size() > kTypeBytes) return invalid("/type", "is longer than 200 bytes");
+  const auto type = catalog_.findType(draft.type);
+  if (!type) {
+    return Error{ErrorCode::NotFound,
+                 "no plugin handles the job type \"" + draft.type + "\"",
+                 "",
+                 {{"/type", "is not a known job type"}}};
+  }
+  if (request.args_json) {
+    auto named = paramsFromArgs(*request.args_json, type->info.positional, limits.params_bytes);
+    if (!named) return named.error();
+    draft.params_json = *std::move(named);
+  }
+  if (draft.params_json.size() > limits.params_bytes) {
+    return Error{ErrorCode::TooLarge,
+                 "params are longer than " + std::to_string(limits.params_bytes) + " bytes",
+                 "",
+                 {{"/params", "is too long"}}};
+  }
+  draft.max_attempts = request.max_attempts.value_or(type->info.retry.max_attempts);
+  draft.backoff = request.backoff.value_or(type->info.retry.backoff);
+
+  std::vector<core::FieldError> errors;
+  auto params = type->schema->check(draft.params_json);
+  if (params) {
+    draft.params_json = *std::move(params);
+  } else if (params.error().code != ErrorCode::InvalidArgument) {
+    prefix(params.error().fields, "/params");
+    return params.error();
+  } else {
+    errors = std::move(params.error().fields);
+    if (errors.empty()) errors.push_back({"", params.error().message});
+    prefix(errors, "/params");
+  }
+  checkDraft(draft, limits, clock_.now(), errors);
+  if (!draft.input_id.empty() && isInputId(draft.input_id)) {
+    std::error_code failed;
+    const auto folder = core::inputFolder(options_.data_folder, draft.input_id);
+    if (!std::filesystem::is_directory(std::filesystem::symlink_status(folder, failed))) {
+      errors.push_back({"/input_id", "no such upload"});
+    }
+  }
+  if (!errors.empty()) return invalid(std::move(errors));
+  return std::move(draft);
+}
+
+core::Result<store::Submitted> JobService::submit(JobRequest request, std::optional<store::Idempotency> idempotency) {
+  if (auto usable = checkIdempotency(idempotency); !usable) return usable.error();
+  auto draft = check(std::move(request));
+  if (!draft) return draft.error();
+  std::vector<core::JobDraft> drafts;
+  drafts.push_back(*std::move(draft));
+  auto stored = store_.submit(
+      std::move(drafts), {std::move(idempotency), options_.limits.queued_per_type, options_.limits.queued_per_owner});
+  if (!stored) return stored.error();
+  if (stored->size() != 1) return Error{ErrorCode::Internal, "the job could not be stored", "store answered no id", {}};
+  if (!stored->front().existing) telemetry::metrics().add(telemetry::Counter::JobsSubmitted);
+  return stored->front();
+}
+
+core::Result<std::vector<store::Submitted>> JobService::submitMany(std::vector<JobRequest> requests,
+                                                                   std::optional<store::Idempotency> idempotency) {
+  if (auto usable = checkIdempotency(idempotency); !usable) return usable.error();
+  if (requests.empty()) return invalid("", "names no job");
+  if (requests.size() > options_.limits.batch_jobs) {
+    return Error{
+        ErrorCode::TooLarge, "more than " + std::to_string(options_.limits.batch_jobs) + " jobs at once", "", {}};
+  }
+  std::vector<core::JobDraft> drafts;
+  drafts.reserve(requests.size());
+  std::vector<core::FieldError> errors;
+  for (std::size_t i = 0; i < requests.size() && errors.size() < kFieldErrors; ++i) {
+    auto draft = check(std::move(requests[i]));
+    if (draft) {
+      if (errors.empty()) drafts.push_back(*std::move(draft));
+      continue;
+    }
+    auto& fields = draft.error().fields;
+    prefix(fields, "/" + std::to_string(i));
+    // An unknown type among others is one wrong field of the request.
+    if (draft.error().code != ErrorCode::InvalidArgument && draft.error().code != ErrorCode::NotFound)
+      return draft.error();
+    std::move(fields.begin(), fields.end(), std::back_inserter(errors));
+  }
+  if (!errors.empty()) return invalid(std::move(errors));
+  auto stored = store_.submit(
+      std::move(drafts), {std::move(idempotency), options_.limits.queued_per_type, options_.limits.queued_per_owner});
+  if (stored) {
+    const auto made = std::count_if(stored->begin(), stored->end(), [](const auto& one) { return !one.existing; });
+    telemetry::metrics().add(telemetry::Counter::JobsSubmitted, made);
+  }
+  return stored;
+}
+
+core::Result<core::Job> JobService::get(core::JobId id) {
+  return store_.get(id);
+}
+
+core::Result<store::Page> JobService::list(const store::JobFilter& filter, const store::ListOptions& options) {
+  if (options.limit < 1 || options.limit > kPageJobs) {
+    return invalid("/limit", "must be between 1 and " + std::to_string(kPageJobs));
+  }
+  return store_.list(filter, options);
+}
+
+core::Result<store::CancelOutcome> JobService::cancel(core::JobId id, std::string reason) {
+  return store_.cancel(id, shortened(std::move(reason), kReasonBytes));
+}
+
+core::Result<void> JobService::retry(core::JobId id) {
+  return store_.retry(id);
+}
+core::Result<void> JobService::suspend(core::JobId id) {
+  return store_.suspend(id);
+}
+core::Result<void> JobService::resume(core::JobId id) {
+  return store_.resume(id);
+}
+
+core::Result<void> JobService::setPriority(core::JobId id, int priority) {
+  const int limit = options_.limits.priority_abs;
+  if (priority < -limit || priority > limit) {
+    return invalid("/priority", "must be between " + std::to_string(-limit) + " and " + std::to_string(limit));
+  }
+  return store_.setPriority(id, priority);
+}
+
+core::Result<void> JobService::setTags(core::JobId id, std::vector<std::string> tags) {
+  std::vector<core::FieldError> errors;
+  checkTags(tags, options_.limits, errors);
+  if (!errors.empty()) return invalid(std::move(errors));
+  return store_.setTags(id, std::move(tags));
+}
+
+core::Result<void> JobService::remove(core::JobId id) {
+  auto removed = store_.remove(id);
+  if (removed) removeJobFolder(options_.data_folder, id);
+  return removed;
+}
+
+core::Result<std::vector<core::JobEvent>> JobService::events(std::int64_t after_seq, std::optional<core::JobId> job,
+                                                             int limit) {
+  return store_.events(after_seq, job, std::clamp(limit, 1, kPageEvents));
+}
+
+core::Result<std::vector<store::StateCounts>> JobService::counts() {
+  return store_.counts();
+}
+
+core::Result<JobService::LogPart> JobService::log(core::JobId id, std::int64_t offset, std::int64_t limit) {
+  if (offset < 0) return invalid("/offset", "must not be negative");
+  if (limit < 0) return invalid("/limit", "must not be negative");
+  auto part = readPart(core::jobPaths(options_.data_folder, id).log, offset, std::min(limit, kLogPartBytes));
+  if (part) return LogPart{std::move(part->bytes), offset, part->size};
+  if (part.error().code != ErrorCode::NotFound) return part.error();
+  // A job that wrote no line has no file.
+  if (auto job = store_.get(id); !job) return job.error();
+  return LogPart{"", offset, 0};
+}
+
+core::Result<JobService::OutputFile> JobService::output(core::JobId id, const std::string& name) {
+  auto job = store_.get(id);
+  if (!job) return job.error();
+  const auto listed = std::find_if(job->outputs.begin(), job->outputs.end(),
+                                   [&](const core::Output& output) { return output.name == name; });
+  if (listed == job->outputs.end()) return Error{ErrorCode::NotFound, "the job has no output of that name", "", {}};
+  const auto folder = core::jobPaths(options_.data_folder, id).output;
+  if (auto safe = checkBeneath(folder, name); !safe) return safe.error();
+  return OutputFile{std::move(*listed), folder / name};
+}
+
+}  // namespace jobhost::jobs
