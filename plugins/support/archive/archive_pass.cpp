@@ -61,6 +61,7 @@ Archive::Pass::Pass(int fd, std::uint64_t file_bytes, const ArchiveLimits& limit
   archive_read_set_callback_data(archive_, this);
   try {
     if (archive_read_open1(archive_) != ARCHIVE_OK) fail("archive.unreadable");
+    opened_ = true;
     // The last filter is the plain file.
     const int layers = archive_filter_count(archive_) - 1;
     if (layers > limits_.max_filters) {
@@ -212,7 +213,7 @@ void Archive::Pass::checkEncryption(archive_entry* entry) const {
 void Archive::Pass::fail(const char* code) const {
   checkStop(stop_);
   const std::string reason = reasonOf(archive_);
-  if (speaksOfPassword(reason) || archive_read_has_encrypted_entries(archive_) > 0) throw encrypted();
+  if (speaksOfPassword(reason) || (opened_ && archive_read_has_encrypted_entries(archive_) > 0)) throw encrypted();
   throw Failure(FailureKind::Damaged, code, "the archive cannot be read: " + reason);
 }
 

@@ -64,6 +64,7 @@ class Archive::Pass {
   std::size_t seen_ = 0;
   bool filtered_ = false;  // a compression layer around all entries: skipping means unpacking
   bool open_entry_ = false;
+  bool opened_ = false;  // libarchive crashes when asked about encryption before a format was found
 };
 
 }  // namespace jobhost::support

@@ -20,6 +20,10 @@ void startImageEngine() {
       vips_operation_block_set(loader, FALSE);
     }
     vips_cache_set_max(0);
+    // What matters becomes an error (fail_on); a damaged file would otherwise fill the job's log line by line.
+    g_log_set_handler(
+        "VIPS", static_cast<GLogLevelFlags>(G_LOG_LEVEL_WARNING | G_LOG_LEVEL_INFO | G_LOG_LEVEL_DEBUG),
+        [](const gchar*, GLogLevelFlags, const gchar*, gpointer) {}, nullptr);
   });
 }
 

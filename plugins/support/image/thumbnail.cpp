@@ -35,14 +35,15 @@ bool isVector(SourceKind kind) {
 }
 
 std::string loadOptions(SourceKind kind, int page) {
-  if (page == 1) return "";
+  // Said here and not to vips_thumbnail_source: libvips 8.14 does not pass its own fail_on to the loader.
+  if (page == 1) return "[fail_on=error]";
   if (!hasPages(kind)) throw Failure(FailureKind::NotFound, "image.no_page", "the file has no such page");
-  return "[page=" + std::to_string(page - 1) + "]";
+  return "[fail_on=error,page=" + std::to_string(page - 1) + "]";
 }
 
 ImagePtr openHeader(const SourcePtr& source, const std::string& load_options) {
-  VipsImage* image = vips_image_new_from_source(source.get(), load_options.c_str(), "access", VIPS_ACCESS_SEQUENTIAL,
-                                                "fail_on", VIPS_FAIL_ON_ERROR, nullptr);
+  VipsImage* image =
+      vips_image_new_from_source(source.get(), load_options.c_str(), "access", VIPS_ACCESS_SEQUENTIAL, nullptr);
   if (image == nullptr) throw vipsFailure();
   return ImagePtr(image);
 }
@@ -94,16 +95,34 @@ void checkOptions(const ThumbnailOptions& options) {
   if (options.page < 1) throw Failure(FailureKind::BadInput, "image.no_page", "pages count from 1");
 }
 
+// Colours are converted where the file says how they are meant. Without a profile RGB and grey are taken for sRGB as
+// they are; giving libvips 8.14 an export profile then would shift them. CMYK always needs one.
+struct Profiles {
+  const char* fallback = nullptr;  // when the embedded one is broken
+  const char* target = nullptr;
+};
+
+Profiles profilesOf(const VipsImage* header) {
+  if (header->Type == VIPS_INTERPRETATION_CMYK) return {"cmyk", "srgb"};
+  if (vips_image_get_typeof(header, VIPS_META_ICC_NAME) == 0) return {};
+  return {header->Bands >= 3 ? "srgb" : nullptr, "srgb"};
+}
+
 ImagePtr shrinkSource(const ImageInput& input, SourceKind kind, const ThumbnailOptions& options,
                       const ImageLimits& limits) {
   const SourcePtr source = openSource(input);
   const std::string load_options = loadOptions(kind, options.page);
-  checkLimits(openHeader(source, load_options).get(), kind, options, limits);
+  Profiles profiles;
+  {
+    const ImagePtr header = openHeader(source, load_options);
+    checkLimits(header.get(), kind, options, limits);
+    profiles = profilesOf(header.get());
+  }
   const Box box = boxOf(options, kind);
   return made([&](VipsImage** out) {
     return vips_thumbnail_source(source.get(), out, box.width, "option_string", load_options.c_str(), "height",
-                                 box.height, "size", box.size, "crop", box.crop, "export_profile", "srgb", "fail_on",
-                                 VIPS_FAIL_ON_ERROR, nullptr);
+                                 box.height, "size", box.size, "crop", box.crop, "import_profile", profiles.fallback,
+                                 "export_profile", profiles.target, nullptr);
   });
 }
 
@@ -131,7 +150,7 @@ int countPages(const ImageInput& input) {
   const SourceKind kind = kindOf(input);
   if (!hasPages(kind)) return 1;
   const SourcePtr source = openSource(input);
-  return std::max(1, vips_image_get_n_pages(openHeader(source, "").get()));
+  return std::max(1, vips_image_get_n_pages(openHeader(source, loadOptions(kind, 1)).get()));
 }
 
 Thumbnail makeThumbnail(const ImageInput& input, const ThumbnailOptions& options, const ImageLimits& limits,
