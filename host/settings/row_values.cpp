@@ -40,18 +40,12 @@ std::vector<std::string> splitList(std::string_view text) {
   return parts;
 }
 
-std::string listText(const std::vector<std::string>& list) {
-  std::string text = "[";
-  for (const auto& item : list) text += (text.size() > 1 ? ", " : "") + quotedText(item);
-  return text + "]";
-}
-
 std::string show(const TypedValue& value) {
   return std::visit(Overloaded{
                         [](bool v) { return std::string(v ? "true" : "false"); },
                         [](std::int64_t v) { return std::to_string(v); },
                         [](const std::string& v) { return quotedText(v); },
-                        [](const std::vector<std::string>& v) { return listText(v); },
+                        [](const std::vector<std::string>& v) { return listValueText(v); },
                     },
                     value);
 }
@@ -81,6 +75,12 @@ std::string quotedText(std::string_view text) {
   return out + '"';
 }
 
+std::string listValueText(const std::vector<std::string>& list) {
+  std::string text = "[";
+  for (const auto& item : list) text += (text.size() > 1 ? ", " : "") + quotedText(item);
+  return text + "]";
+}
+
 std::string typeText(const Row& row) {
   Settings scratch;
   return std::visit(
@@ -108,7 +108,7 @@ std::string valueText(const Row& row, const Settings& settings) {
                         [](const std::int64_t* v) { return std::to_string(*v); },
                         [](const Millis* v) { return std::to_string(v->count()); },
                         [](const std::string* v) { return quotedText(*v); },
-                        [](const std::vector<std::string>* v) { return listText(*v); },
+                        [](const std::vector<std::string>* v) { return listValueText(*v); },
                     },
                     row.field(readable));
 }

@@ -49,6 +49,8 @@ core::Result<void> assignText(const Row& row, Settings& settings, std::string_vi
 using TypedValue = std::variant<bool, std::int64_t, std::string, std::vector<std::string>>;
 core::Result<void> assign(const Row& row, Settings& settings, const TypedValue& value);
 
+/// ["a", "b"]
+std::string listValueText(const std::vector<std::string>& list);
 /// A TOML (and JSON) string literal.
 std::string quotedText(std::string_view text);
 

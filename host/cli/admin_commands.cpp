@@ -1,0 +1,165 @@
+#include "cli/admin_commands.hpp"
+
+#include <iostream>
+
+#include "cli/json.hpp"
+#include "settings/documents.hpp"
+#include "settings/environment.hpp"
+#include "settings/rows.hpp"
+
+namespace jobhost::cli {
+namespace {
+
+/// GETs a path and shows it with `show`, or as it is with --json.
+template <class Show>
+int shown(const ClientArgs& args, const std::string& path, Show&& show) {
+  auto client = connect(args);
+  if (!client) return fail(client.error()), kUsage;
+  const auto answer = client->get(path);
+  if (!answer) return fail(answer.error());
+  if (args.json) {
+    printBody(args, answer->body);
+  } else {
+    show(parseObject(answer->body));
+  }
+  return kOk;
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string all;
+  for (const auto& word : words) all += (all.empty() ? "" : ",") + word;
+  return all;
+}
+
+}  // namespace
+
+int pluginList(const PluginArgs& args) {
+  return shown(args.client, "/api/v1/plugins", [](const JsonObject& answer) {
+    std::vector<std::vector<std::string>> rows{{"ID", "VERSION", "STATE", "JOB TYPES", "REASON"}};
+    for (const auto& plugin : objectsAt(answer, "plugins")) {
+      auto types = joined(textsAt(plugin, "types"));
+      if (types.empty()) types = joined(textsAt(plugin, "job_types"));
+      rows.push_back(
+          {textAt(plugin, "id"), textAt(plugin, "version"), textAt(plugin, "state"), types, textAt(plugin, "reason")});
+    }
+    printTable(std::cout, rows);
+  });
+}
+
+int pluginWhy(const PluginArgs& args) {
+  return shown(args.client, "/api/v1/plugins/" + encoded(args.id), [](const JsonObject& plugin) {
+    std::cout << textAt(plugin, "id") << ' ' << textAt(plugin, "version") << ": " << textAt(plugin, "state");
+    if (const auto reason = textAt(plugin, "reason"); !reason.empty()) std::cout << " (" << reason << ')';
+    std::cout << '\n';
+    std::vector<std::vector<std::string>> rows{{"AT", "DECISION", "REASON"}};
+    auto decisions = objectsAt(plugin, "why");
+    if (decisions.empty()) decisions = objectsAt(plugin, "decisions");
+    for (const auto& one : decisions)
+      rows.push_back({textAt(one, "at"), textAt(one, "decision"), textAt(one, "reason")});
+    if (rows.size() > 1) printTable(std::cout, rows);
+  });
+}
+
+int pluginRetry(const PluginArgs& args) {
+  auto client = connect(args.client);
+  if (!client) return fail(client.error()), kUsage;
+  const auto answer = client->send("POST", "/api/v1/plugins/" + encoded(args.id) + "/retry");
+  if (!answer) return fail(answer.error());
+  std::cout << args.id << " is looked at again\n";
+  return kOk;
+}
+
+int keyCreate(const KeyArgs& args) {
+  auto client = connect(args.client);
+  if (!client) return fail(client.error()), kUsage;
+  std::string privileges;
+  for (const auto& word : args.privileges) privileges += (privileges.empty() ? "" : ",") + jsonString(word);
+  const auto answer = client->send("POST", "/api/v1/keys",
+                                   "{\"name\":" + jsonString(args.name) + ",\"privileges\":[" + privileges + "]}");
+  if (!answer) return fail(answer.error());
+  const auto key = parseObject(answer->body);
+  if (args.client.json || textAt(key, "key").empty()) return printBody(args.client, answer->body), kOk;
+  std::cerr << "key " << textAt(key, "id") << "; it is shown this once:\n";
+  std::cout << textAt(key, "key") << '\n';
+  return kOk;
+}
+
+int keyList(const KeyArgs& args) {
+  return shown(args.client, "/api/v1/keys", [](const JsonObject& answer) {
+    std::vector<std::vector<std::string>> rows{{"ID", "NAME", "PRIVILEGES", "CREATED", "EXPIRES", "REVOKED"}};
+    for (const auto& key : objectsAt(answer, "keys")) {
+      rows.push_back({textAt(key, "id"), textAt(key, "name"), joined(textsAt(key, "privileges")),
+                      textAt(key, "created_at"), textAt(key, "expires_at"), textAt(key, "revoked_at")});
+    }
+    printTable(std::cout, rows);
+  });
+}
+
+int keyRevoke(const KeyArgs& args) {
+  auto client = connect(args.client);
+  if (!client) return fail(client.error()), kUsage;
+  const auto answer = client->send("DELETE", "/api/v1/keys/" + encoded(args.id));
+  if (!answer) return fail(answer.error());
+  std::cout << args.id << " revoked\n";
+  return kOk;
+}
+
+core::Result<settings::Loaded> loadConfig(const ConfigArgs& args) {
+  settings::Sources sources;
+  if (!args.file.empty()) sources.file = args.file;
+  sources.environment = settings::environment();
+  for (const auto& text : args.set) {
+    auto option = settings::parseSet(text);
+    if (!option) return option.error();
+    sources.options.push_back(*std::move(option));
+  }
+  const auto flag = [&](const char* name, const char* key, const std::string& value) {
+    if (!value.empty()) sources.options.push_back({name, key, value});
+  };
+  flag("--data", "data.dir", args.data);
+  flag("--bind", "server.bind", args.bind);
+  flag("--log-level", "log.level", args.log_level);
+  if (args.port) flag("--port", "server.port", std::to_string(*args.port));
+  auto loaded = settings::load(sources);
+  if (loaded && !args.plugins.empty()) {  // as a list, not as text: a folder's name may hold a comma
+    loaded->settings.plugins.folders = args.plugins;
+    for (auto& row : loaded->effective) {
+      if (row.key != "plugins.folders") continue;
+      row.source = "--plugins";
+      row.value = settings::listValueText(args.plugins);
+    }
+  }
+  return loaded;
+}
+
+int configShow(const ConfigArgs& args) {
+  const auto loaded = loadConfig(args);
+  if (!loaded) return fail(loaded.error()), kUsage;
+  if (args.json) {
+    std::string out = "{\"settings\":[";
+    for (const auto& row : loaded->effective) {
+      out += (out.back() == '[' ? "{" : ",{");
+      out += "\"key\":" + jsonString(row.key) +
+             ",\"value\":" + (isJson(row.value) ? row.value : jsonString(row.value)) +
+             ",\"source\":" + jsonString(row.source) + "}";
+    }
+    std::cout << out << "]}\n";
+    return kOk;
+  }
+  std::vector<std::vector<std::string>> rows{{"KEY", "VALUE", "SOURCE"}};
+  for (const auto& row : loaded->effective) rows.push_back({row.key, row.value, row.source});
+  printTable(std::cout, rows);
+  return kOk;
+}
+
+int configDocs() {
+  std::cout << settings::configurationMarkdown();
+  return kOk;
+}
+
+int configExample() {
+  std::cout << settings::exampleToml();
+  return kOk;
+}
+
+}  // namespace jobhost::cli

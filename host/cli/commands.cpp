@@ -1,0 +1,201 @@
+#include "cli/commands.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <iostream>
+
+#include "cli/admin_commands.hpp"
+#include "cli/exit_codes.hpp"
+#include "cli/job_commands.hpp"
+
+namespace jobhost::cli {
+namespace {
+
+constexpr const char* kExitCodes =
+    "Exit status: 0 done, 1 the job failed, 2 wrong arguments or configuration, 3 no host answers,\n"
+    "4 the host refused, 5 the host failed.";
+
+/// One command's arguments live as long as the parser; `action` runs after parsing.
+class Commands {
+ public:
+  Commands(CLI::App& app, const Hooks& hooks) : app_(app), hooks_(hooks) {
+    addServe();
+    addSubmit();
+    addJobs();
+    addLogs();
+    addPlugin();
+    addKey();
+    addConfig();
+  }
+  [[nodiscard]] int runChosen() const { return action_ ? action_() : kUsage; }
+
+ private:
+  template <class Action>
+  void on(CLI::App* command, Action action) {
+    command->callback([this, action] { action_ = action; });
+  }
+
+  static void clientOptions(CLI::App* command, ClientArgs& args) {
+    command->add_option("--url", args.url, "The host (or JOBHOST_URL; default http://127.0.0.1:8080)");
+    command->add_option("--key", args.key,
+                        "API key (or JOBHOST_KEY); seen by other users of this machine: prefer --key-file");
+    command->add_option("--key-file", args.key_file,
+                        "File with the key (or JOBHOST_KEY_FILE; default data/keys/admin.key)");
+    command->add_option("--timeout", args.timeout_s, "Seconds to wait for an answer")->check(CLI::Range(1, 86'400));
+    command->add_flag("--json", args.json, "Print the host's answers as JSON, for scripts");
+  }
+
+  static void configOptions(CLI::App* command, ConfigArgs& args) {
+    command->add_option("--config", args.file, "TOML file; config/jobhost.example.toml has every key");
+    command->add_option("--set", args.set, "key=value, over the file and the environment")->allow_extra_args(false);
+    command->add_option("--data", args.data, "Folder of database, jobs and keys (data.dir)");
+    command->add_option("--plugins", args.plugins, "Folder with plugins; may be given again (plugins.folders)")
+        ->allow_extra_args(false);
+    command->add_option("--port", args.port, "Port; 0: a free one (server.port)");
+    command->add_option("--bind", args.bind, "Address (server.bind)");
+    command->add_option("--log-level", args.log_level, "trace, debug, info, warn, error, off (log.level)");
+  }
+
+  void addServe() {
+    auto* command = app_.add_subcommand("serve", "Run the host until SIGTERM");
+    configOptions(command, config_);
+    on(command, [this] {
+      const auto loaded = loadConfig(config_);
+      if (!loaded) return fail(loaded.error()), static_cast<int>(kUsage);
+      return hooks_.serve(*loaded);
+    });
+  }
+
+  void addSubmit() {
+    auto* command = app_.add_subcommand("submit", "Make a job and print its id");
+    clientOptions(command, submit_.client);
+    command->add_option("type", submit_.type, "Job type")->required();
+    command->add_option("--params", submit_.params, "JSON object, @file, or - for stdin");
+    command->add_option("--param,-p", submit_.param, "name=value; JSON where the value is JSON, else text")
+        ->allow_extra_args(false);
+    command->add_option("--input,-i", submit_.inputs, "File to upload for the job")->allow_extra_args(false);
+    command->add_option("--priority", submit_.priority, "Higher goes first");
+    command->add_option("--delay", submit_.delay_s, "Seconds before it may start")->check(CLI::NonNegativeNumber);
+    command->add_option("--max-attempts", submit_.max_attempts, "Attempts before it fails");
+    command->add_option("--job-timeout", submit_.timeout_s, "Seconds one attempt may take")
+        ->check(CLI::NonNegativeNumber);
+    command->add_option("--tag", submit_.tags, "Tag; may be given again")->allow_extra_args(false);
+    command->add_option("--queue-key", submit_.queue_key, "Jobs with the same key do not run at once");
+    command->add_option("--unique-key", submit_.unique_key, "Answers the live job that has it, if any");
+    command->add_option("--batch", submit_.batch, "Batch it belongs to");
+    command->add_option("--idempotency-key", submit_.idempotency_key, "The same key makes the same job once");
+    command->add_flag("--wait,-w", submit_.wait, "Show it until it ends; exit 1 when it fails");
+    on(command, [this] { return submit(submit_); });
+  }
+
+  void addJobs() {
+    const auto add = [&](const char* name, const char* help, int (*action)(const JobArgs&)) {
+      auto* command = app_.add_subcommand(name, help);
+      clientOptions(command, jobs_.client);
+      command->add_option("id", jobs_.ids, "Job id")->required()->check(CLI::PositiveNumber);
+      on(command, [this, action] { return action(jobs_); });
+    };
+    add("get", "Print a job", &get);
+    add("watch", "Show a job until it ends: a live bar on a terminal, lines elsewhere", &watch);
+    add("cancel", "Stop a job", &cancel);
+    add("retry", "Queue a failed or canceled job again", &retry);
+
+    auto* command = app_.add_subcommand("list", "List jobs, newest first");
+    clientOptions(command, list_.client);
+    command->add_option("--state", list_.states, "queued, running, waiting, suspended, succeeded, failed, canceled")
+        ->allow_extra_args(false);
+    command->add_option("--type", list_.types, "Job type")->allow_extra_args(false);
+    command->add_option("--tag", list_.tag, "Tag");
+    command->add_option("--batch", list_.batch, "Batch");
+    command->add_option("--owner", list_.owner, "Who made it");
+    command->add_option("--parent", list_.parent, "Parent's id");
+    command->add_option("--cursor", list_.cursor, "Where the page before ended");
+    command->add_option("--limit,-n", list_.limit, "Jobs on a page")->check(CLI::Range(1, 1000));
+    on(command, [this] { return list(list_); });
+  }
+
+  void addLogs() {
+    auto* command = app_.add_subcommand("logs", "Print a job's log");
+    clientOptions(command, logs_.client);
+    command->add_option("id", logs_.id, "Job id")->required()->check(CLI::PositiveNumber);
+    command->add_flag("--follow,-f", logs_.follow, "Go on until the job ends");
+    on(command, [this] { return logs(logs_); });
+  }
+
+  void addPlugin() {
+    auto* group = app_.add_subcommand("plugin", "Plugins of the host")->require_subcommand(1);
+    auto* list_command = group->add_subcommand("list", "Plugins, their state and job types");
+    clientOptions(list_command, plugin_.client);
+    on(list_command, [this] { return pluginList(plugin_); });
+    const auto one = [&](const char* name, const char* help, int (*action)(const PluginArgs&)) {
+      auto* command = group->add_subcommand(name, help);
+      clientOptions(command, plugin_.client);
+      command->add_option("id", plugin_.id, "Plugin id")->required();
+      on(command, [this, action] { return action(plugin_); });
+    };
+    one("why", "What the host decided about a plugin, and why", &pluginWhy);
+    one("retry", "Look at a refused or quarantined plugin again", &pluginRetry);
+  }
+
+  void addKey() {
+    auto* group = app_.add_subcommand("key", "API keys")->require_subcommand(1);
+    auto* create = group->add_subcommand("create", "Make a key; it is printed once");
+    clientOptions(create, key_.client);
+    create->add_option("name", key_.name, "What the key is for")->required();
+    create->add_option("--privilege", key_.privileges, "admin, run_jobs, abort_jobs, delete_jobs, read_jobs, tag_jobs")
+        ->required()
+        ->allow_extra_args(false);
+    on(create, [this] { return keyCreate(key_); });
+    auto* list_command = group->add_subcommand("list", "Keys and what they may do");
+    clientOptions(list_command, key_.client);
+    on(list_command, [this] { return keyList(key_); });
+    auto* revoke = group->add_subcommand("revoke", "End a key");
+    clientOptions(revoke, key_.client);
+    revoke->add_option("id", key_.id, "Key id (key_…)")->required();
+    on(revoke, [this] { return keyRevoke(key_); });
+  }
+
+  void addConfig() {
+    auto* group = app_.add_subcommand("config", "Configuration")->require_subcommand(1);
+    auto* show = group->add_subcommand("show", "Every value as it holds, and where it came from");
+    configOptions(show, config_);
+    show->add_flag("--json", config_.json, "As JSON");
+    on(show, [this] { return configShow(config_); });
+    on(group->add_subcommand("docs", "Print docs/configuration.md"), [] { return configDocs(); });
+    on(group->add_subcommand("example", "Print config/jobhost.example.toml"), [] { return configExample(); });
+  }
+
+  CLI::App& app_;
+  const Hooks& hooks_;
+  std::function<int()> action_;
+  ConfigArgs config_;
+  SubmitArgs submit_;
+  JobArgs jobs_;
+  ListArgs list_;
+  LogsArgs logs_;
+  PluginArgs plugin_;
+  KeyArgs key_;
+};
+
+}  // namespace
+
+int run(int argc, char** argv, const Hooks& hooks) {
+  try {
+    CLI::App app("jobhost turns shared libraries in a folder into durable job types.", "jobhost");
+    app.require_subcommand(1);
+    app.set_version_flag("--version", std::string("jobhost ") + JOBHOST_VERSION);
+    app.footer(kExitCodes);
+    Commands commands(app, hooks);
+    try {
+      app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+      return app.exit(error) == 0 ? kOk : kUsage;
+    }
+    return commands.runChosen();
+  } catch (const std::exception& error) {
+    std::cerr << "jobhost: " << error.what() << '\n';
+    return kHostError;
+  }
+}
+
+}  // namespace jobhost::cli
