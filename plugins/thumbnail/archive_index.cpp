@@ -1,0 +1,138 @@
+#include "thumbnail/archive_index.hpp"
+
+#include <sys/stat.h>
+
+#include <fstream>
+#include <sstream>
+#include <vector>
+
+#include "support/archive/page_order.hpp"
+#include "support/files/archive_id.hpp"
+#include "support/files/atomic_file.hpp"
+#include "support/files/confined.hpp"
+
+namespace jobhost::thumbnail {
+namespace {
+
+namespace fs = std::filesystem;
+using support::Failure;
+using support::FailureKind;
+
+constexpr std::size_t kMaxFiles = 2'000'000;
+constexpr std::string_view kFormat = "jobhost-archive-index 1 ";
+
+// The regular files with an archive's name below `folder`, relative. Links to folders are not followed; what cannot be
+// read is left out.
+std::vector<std::string> archivesBelow(const fs::path& folder, const support::StopCheck& stop) {
+  std::vector<std::string> found;
+  std::error_code error;
+  fs::recursive_directory_iterator at(folder, fs::directory_options::skip_permission_denied, error);
+  for (; !error && at != fs::recursive_directory_iterator(); at.increment(error)) {
+    support::checkStop(stop);
+    const std::string name = at->path().filename().string();
+    if (name.starts_with('.')) {
+      at.disable_recursion_pending();
+      continue;
+    }
+    std::error_code unknown;
+    if (!support::isArchiveName(name) || !at->is_regular_file(unknown)) continue;
+    if (found.size() >= kMaxFiles)
+      throw Failure(FailureKind::Limit, "content.too_many", "the content folder has too many archives");
+    found.push_back(at->path().lexically_relative(folder).string());
+  }
+  return found;
+}
+
+}  // namespace
+
+ArchiveIndex::ArchiveIndex(fs::path content_dir, fs::path cache_file)
+    : content_dir_(std::move(content_dir)), cache_file_(std::move(cache_file)) {}
+
+std::optional<support::UniqueFd> ArchiveIndex::open(const std::string& id, const support::StopCheck& stop) {
+  if (!support::isArchiveId(id) || content_dir_.empty()) return std::nullopt;
+  const std::lock_guard lock(mutex_);
+  if (!loaded_) load();
+  if (auto file = openKnown(id)) return file;
+  scan(stop);
+  return openKnown(id);
+}
+
+std::optional<support::UniqueFd> ArchiveIndex::openKnown(const std::string& id) {
+  for (const auto& [path, known] : files_) {
+    if (known.id != id) continue;
+    try {
+      support::UniqueFd file = support::ConfinedRoots({content_dir_}).openFile(path);
+      if (support::archiveIdOf(file.get()) == id) return file;
+    } catch (const Failure&) {
+      // Gone, replaced or unreadable: another copy may be there, else a scan tells.
+    }
+  }
+  return std::nullopt;
+}
+
+void ArchiveIndex::scan(const support::StopCheck& stop) {
+  std::map<std::string, Known> now;
+  bool changed = false;
+  for (const std::string& path : archivesBelow(content_dir_, stop)) {
+    support::checkStop(stop);
+    struct stat info {};
+    if (::stat((content_dir_ / path).c_str(), &info) != 0) continue;
+    Known known{
+        static_cast<std::uint64_t>(info.st_size), info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec, {}};
+    const auto before = files_.find(path);
+    if (before != files_.end() && before->second.size == known.size && before->second.changed_ns == known.changed_ns) {
+      known.id = before->second.id;
+    } else {
+      const auto id = hash(path);
+      if (!id) continue;
+      known.id = *id;
+      changed = true;
+      files_[path] = known;  // kept when the scan is stopped half way
+    }
+    now.emplace(path, std::move(known));
+  }
+  changed = changed || now.size() != files_.size();
+  files_ = std::move(now);
+  if (changed) save();
+}
+
+std::optional<std::string> ArchiveIndex::hash(const std::string& path) {
+  try {
+    const support::UniqueFd file = support::ConfinedRoots({content_dir_}).openFile(path);
+    ++hashed_;
+    return support::archiveIdOf(file.get());
+  } catch (const Failure&) {
+    return std::nullopt;  // empty, unreadable or a link that leads out: no archive
+  }
+}
+
+// One line for the format and folder, then "id size changed_ns path" for each file. Lines that do not read are skipped.
+void ArchiveIndex::load() {
+  loaded_ = true;
+  std::ifstream in(cache_file_);
+  std::string line;
+  if (!std::getline(in, line) || line != std::string(kFormat) + content_dir_.string()) return;
+  while (files_.size() < kMaxFiles && std::getline(in, line)) {
+    std::istringstream fields(line);
+    Known known;
+    std::string path;
+    if (!(fields >> known.id >> known.size >> known.changed_ns) || fields.get() != ' ' || !std::getline(fields, path))
+      continue;
+    if (support::isArchiveId(known.id) && !path.empty()) files_[path] = std::move(known);
+  }
+}
+
+void ArchiveIndex::save() const {
+  std::string text = std::string(kFormat) + content_dir_.string() + "\n";
+  for (const auto& [path, known] : files_) {
+    if (path.find('\n') != std::string::npos) continue;
+    text += known.id + " " + std::to_string(known.size) + " " + std::to_string(known.changed_ns) + " " + path + "\n";
+  }
+  try {
+    support::writeFileAtomically(cache_file_, text);
+  } catch (const Failure&) {
+    // Only a cache: the next process reads the files again.
+  }
+}
+
+}  // namespace jobhost::thumbnail

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <jobhost/plugin.hpp>
+
+namespace jobhost::thumbnail {
+
+/// `thumbnail`: one picture as an output of the job. Params, result and errors of all three: README.md.
+[[nodiscard]] Json runThumbnail(Job& job);
+/// `thumbnail_task`: the cover or a page of an archive, written to the thumbnail folder; the result is its path.
+[[nodiscard]] Json runThumbnailTask(Job& job);
+/// `page_thumbnails`: every page of an archive, written to the thumbnail folder, with a note for each.
+[[nodiscard]] Json runPageThumbnails(Job& job);
+
+}  // namespace jobhost::thumbnail
