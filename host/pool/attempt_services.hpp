@@ -32,6 +32,7 @@ class AttemptServices {
     core::JobState state = core::JobState::Queued;
     std::string result_json;
     std::optional<core::JobError> error;
+    std::string type;
   };
 
   virtual ~AttemptServices() = default;

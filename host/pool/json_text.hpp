@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace jobhost::pool {
+
+/// Text from a runner is bytes of unknown intent; these make it safe to store and show. None throws but bad_alloc.
+
+/// The same text with everything that is not UTF-8 (and NUL) replaced by U+FFFD, cut to `max_bytes` at a character.
+std::string cleanText(std::string_view text, std::size_t max_bytes);
+
+/// `text` as a JSON string with its quotes; what is not UTF-8 becomes U+FFFD.
+std::string quoteJson(std::string_view text);
+void appendJsonString(std::string& out, std::string_view text);
+
+/// Whether `json` is exactly one JSON value (RFC 8259), valid UTF-8, nested at most `max_depth` deep.
+bool isJson(std::string_view json, int max_depth = 64);
+
+/// The members of a JSON object as raw text, in order; nullopt when `json` is not an object or holds a key twice.
+/// Keys are unescaped; values are views into `json`.
+struct JsonMember {
+  std::string key;
+  std::string_view value;
+};
+std::optional<std::vector<JsonMember>> jsonMembers(std::string_view json);
+
+/// The items of a JSON array as raw text; nullopt when it is none.
+std::optional<std::vector<std::string_view>> jsonItems(std::string_view json);
+
+/// The text of a JSON string; nullopt when `json` is none.
+std::optional<std::string> jsonString(std::string_view json);
+
+/// The integer a JSON number is; nullopt when it is none, has a fraction or does not fit.
+std::optional<std::int64_t> jsonInteger(std::string_view json);
+
+}  // namespace jobhost::pool
