@@ -198,6 +198,10 @@ struct Return {
   std::string_view body;
 };
 
+/// Also Pong and Drain: nothing but the header.
+struct Ping {};
+inline void encode(std::string&, const Ping&) {}
+
 struct Credit {
   std::uint64_t bytes = 0;
 };

@@ -115,20 +115,20 @@ jh_result guardInit(jh_str plugin_dir, Handler handler) noexcept {
 #define JOBHOST_MANIFEST(...) JH_MANIFEST_NOTE(jh_manifest_note, __VA_ARGS__)
 
 /// Makes a job type of `function`, a plain name: `jobhost::Json function(jobhost::Job&)`, or returning void.
-#define JOBHOST_JOB(type_name, function)                             \
-  static jh_result JH_CALL jh_run_##function(jh_job* job) noexcept { \
-    return ::jobhost::detail::guard(job, function);                  \
-  }                                                                  \
+#define JOBHOST_JOB(type_name, function)                                                             \
+  static jh_result JH_CALL jh_run_##function(jh_job* job) noexcept {                                 \
+    return ::jobhost::detail::guard(job, [](::jobhost::Job& the_job) { return function(the_job); }); \
+  }                                                                                                  \
   static const jh_job_type jh_t_##function = {sizeof(jh_job_type), 0u, type_name, &jh_run_##function}
 
 /// The entry, with the job types: JOBHOST_PLUGIN(&jh_t_a, &jh_t_b). Once, after JOBHOST_MANIFEST, in the same file.
 #define JOBHOST_PLUGIN(...) JOBHOST_PLUGIN_DEFINE(nullptr, nullptr, __VA_ARGS__)
 
 /// The same with `void init_function(jobhost::Init&)`, called once before any job; throwing refuses the load.
-#define JOBHOST_PLUGIN_WITH_INIT(init_function, ...)                                     \
-  static jh_result JH_CALL jh_init_wrapper(const jh_host*, jh_str plugin_dir) noexcept { \
-    return ::jobhost::detail::guardInit(plugin_dir, init_function);                      \
-  }                                                                                      \
+#define JOBHOST_PLUGIN_WITH_INIT(init_function, ...)                                                     \
+  static jh_result JH_CALL jh_init_wrapper(const jh_host*, jh_str plugin_dir) noexcept {                 \
+    return ::jobhost::detail::guardInit(plugin_dir, [](::jobhost::Init& init) { init_function(init); }); \
+  }                                                                                                      \
   JOBHOST_PLUGIN_DEFINE(&jh_init_wrapper, nullptr, __VA_ARGS__)
 
 #define JOBHOST_PLUGIN_DEFINE(init_pointer, deinit_pointer, ...)                                                    \

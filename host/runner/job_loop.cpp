@@ -1,0 +1,149 @@
+#include "runner/job_loop.hpp"
+
+#include <cstdio>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "runner/crash.hpp"
+#include "runner/host_table.hpp"
+
+namespace jobhost::runner {
+namespace {
+
+/// Reading /proc costs more than a no-op: only attempts that lasted are worth it.
+constexpr std::uint64_t kWorthMeasuringUs = 5'000;
+
+struct Measured {
+  std::uint64_t cpu_us = 0;
+  std::uint64_t peak_rss_bytes = 0;
+};
+
+Measured measure() {
+  Measured all;
+  for (const int who : {RUSAGE_SELF, RUSAGE_CHILDREN}) {
+    rusage usage{};
+    getrusage(who, &usage);
+    all.cpu_us += static_cast<std::uint64_t>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1'000'000 +
+                  static_cast<std::uint64_t>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+    if (who == RUSAGE_SELF) all.peak_rss_bytes = static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+  }
+  return all;
+}
+
+struct ReadWritten {
+  unsigned long long read = 0;
+  unsigned long long written = 0;
+};
+
+ReadWritten measureIo() {
+  ReadWritten io;
+  char text[512];
+  const int fd = open("/proc/self/io", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return io;
+  const ssize_t n = read(fd, text, sizeof(text) - 1);
+  close(fd);
+  text[n > 0 ? n : 0] = '\0';
+  std::sscanf(text, "rchar: %llu wchar: %llu", &io.read, &io.written);
+  return io;
+}
+
+/// How many threads this process has: each is a folder below /proc/self/task.
+std::uint64_t threadCount() {
+  struct stat info {};
+  return stat("/proc/self/task", &info) == 0 ? info.st_nlink : 0;
+}
+
+void fillError(wire::Done& done, const AttemptError& error) {
+  done.status = wire::DoneStatus::Failed;
+  done.error_class = error.error_class;
+  done.retry_after_ms = error.retry_after_ms;
+  done.error_code = error.code.empty() ? "failed" : error.code;
+  done.error_message = error.message.empty() ? "the plugin gave no reason" : error.message;
+  done.error_details_json = error.details_json;
+}
+
+/// What run()'s answer means, with what the attempt was told before. Call with no lock held.
+wire::Done judge(Attempt& attempt, jh_result result, const Session& session) {
+  wire::Done done;
+  auto outputs = attempt.files.finish();
+  if (attempt.files.madeOutputDir()) done.flags |= wire::kDoneHasWorkFiles;
+  const std::lock_guard lock(attempt.mutex);
+  switch (result) {
+    case JH_OK:
+      done.status = wire::DoneStatus::Succeeded;
+      if (attempt.result) done.result_json = std::move(*attempt.result);
+      done.outputs = std::move(outputs);
+      return done;
+    case JH_E_SUSPENDED:
+      done.status = wire::DoneStatus::Suspended;
+      return done;
+    case JH_E_CANCELLED:
+      if (session.cancelled(attempt) != 0) {
+        done.status = wire::DoneStatus::Canceled;
+      } else {
+        fillError(done, {JH_CLASS_INTERNAL,
+                         -1,
+                         "cancelled_unasked",
+                         "run() says it was cancelled, but nobody asked it to stop",
+                         {}});
+      }
+      return done;
+    case JH_E_FAILED:
+      fillError(done, attempt.error.value_or(AttemptError{}));
+      return done;
+    default:
+      if (attempt.error) return fillError(done, *attempt.error), done;
+      fillError(done, {JH_CLASS_INTERNAL, -1, "bad_return", "run() returned " + std::to_string(result), {}});
+      return done;
+  }
+}
+
+jh_result runOne(Session& session, const PluginLibrary& plugin, Attempt& attempt) {
+  if (attempt.run.type_index >= plugin.types().size()) {
+    const std::lock_guard lock(attempt.mutex);
+    attempt.error = AttemptError{JH_CLASS_INTERNAL, -1, "unknown_type", "the plugin has no such job type", {}};
+    return JH_E_FAILED;
+  }
+  const auto& type = plugin.types()[attempt.run.type_index];
+  attempt.type_name = type.name;
+  session.status().crumb(wire::SdkCall::RunBegin, 0);
+  const jh_result result = type.run(reinterpret_cast<jh_job*>(attempt.handle));
+  session.status().crumb(wire::SdkCall::RunEnd, result);
+  return result;
+}
+
+}  // namespace
+
+void runJobs(Session& session, const PluginLibrary& plugin) {
+  Measured before = measure();
+  ReadWritten io_before = measureIo();
+  std::uint64_t threads_before = threadCount();
+  while (const auto attempt = session.nextAttempt()) {
+    refreshModules();
+    session.begin(attempt);
+    const jh_result result = runOne(session, plugin, *attempt);
+    wire::Done done = judge(*attempt, result, session);
+    attempt->files.wipeTemp();
+
+    done.started_us = attempt->started_us;
+    done.finished_us = wallMicros();
+    const Measured after = measure();
+    done.cpu_us = after.cpu_us - before.cpu_us;
+    done.peak_rss_bytes = after.peak_rss_bytes;
+    before = after;
+    if (steadyMicros() - attempt->started_steady_us >= kWorthMeasuringUs) {
+      const ReadWritten io_after = measureIo();
+      done.read_bytes = io_after.read - io_before.read;
+      done.written_bytes = io_after.written - io_before.written;
+      io_before = io_after;
+    }
+    const std::uint64_t threads_after = threadCount();
+    if (threads_after > threads_before) done.flags |= wire::kDoneLeftThreads;
+    threads_before = threads_after;
+    session.finish(*attempt, std::move(done));
+  }
+}
+
+}  // namespace jobhost::runner
