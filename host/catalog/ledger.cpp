@@ -1,0 +1,105 @@
+#include "catalog/ledger.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+
+#include "catalog/json_document.hpp"
+#include "telemetry/log.hpp"
+
+namespace jobhost::catalog {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string textOf(JsonValue object, std::string_view name) {
+  const auto value = object.find(name);
+  return value ? std::string(value->string()) : std::string();
+}
+
+core::Instant timeOf(JsonValue object, std::string_view name) {
+  const auto value = object.find(name);
+  return core::fromMicros(value && value->is(JsonKind::Number) ? value->number().integer : 0);
+}
+
+std::string member(const char* name, const std::string& text) {
+  return quoteJson(name) + ": " + quoteJson(text);
+}
+std::string member(const char* name, core::Instant at) {
+  return quoteJson(name) + ": " + std::to_string(core::toMicros(at));
+}
+
+}  // namespace
+
+void Ledger::load() {
+  bad.clear();
+  loaded.clear();
+  std::ifstream in(file_, std::ios::binary);
+  if (!in) return;
+  const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  const auto document = JsonDocument::parse(text);
+  if (!document) {
+    telemetry::log("catalog").error("plugin ledger damaged and set aside file={} reason={}", file_.string(),
+                                    document.error().message);
+    std::error_code ignored;
+    fs::rename(file_, file_.string() + ".damaged", ignored);
+    return;
+  }
+  if (const auto list = document->root().find("quarantined")) {
+    list->elements([this](JsonValue entry) {
+      bad[textOf(entry, "sha256")] = {textOf(entry, "plugin"), textOf(entry, "version"), textOf(entry, "reason"),
+                                      timeOf(entry, "at_us")};
+    });
+  }
+  if (const auto list = document->root().find("loaded")) {
+    list->elements([this](JsonValue entry) {
+      loaded[textOf(entry, "path")] = {textOf(entry, "sha256"), textOf(entry, "plugin"), textOf(entry, "version"),
+                                       textOf(entry, "copy"), timeOf(entry, "accepted_at_us")};
+    });
+  }
+  bad.erase("");
+  loaded.erase("");
+}
+
+core::Result<void> Ledger::save() const {
+  std::string text = "{\n\"quarantined\": [";
+  const char* comma = "\n  {";
+  for (const auto& [sha256, entry] : bad) {
+    text += comma + member("sha256", sha256) + ", " + member("plugin", entry.plugin_id) + ", " +
+            member("version", entry.version) + ", " + member("reason", entry.reason) + ", " +
+            member("at_us", entry.at) + "}";
+    comma = ",\n  {";
+  }
+  text += "],\n\"loaded\": [";
+  comma = "\n  {";
+  for (const auto& [path, entry] : loaded) {
+    text += comma + member("path", path.string()) + ", " + member("sha256", entry.sha256) + ", " +
+            member("plugin", entry.plugin_id) + ", " + member("version", entry.version) + ", " +
+            member("copy", entry.private_path.string()) + ", " + member("accepted_at_us", entry.accepted_at) + "}";
+    comma = ",\n  {";
+  }
+  text += "]\n}\n";
+
+  const auto failed = [this](const char* what) {
+    return core::Error{core::ErrorCode::Unavailable,
+                       std::string("the plugin ledger cannot be kept: ") + what,
+                       file_.string() + ": " + std::strerror(errno),
+                       {}};
+  };
+  std::error_code ignored;
+  fs::create_directories(file_.parent_path(), ignored);
+  const std::string next = file_.string() + ".next";
+  const int fd = ::open(next.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0) return failed("open");
+  const bool written = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd) == 0;
+  if (::close(fd) != 0 || !written) return failed("write");
+  if (::rename(next.c_str(), file_.c_str()) != 0) return failed("rename");
+  return {};
+}
+
+}  // namespace jobhost::catalog

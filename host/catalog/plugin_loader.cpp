@@ -1,0 +1,318 @@
+#include "catalog/plugin_loader.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "catalog/json_document.hpp"
+#include "catalog/loader_state.hpp"
+#include "catalog/manifest_note.hpp"
+#include "telemetry/log.hpp"
+
+namespace jobhost::catalog {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+bool isPluginName(const fs::path& path) {
+  const std::string name = path.filename().string();
+  return name.size() > 3 && name[0] != '.' && path.extension() == ".so";
+}
+
+/// Of the path itself, symlinks not followed; all zero when it is gone.
+FileStamp stampOfPath(const fs::path& path) {
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0) return {};
+  const auto nanos = [](const timespec& time) { return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; };
+  return {status.st_size, nanos(status.st_mtim), nanos(status.st_ctim), status.st_ino};
+}
+
+class Closer {
+ public:
+  explicit Closer(int fd) : fd_(fd) {}
+  ~Closer() { ::close(fd_); }
+  Closer(const Closer&) = delete;
+  Closer& operator=(const Closer&) = delete;
+
+ private:
+  int fd_;
+};
+
+}  // namespace
+
+std::string printable(std::string_view text) {
+  constexpr std::size_t kMost = 600;
+  std::string out;
+  const bool clean = isUtf8(text);
+  for (const char c : text.substr(0, kMost)) {
+    const auto byte = static_cast<unsigned char>(c);
+    out += byte < 0x20 || byte == 0x7F || (!clean && byte >= 0x80) ? '?' : c;
+  }
+  if (text.size() <= kMost) return out;
+  while (!out.empty() && !isUtf8(out)) out.pop_back();  // a sequence that was cut
+  return out + "…";
+}
+
+PluginLoader::PluginLoader(LoaderOptions options, Catalog& catalog, PluginProbe& probe, const core::Clock& clock,
+                           std::function<std::int64_t(GenerationId)> finished)
+    : options_(std::move(options)),
+      catalog_(catalog),
+      probe_(probe),
+      clock_(clock),
+      finished_(std::move(finished)),
+      store_(PrivateStore::create(options_.store)),
+      ledger_(options_.store / "ledger.json") {}
+
+PluginLoader::~PluginLoader() = default;
+
+void PluginLoader::start() {
+  ledger_.load();
+  list(true);
+  finishRound();
+  std::erase_if(ledger_.loaded, [this](const auto& entry) { return !files_.contains(entry.first); });
+  std::set<fs::path> keep;
+  for (const auto& [path, entry] : ledger_.loaded) keep.insert(entry.private_path);
+  store_->sweep(keep);
+  remember();
+}
+
+void PluginLoader::rescan() {
+  list(false);
+  finishRound();
+}
+
+void PluginLoader::list(bool at_start) {
+  std::set<fs::path> seen;
+  for (const fs::path& folder : options_.folders) {
+    std::error_code error;
+    for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+      if (!isPluginName(it->path())) continue;
+      if (seen.size() >= options_.max_files) {
+        telemetry::log("catalog").error("too many plugin files, the rest is not looked at limit={}",
+                                        options_.max_files);
+        break;
+      }
+      seen.insert(it->path());
+    }
+  }
+  std::vector<fs::path> gone;
+  for (const auto& [path, file] : files_) {
+    if (!seen.contains(path)) gone.push_back(path);
+  }
+  for (const fs::path& path : gone) removed(path);
+  for (const fs::path& path : seen) {
+    const auto known = files_.find(path);
+    const FileStamp stamp = stampOfPath(path);
+    if (known != files_.end() && known->second->stamp == stamp) continue;
+    touched(path);
+    const auto age_ns = core::toMicros(clock_.now()) * 1000 - std::max(stamp.modified_ns, stamp.changed_ns);
+    if (!at_start || age_ns < std::chrono::nanoseconds(options_.trusted_age).count()) continue;
+    File& file = *files_.at(path);
+    auto fd = openPluginFile(path);
+    if (!fd || stamp.size > options_.max_file_bytes) {
+      if (fd) ::close(*fd);
+      look(file);  // says what is wrong
+      continue;
+    }
+    const Closer closer(*fd);
+    if (const auto hash = sha256Of(*fd); hash && stampOf(*fd).ok() && *stampOf(*fd) == stamp) {
+      file.stamp = stamp;
+      file.first_hash = *hash;
+      file.due.reset();
+      evaluate(file, *fd, *hash);
+    }
+  }
+}
+
+void PluginLoader::touched(const fs::path& path) {
+  if (!isPluginName(path)) return;
+  if (!isUtf8(path.string())) {
+    telemetry::log("catalog").warn("plugin file ignored, its name is not valid UTF-8 path={}",
+                                   printable(path.string()));
+    return;
+  }
+  const bool in_folder = std::any_of(options_.folders.begin(), options_.folders.end(),
+                                     [&](const fs::path& folder) { return path.parent_path() == folder; });
+  if (!in_folder) return;
+  auto& file = files_[path];
+  if (!file) {
+    if (files_.size() > options_.max_files) {
+      files_.erase(path);
+      return;
+    }
+    file = std::make_unique<File>();
+    file->path = path;
+    file->since = clock_.now();
+    file->reason = "new; waiting until it does not change any more";
+    decide(path, "seen", "");
+    dirty_ = true;
+  }
+  file->first_hash.clear();
+  file->due = clock_.steadyNow() + options_.settle;
+}
+
+std::optional<core::Clock::Steady> PluginLoader::nextDue() const {
+  std::optional<core::Clock::Steady> next;
+  const auto sooner = [&next](core::Clock::Steady at) { next = next ? std::min(*next, at) : at; };
+  for (const auto& [path, file] : files_) {
+    if (file->due) sooner(*file->due);
+  }
+  for (const auto& [id, plugin] : plugins_) {
+    if (plugin->is_new) sooner(plugin->new_until);
+  }
+  return next;
+}
+
+void PluginLoader::step() {
+  const auto now = clock_.steadyNow();
+  std::vector<fs::path> due;
+  for (const auto& [path, file] : files_) {
+    if (file->due && *file->due <= now) due.push_back(path);
+  }
+  for (const fs::path& path : due) {
+    if (const auto file = files_.find(path); file != files_.end()) look(*file->second);
+  }
+  settleNew();
+  finishRound();
+}
+
+void PluginLoader::finishRound() {
+  // Choosing may free type names others wait for, which asks for more choosing; each id is done a bounded number of
+  // times.
+  for (int round = 0; round < 8 && !to_choose_.empty(); ++round) {
+    for (const std::string& id : std::exchange(to_choose_, {})) choose(id);
+  }
+  if (dirty_) publish();
+  // Publishing drops the snapshot before, and with it perhaps the last use of what was replaced.
+  if (std::any_of(leaving_.begin(), leaving_.end(), [](const auto& entry) { return entry.generation.expired(); }))
+    publish();
+}
+
+void PluginLoader::look(File& file) {
+  const FileStamp named = stampOfPath(file.path);
+  auto fd = openPluginFile(file.path);
+  if (!fd) {
+    if (fd.error().code == core::ErrorCode::NotFound) return removed(fs::path(file.path));
+    file.stamp = named;
+    return refuse(file, GenerationState::Refused, "refused", fd.error().message);
+  }
+  const Closer closer(*fd);
+  const auto before = stampOf(*fd);
+  if (!before) return refuse(file, GenerationState::Refused, "refused", before.error().message);
+  if (before->size > options_.max_file_bytes) {
+    file.stamp = *before;
+    return refuse(file, GenerationState::Refused, "refused",
+                  "has " + std::to_string(before->size) + " bytes; at most " + std::to_string(options_.max_file_bytes) +
+                      " are allowed");
+  }
+  const auto hash = sha256Of(*fd);
+  const auto after = stampOf(*fd);
+  if (!hash || !after) {
+    file.stamp = *before;
+    return refuse(file, GenerationState::Refused, "refused", hash ? after.error().message : hash.error().message);
+  }
+  if (*before != *after || file.first_hash != *hash || file.stamp != *before) {
+    const bool changing = !file.first_hash.empty();
+    file.stamp = *after;
+    file.first_hash = *before == *after ? *hash : "";
+    file.due = clock_.steadyNow() + options_.settle;
+    if (changing) decide(file.path, "waiting", "is still being written");
+    return;
+  }
+  file.due.reset();
+  evaluate(file, *fd, *hash);
+}
+
+void PluginLoader::evaluate(File& file, int fd, const std::string& sha256) {
+  if (file.candidate) to_choose_.insert(file.candidate->manifest.id);
+  file.sha256 = sha256;
+  file.candidate.reset();
+  file.usable = false;
+  file.blocked = false;
+  dirty_ = true;
+  const auto note = readManifestNote(fd);
+  if (!note) {
+    refuse(file, GenerationState::Refused, "refused", note.error().message);
+    return keepRemembered(file);
+  }
+  auto manifest = parseManifest(note->manifest_json, options_.abi);
+  if (!manifest) {
+    refuse(file, GenerationState::Refused, "refused", manifest.error().message);
+    return keepRemembered(file);
+  }
+  for (const std::string& warning : manifest->warnings) {
+    telemetry::log("catalog").warn("manifest warning path={} warning={}", file.path.string(), printable(warning));
+  }
+  to_choose_.insert(manifest->id);
+  file.candidate = Candidate{sha256, *std::move(manifest), note->manifest_json};
+  if (const auto bad = ledger_.bad.find(sha256); bad != ledger_.bad.end()) {
+    refuse(file, GenerationState::Quarantined, "quarantined", bad->second.reason);
+    return keepRemembered(file);
+  }
+  file.usable = true;
+}
+
+void PluginLoader::refuse(File& file, GenerationState state, const std::string& decision, const std::string& reason) {
+  const std::string text = printable(reason);
+  if (file.state != state || file.reason != text) {
+    telemetry::log("catalog").warn("plugin file not used path={} decision={} reason={}", file.path.string(), decision,
+                                   text);
+    file.since = clock_.now();
+  }
+  file.state = state;
+  file.reason = text;
+  file.usable = false;
+  file.due.reset();
+  dirty_ = true;
+  decide(file.path, decision, text);
+}
+
+void PluginLoader::removed(const fs::path& path) {
+  const auto known = files_.find(path);
+  if (known == files_.end()) return;
+  decide(path, "removed", "the file is gone");
+  if (known->second->candidate) to_choose_.insert(known->second->candidate->manifest.id);
+  for (const auto& [id, plugin] : plugins_) {
+    if (plugin->current.generation->original_path == path) to_choose_.insert(id);
+  }
+  files_.erase(known);
+  if (ledger_.loaded.erase(path) > 0) remember();
+  dirty_ = true;
+}
+
+void PluginLoader::decide(const fs::path& path, const std::string& decision, const std::string& reason) {
+  auto& story = decisions_[path];
+  if (!story.empty() && story.back().decision == decision && story.back().reason == reason) return;
+  story.push_back({clock_.now(), decision, reason});
+  if (story.size() > kMaxDecisions) story.pop_front();
+  if (decisions_.size() <= 2 * options_.max_files) return;
+  for (auto it = decisions_.begin(); it != decisions_.end();) {  // files that came and went
+    it = files_.contains(it->first) || it->first == path ? std::next(it) : decisions_.erase(it);
+  }
+}
+
+std::map<fs::path, PluginLoader::Story> PluginLoader::stories() const {
+  std::map<fs::path, Story> all;
+  for (const auto& [path, story] : decisions_) all.emplace(path, Story(story.begin(), story.end()));
+  return all;
+}
+
+bool PluginLoader::retry(std::string_view name) {
+  bool found = false;
+  for (const auto& [path, file] : files_) {
+    const bool meant = path.string() == name || path.filename().string() == name ||
+                       (file->candidate && file->candidate->manifest.id == name);
+    if (!meant) continue;
+    found = true;
+    if (ledger_.bad.erase(file->sha256) > 0) remember();
+    decide(path, "retry", "asked for by an operator");
+    touched(path);
+    file->due = clock_.steadyNow();
+  }
+  return found;
+}
+
+}  // namespace jobhost::catalog

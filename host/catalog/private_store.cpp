@@ -1,0 +1,209 @@
+#include "catalog/private_store.hpp"
+
+#include <Poco/Crypto/DigestEngine.h>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <functional>
+#include <vector>
+
+#include "catalog/manifest_note.hpp"
+#include "telemetry/log.hpp"
+
+namespace jobhost::catalog {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::size_t kChunk = 256u << 10;
+constexpr std::string_view kUnfinished = ".incoming-";
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  [[nodiscard]] int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+core::Error unavailable(const std::string& what, int error) {
+  return {core::ErrorCode::Unavailable, what + ": " + std::strerror(error), {}, {}};
+}
+
+/// Feeds all bytes of the file to `take` and answers their hash. `take` false: its errno is the failure.
+core::Result<std::string> readAll(int fd, const std::function<bool(const char*, std::size_t)>& take) {
+  Poco::Crypto::DigestEngine digest("SHA256");
+  std::vector<char> buffer(kChunk);
+  for (off_t offset = 0;;) {
+    const ssize_t got = ::pread(fd, buffer.data(), buffer.size(), offset);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return unavailable("the file cannot be read", errno);
+    if (got == 0) break;
+    digest.update(buffer.data(), static_cast<std::size_t>(got));
+    if (take && !take(buffer.data(), static_cast<std::size_t>(got)))
+      return unavailable("the copy cannot be written", errno);
+    offset += got;
+  }
+  return Poco::DigestEngine::digestToHex(digest.digest());
+}
+
+bool writeAll(int fd, const char* bytes, std::size_t size) {
+  while (size > 0) {
+    const ssize_t put = ::write(fd, bytes, size);
+    if (put < 0 && errno == EINTR) continue;
+    if (put <= 0) return false;
+    bytes += put;
+    size -= static_cast<std::size_t>(put);
+  }
+  return true;
+}
+
+void syncFolder(const fs::path& folder) {
+  const Descriptor handle(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (handle.get() >= 0) ::fsync(handle.get());
+}
+
+std::int64_t nanos(const timespec& time) {
+  return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
+}  // namespace
+
+core::Result<FileStamp> stampOf(int fd) {
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) return unavailable("the file cannot be looked at", errno);
+  return FileStamp{status.st_size, nanos(status.st_mtim), nanos(status.st_ctim), status.st_ino};
+}
+
+core::Result<std::string> sha256Of(int fd) {
+  return readAll(fd, {});
+}
+
+PrivateCopy::~PrivateCopy() {
+  store_->release(path_, this, retired_);
+}
+
+std::shared_ptr<PrivateStore> PrivateStore::create(fs::path root) {
+  return std::shared_ptr<PrivateStore>(new PrivateStore(std::move(root)));
+}
+
+core::Result<std::shared_ptr<const PrivateCopy>> PrivateStore::put(int fd, const std::string& plugin_id,
+                                                                   const std::string& version,
+                                                                   const std::string& sha256) {
+  const fs::path parent = root_ / plugin_id;
+  const std::string label = version + "-" + sha256.substr(0, 12);
+  std::error_code error;
+  fs::create_directories(parent, error);
+  if (error) return unavailable("the private plugin folder cannot be made", error.value());
+  // A copy of the same content that is just being deleted keeps its name until it is gone; then take the next one.
+  for (int turn = 1; turn <= 100; ++turn) {
+    const fs::path folder = parent / (turn == 1 ? label : label + "." + std::to_string(turn));
+    const fs::path file = folder / (plugin_id + ".so");
+    auto copy = adopt(file);
+    if (!copy) continue;
+    const Descriptor there(::open(file.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+    if (there.get() >= 0) {
+      if (const auto hash = sha256Of(there.get()); hash && *hash == sha256) return copy;
+    }
+    const fs::path unfinished = parent / (std::string(kUnfinished) + label);
+    fs::remove_all(unfinished, error);
+    fs::create_directory(unfinished, error);
+    if (error) return unavailable("the private plugin folder cannot be made", error.value());
+    if (auto copied = copyTo(fd, unfinished / file.filename(), sha256); !copied) {
+      fs::remove_all(unfinished, error);
+      return copied.error();
+    }
+    fs::remove_all(folder, error);  // damaged content under the right name
+    fs::rename(unfinished, folder, error);
+    if (error) return unavailable("the private copy cannot be put in place", error.value());
+    syncFolder(parent);
+    return copy;
+  }
+  return core::Error{core::ErrorCode::Unavailable, "too many copies of this plugin are being deleted", {}, {}};
+}
+
+core::Result<void> PrivateStore::copyTo(int fd, const fs::path& file, const std::string& sha256) const {
+  const Descriptor out(::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (out.get() < 0) return unavailable("the private copy cannot be made", errno);
+  const auto hash = readAll(fd, [&](const char* bytes, std::size_t size) { return writeAll(out.get(), bytes, size); });
+  if (!hash) return hash.error();
+  if (*hash != sha256) return core::Error{core::ErrorCode::Conflict, "the file changed while it was copied", {}, {}};
+  if (::fchmod(out.get(), 0555) != 0 || ::fsync(out.get()) != 0)
+    return unavailable("the private copy cannot be kept", errno);
+  syncFolder(file.parent_path());
+  return {};
+}
+
+core::Result<std::shared_ptr<const PrivateCopy>> PrivateStore::find(const fs::path& path, const std::string& sha256) {
+  const core::Error missing{core::ErrorCode::NotFound, "the private copy is gone", {}, {}};
+  const auto relative = path.lexically_normal().lexically_relative(root_.lexically_normal());
+  if (relative.empty() || *relative.begin() == "..") return missing;
+  auto fd = openPluginFile(path);
+  if (!fd) return missing;
+  const Descriptor file(*fd);
+  const auto hash = sha256Of(file.get());
+  if (!hash || *hash != sha256) return missing;
+  if (auto copy = adopt(path)) return copy;
+  return missing;
+}
+
+std::shared_ptr<const PrivateCopy> PrivateStore::adopt(const fs::path& path) {
+  std::lock_guard lock(mutex_);
+  if (const auto known = owners_.find(path); known != owners_.end()) {
+    auto alive = known->second.alive.lock();
+    if (alive) alive->retire(false);
+    return alive;
+  }
+  auto copy = std::make_shared<const PrivateCopy>(shared_from_this(), path);
+  owners_[path] = Owner{copy.get(), copy};
+  return copy;
+}
+
+void PrivateStore::release(const fs::path& path, const PrivateCopy* owner, bool remove) {
+  if (remove) {
+    // Still registered, so that nobody puts a new copy where files are being deleted.
+    std::error_code error;
+    fs::remove_all(path.parent_path(), error);
+    if (error) {
+      telemetry::log("catalog").warn("private copy not deleted path={} reason={}", path.string(), error.message());
+    }
+    fs::remove(path.parent_path().parent_path(), error);  // only when empty
+  }
+  std::lock_guard lock(mutex_);
+  const auto known = owners_.find(path);
+  if (known != owners_.end() && known->second.copy == owner) owners_.erase(known);
+}
+
+void PrivateStore::sweep(const std::set<fs::path>& keep) {
+  std::set<fs::path> folders;
+  for (const fs::path& path : keep) folders.insert(path.parent_path());
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [path, owner] : owners_) folders.insert(path.parent_path());
+  }
+  std::error_code error;
+  for (const auto& plugin : fs::directory_iterator(root_, error)) {
+    if (!plugin.is_directory(error) || plugin.is_symlink(error)) continue;
+    std::error_code inner;
+    for (const auto& version : fs::directory_iterator(plugin.path(), inner)) {
+      if (folders.contains(version.path())) continue;
+      telemetry::log("catalog").info("old private copy deleted path={}", version.path().string());
+      fs::remove_all(version.path(), inner);
+    }
+    fs::remove(plugin.path(), inner);
+  }
+}
+
+}  // namespace jobhost::catalog
