@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "cli/admin_commands.hpp"
+#include "cli/bench/bench.hpp"
 #include "cli/exit_codes.hpp"
 #include "cli/job_commands.hpp"
 
@@ -26,6 +27,7 @@ class Commands {
     addPlugin();
     addKey();
     addConfig();
+    addBench();
   }
   [[nodiscard]] int runChosen() const { return action_ ? action_() : kUsage; }
 
@@ -165,6 +167,22 @@ class Commands {
     on(group->add_subcommand("example", "Print config/jobhost.example.toml"), [] { return configExample(); });
   }
 
+  void addBench() {
+    auto* command = app_.add_subcommand("bench", "Measure a host over HTTP and print the figures beside their targets");
+    clientOptions(command, bench_.client);
+    command->add_option("--plugins", bench_.plugins, "Folder with the testkit plugin, for the host the bench starts");
+    command->add_option("--scratch", bench_.scratch, "Folder on the disk to measure, for that host's data");
+    command->add_option("--set", bench_.set, "key=value for that host")->allow_extra_args(false);
+    command->add_option("--only", bench_.only, "idle, start, endings, submit, bulk, drain, sustained, watchers")
+        ->delimiter(',')
+        ->allow_extra_args(false);
+    command->add_option("--seconds", bench_.seconds, "Of each throughput figure")->check(CLI::Range(1, 3600));
+    command->add_option("--watchers", bench_.watchers, "Event streams to open")->check(CLI::Range(1, 200'000));
+    command->add_option("--queue", bench_.queue, "Jobs to drain")->check(CLI::Range(1000, 100'000'000));
+    command->add_flag("--strict", bench_.strict, "Exit 1 when a figure is missed");
+    on(command, [this] { return bench::bench(bench_); });
+  }
+
   CLI::App& app_;
   const Hooks& hooks_;
   std::function<int()> action_;
@@ -175,6 +193,7 @@ class Commands {
   LogsArgs logs_;
   PluginArgs plugin_;
   KeyArgs key_;
+  bench::BenchArgs bench_;
 };
 
 }  // namespace
