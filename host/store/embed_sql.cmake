@@ -1,0 +1,13 @@
+# Writes the numbered .sql files of FOLDER into one C++ source, OUTPUT (run at build time: cmake -P).
+file(GLOB files "${FOLDER}/[0-9][0-9][0-9][0-9]_*.sql")
+list(SORT files)
+set(text "#include \"store/sql_migrations.hpp\"\n\nnamespace jobhost::store {\n\nstd::span<const Migration> sqliteMigrations() {\n  static constexpr Migration kMigrations[] = {\n")
+foreach(file IN LISTS files)
+  get_filename_component(name "${file}" NAME)
+  string(SUBSTRING "${name}" 0 4 number)
+  string(REGEX REPLACE "^0+" "" number "${number}")
+  file(READ "${file}" sql)
+  string(APPEND text "      {${number}, \"${name}\", R\"sql(${sql})sql\"},\n")
+endforeach()
+string(APPEND text "  };\n  return kMigrations;\n}\n\n}  // namespace jobhost::store\n")
+file(WRITE "${OUTPUT}" "${text}")

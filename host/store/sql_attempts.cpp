@@ -1,0 +1,239 @@
+#include "store/sql_attempts.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace jobhost::store {
+
+using core::EventKind;
+using core::JobState;
+
+AttemptOps::AttemptOps(Database& db, Ledger& ledger, JobTable& table, Moves& moves)
+    : ledger_(ledger),
+      table_(table),
+      moves_(moves),
+      set_progress_(db, "UPDATE jobs SET progress = $1, updated_at = $2 WHERE id = $3"),
+      set_notes_(db, "UPDATE jobs SET docs = $1, event_seq = $2, updated_at = $3 WHERE id = $4"),
+      set_lease_(db, "UPDATE jobs SET lease_until = $1 WHERE id = $2"),
+      set_docs_(db, "UPDATE jobs SET docs = $1 WHERE id = $2") {}
+
+std::optional<LiveRow> AttemptOps::held(core::JobId id, LeaseToken lease) {
+  const auto found = ledger_.running.find(id);
+  if (found == ledger_.running.end() || found->second.row.lease != lease) return std::nullopt;
+  return table_.load(id);
+}
+
+std::vector<Settled> AttemptOps::settle(const std::vector<AttemptOutcome>& outcomes) {
+  std::vector<Settled> answers;
+  answers.reserve(outcomes.size());
+  for (const AttemptOutcome& outcome : outcomes) {
+    if (auto row = held(outcome.id, outcome.lease)) {
+      answers.push_back({outcome.id, true, settleOne(*std::move(row), outcome)});
+    } else {
+      const auto now = table_.load(outcome.id);
+      answers.push_back({outcome.id, false, now ? now->state : JobState::Canceled});
+    }
+  }
+  return answers;
+}
+
+namespace {
+
+/// What an attempt's end makes of its job.
+struct Verdict {
+  JobState to = JobState::Failed;
+  EventKind kind = EventKind::Failed;
+  std::string error;
+  std::string reason;    ///< of going back to the queue
+  bool counted = true;   ///< false: the attempt did not take place
+  bool finished = true;  ///< finished_at tells when this attempt ended
+};
+
+bool childrenOutstanding(const LiveRow& row) {
+  return row.children.done < row.children.total;
+}
+
+Verdict succeeded(LiveRow& row) {
+  if (childrenOutstanding(row)) {
+    row.own_done = true;
+    return {JobState::Waiting, EventKind::Waiting, {}, {}, true, false};
+  }
+  if (row.child_failure == core::ChildFailure::Fail && row.children.failed > 0) {
+    return {JobState::Failed,
+            EventKind::Failed,
+            errorText({core::ErrorClass::Permanent,
+                       "children_failed",
+                       std::to_string(row.children.failed) + " of " + std::to_string(row.children.total) +
+                           " child jobs failed",
+                       {}}),
+            {}};
+  }
+  return {JobState::Succeeded, EventKind::Succeeded, {}, {}};
+}
+
+/// How an outcome reads when nobody asked for anything: or was asked to suspend, `suspend`.
+Verdict judge(LiveRow& row, const AttemptOutcome& outcome, bool suspend) {
+  const std::string error = outcome.error ? errorText(*outcome.error) : std::string();
+  const Verdict suspended{JobState::Suspended, EventKind::Suspended, {}, {}, false, false};
+  switch (outcome.kind) {
+    case OutcomeKind::Succeeded:
+      return succeeded(row);
+    case OutcomeKind::Failed:
+      return {JobState::Failed, EventKind::Failed, error, {}};
+    case OutcomeKind::Canceled:
+      if (suspend) return suspended;
+      return {JobState::Canceled, EventKind::Canceled, error, {}};
+    case OutcomeKind::Retry:
+      ++row.retries;
+      row.run_at = core::toMicros(outcome.retry_at);
+      if (suspend) return {JobState::Suspended, EventKind::Suspended, error, {}};
+      return {JobState::Queued, EventKind::Queued, error, "retry"};
+    case OutcomeKind::AwaitChildren:
+      row.resumed = Resume::Next;
+      if (suspend) return {JobState::Suspended, EventKind::Suspended, {}, {}, true, false};
+      if (childrenOutstanding(row)) return {JobState::Waiting, EventKind::Waiting, {}, {}, true, false};
+      return {JobState::Queued, EventKind::Queued, {}, "resumed", true, false};
+    case OutcomeKind::Requeue:
+      if (suspend) return suspended;
+      if (outcome.retry_at > core::fromMicros(row.run_at)) row.run_at = core::toMicros(outcome.retry_at);
+      return {
+          JobState::Queued, EventKind::Queued, {}, outcome.reason.empty() ? "requeued" : outcome.reason, false, false};
+  }
+  return {};
+}
+
+}  // namespace
+
+/// The error a canceled job keeps: the reason given to cancel(), else what the attempt said.
+std::string AttemptOps::cancelError(const LiveRow& row, const AttemptOutcome* outcome) {
+  if (row.ask == Ask::Cancel) {
+    if (std::string asked = table_.error(row.id); !asked.empty()) return asked;
+  }
+  if (outcome != nullptr && outcome->error) return errorText(*outcome->error);
+  return errorText({core::ErrorClass::Permanent, "canceled", "canceled", {}});
+}
+
+JobState AttemptOps::settleOne(LiveRow row, const AttemptOutcome& outcome) {
+  Verdict verdict;
+  if (row.ask == Ask::Cancel && outcome.kind != OutcomeKind::Succeeded) {
+    verdict = {JobState::Canceled, EventKind::Canceled, {}, {}};  // a success that raced the cancel stays one
+  } else {
+    verdict = judge(row, outcome, row.ask == Ask::Suspend);
+  }
+  if (verdict.to == JobState::Canceled) verdict.error = cancelError(row, &outcome);
+
+  if (!verdict.counted) {
+    // A continued attempt was not counted when it was claimed; it will be continued again.
+    if (row.resumed == Resume::Now) {
+      row.resumed = Resume::Next;
+    } else {
+      row.attempt = std::max(0, row.attempt - 1);
+    }
+  } else if (outcome.kind != OutcomeKind::AwaitChildren) {
+    row.resumed = Resume::None;
+  }
+  if (outcome.started_at) row.started_at = core::toMicros(*outcome.started_at);
+  if (verdict.finished) row.finished_at = core::toMicros(outcome.finished_at);
+  if (!outcome.outputs.empty()) {
+    table_.putDoc(row.id, Doc::Outputs, outputsText(outcome.outputs));
+    row.docs |= docBit(Doc::Outputs);
+  }
+  std::string data = verdict.error;
+  if (verdict.to == JobState::Queued) {
+    data = "{\"reason\":" + jsonString(verdict.reason) + (verdict.error.empty() ? "" : ",\"error\":" + verdict.error) +
+           "}";
+  }
+  moves_.leaveAttempt(row, verdict.to, verdict.kind, std::move(data));
+  const bool keeps_result = outcome.kind == OutcomeKind::Succeeded && verdict.to != JobState::Canceled;
+  table_.saveEnd(row, {keeps_result ? std::string_view(outcome.result_json) : std::string_view(), verdict.error,
+                       usageText(outcome.usage), outcome.progress ? progressText(*outcome.progress) : std::string(),
+                       outcome.exit});
+  return row.state;
+}
+
+void AttemptOps::expireOne(LiveRow row) {
+  const std::string error = errorText(
+      {core::ErrorClass::Internal, "lease_expired", "the host or runner that had this attempt went away", {}});
+  row.resumed = Resume::None;
+  JobTable::Ending ending;
+  ending.error = error;
+  row.finished_at = core::toMicros(ledger_.now);
+  if (row.ask == Ask::Cancel) {
+    ending.error = cancelError(row, nullptr);
+    moves_.leaveAttempt(row, JobState::Canceled, EventKind::Canceled, ending.error);
+  } else if (row.attempt >= row.max_attempts && row.ask != Ask::Suspend) {
+    moves_.leaveAttempt(row, JobState::Failed, EventKind::Failed, error);
+  } else {
+    ++row.retries;
+    if (row.ask == Ask::Suspend) {
+      moves_.leaveAttempt(row, JobState::Suspended, EventKind::Suspended, {});
+    } else {
+      moves_.leaveAttempt(row, JobState::Queued, EventKind::Queued, "{\"reason\":\"lease_expired\"}");
+    }
+  }
+  table_.saveEnd(row, ending);
+}
+
+std::vector<core::JobId> AttemptOps::expire(bool every) {
+  std::vector<core::JobId> ids;
+  for (const auto& [id, attempt] : ledger_.running) {
+    if (every || attempt.until <= ledger_.steady_now) ids.push_back(id);
+  }
+  std::sort(ids.begin(), ids.end());
+  for (const core::JobId id : ids) {
+    if (auto row = table_.load(id)) expireOne(*std::move(row));
+  }
+  return ids;
+}
+
+std::optional<core::Instant> AttemptOps::nextLeaseEnd() const {
+  if (ledger_.running.empty()) return std::nullopt;
+  auto first = ledger_.running.begin()->second.until;
+  for (const auto& [id, attempt] : ledger_.running) first = std::min(first, attempt.until);
+  return ledger_.now + std::chrono::duration_cast<std::chrono::microseconds>(first - ledger_.steady_now);
+}
+
+void AttemptOps::update(const std::vector<AttemptUpdate>& updates) {
+  const std::int64_t now = core::toMicros(ledger_.now);
+  for (const AttemptUpdate& update : updates) {
+    auto row = held(update.id, update.lease);
+    if (!row) continue;
+    if (update.progress) Query(set_progress_, TextOrNull{progressText(*update.progress)}, now, row->id.value).run();
+    if (update.notes.empty()) continue;
+    const std::string before =
+        (row->docs & docBit(Doc::Notes)) != 0 ? table_.doc(row->id, Doc::Notes).value_or("") : "";
+    table_.putDoc(row->id, Doc::Notes, mergeNotes(before, update.notes));
+    row->docs |= docBit(Doc::Notes);
+    table_.addEvent(*row, EventKind::Note, notesText(update.notes));
+    Query(set_notes_, row->docs, row->event_seq, now, row->id.value).run();
+    ledger_.touch(row->id);
+  }
+}
+
+std::vector<LeaseRef> AttemptOps::renew(const std::vector<LeaseRef>& leases, core::Millis lease) {
+  std::vector<LeaseRef> lost;
+  for (const LeaseRef& each : leases) {
+    const auto found = ledger_.running.find(each.id);
+    if (found == ledger_.running.end() || found->second.row.lease != each.lease) {
+      lost.push_back(each);
+      continue;
+    }
+    found->second.until = ledger_.steady_now + lease;
+    found->second.row.lease_until = core::toMicros(ledger_.now + lease);
+    Query(set_lease_, found->second.row.lease_until, each.id.value).run();
+  }
+  return lost;
+}
+
+core::Result<void> AttemptOps::saveCheckpoint(const LeaseRef& lease, const std::string& bytes) {
+  auto row = held(lease.id, lease.lease);
+  if (!row) return core::Error{core::ErrorCode::Conflict, "the attempt no longer has its lease", {}, {}};
+  table_.putDoc(row->id, Doc::Checkpoint, bytes);
+  if ((row->docs & docBit(Doc::Checkpoint)) == 0) {
+    Query(set_docs_, row->docs | docBit(Doc::Checkpoint), row->id.value).run();
+    ledger_.touch(row->id);
+  }
+  return {};
+}
+
+}  // namespace jobhost::store

@@ -1,0 +1,95 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "core/clock.hpp"
+#include "core/event.hpp"
+#include "store/job_store.hpp"
+#include "store/sql_database.hpp"
+#include "store/sql_rows.hpp"
+
+namespace jobhost::store {
+
+/// What the writer keeps in memory so that hot moves need no reads: everything in it can be read back from the
+/// database, and is (load()) when a transaction was rolled back. Owned by the writer thread.
+class Ledger {
+ public:
+  struct Running {
+    LiveRow row;
+    bool stale = false;  ///< the row has changed in the database since: read it before use
+    core::Clock::Steady until;
+  };
+
+  /// Everything anew from the database. Leases of attempts that were known before keep their steady time.
+  void load(Database& database, const core::Clock& clock);
+
+  // ---- types
+  [[nodiscard]] std::optional<int> findType(std::string_view name) const;
+  [[nodiscard]] const std::string& typeName(int type_id) const {
+    return type_names_.at(static_cast<std::size_t>(type_id));
+  }
+  [[nodiscard]] int typeCount() const { return static_cast<int>(type_names_.size()); }  ///< ids are 1…typeCount()-1
+  int addType(std::string_view name);                                                   ///< the caller stores it
+  /// Whether ready jobs of the type may exist: set with each, cleared by a claim that found none.
+  void setMayBeReady(int type_id, bool ready) { may_be_ready_.at(static_cast<std::size_t>(type_id)) = ready; }
+  [[nodiscard]] bool mayBeReady(int type_id) const { return may_be_ready_.at(static_cast<std::size_t>(type_id)); }
+
+  // ---- counters
+  void count(const LiveRow& row, std::optional<core::JobState> from, std::optional<core::JobState> to);
+  [[nodiscard]] std::int64_t queuedOfType(int type_id) const;
+  [[nodiscard]] std::int64_t queuedOfOwner(const std::string& owner) const;
+  struct CountCell {
+    int type_id;
+    int state;
+    std::int64_t n;
+  };
+  std::vector<CountCell> takeChangedCounts();
+  std::vector<std::pair<std::string, std::int64_t>> takeChangedOwners();
+
+  // ---- running attempts
+  std::unordered_map<core::JobId, Running> running;
+  [[nodiscard]] int runningOfKey(const std::string& key) const;
+  void noteDue(core::Instant at) {
+    if (!due || at < *due) due = at;
+  }
+  void started(const LiveRow& row, core::Clock::Steady until);
+  void stopped(core::JobId id);
+  void touch(core::JobId id) {
+    if (const auto found = running.find(id); found != running.end()) found->second.stale = true;
+  }
+
+  // ---- numbers
+  std::int64_t last_seq = 0;
+  std::int64_t last_job = 0;
+  int max_per_key = 1;
+  bool any_deps = false;                     ///< whether job_deps may hold rows
+  std::optional<std::int64_t> next_delayed;  ///< the first run_at among delayed jobs
+
+  // ---- of the batch at hand
+  core::Instant now;
+  core::Clock::Steady steady_now;
+  std::vector<core::JobEvent> events;
+  std::optional<core::Instant> due;  ///< the earliest run_at or lease end that the batch brought
+  std::set<std::string> dirty_keys;
+
+ private:
+  std::vector<std::string> type_names_;
+  std::unordered_map<std::string, int> type_ids_;
+  std::vector<bool> may_be_ready_;
+  std::vector<std::array<std::int64_t, core::kJobStateCount>> counts_;
+  std::vector<std::pair<int, int>> changed_counts_;
+  std::vector<std::array<bool, core::kJobStateCount>> count_changed_;
+  std::unordered_map<std::string, std::int64_t> owner_queued_;
+  std::unordered_set<std::string> changed_owners_;
+  std::unordered_map<std::string, int> key_running_;
+};
+
+}  // namespace jobhost::store

@@ -1,0 +1,164 @@
+// Reader::list: which index leads to the jobs a filter asks for, and how far a page looks.
+#include "store/sql_reader.hpp"
+
+#include <algorithm>
+#include <functional>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "store/sql_rows.hpp"
+
+namespace jobhost::store {
+
+/// Walks the ids one index gives, in order, and keeps those that pass the rest of the filter.
+class ListScan {
+ public:
+  ListScan(Reader& reader, const JobFilter& filter, const ListOptions& options)
+      : reader_(reader),
+        filter_(filter),
+        options_(options),
+        limit_(static_cast<std::size_t>(std::clamp(options.limit, 1, 1000))) {
+    resolveTypes();
+  }
+
+  Page run();
+
+ private:
+  using Ids = std::vector<std::int64_t>;
+  void resolveTypes();
+  Ids candidates(std::int64_t beyond, int count);
+  Ids byIndex(const char* from_where, const std::string* key, std::int64_t beyond, int count);
+  Ids byStates(std::int64_t beyond, int count);
+  bool passes(std::int64_t id);
+  [[nodiscard]] const char* order() const { return options_.ascending ? "" : " DESC"; }
+  [[nodiscard]] const char* than() const { return options_.ascending ? ">" : "<"; }
+  [[nodiscard]] bool filtersState() const { return !filter_.states.empty() || !filter_.types.empty(); }
+
+  Reader& reader_;
+  const JobFilter& filter_;
+  const ListOptions& options_;
+  const std::size_t limit_;
+  std::vector<int> type_ids_;  ///< those asked for, or all
+};
+
+void ListScan::resolveTypes() {
+  for (Query query(reader_.types_); query.step();) {
+    const bool wanted = filter_.types.empty() ||
+                        std::find(filter_.types.begin(), filter_.types.end(), query.view(1)) != filter_.types.end();
+    if (wanted) type_ids_.push_back(query.integer(0));
+  }
+}
+
+ListScan::Ids ListScan::byIndex(const char* from_where, const std::string* key, std::int64_t beyond, int count) {
+  const std::string id = std::string(from_where).find("job_tags") == 0 ? "job" : "id";
+  const std::string sql = "SELECT " + id + " FROM " + from_where + id + " " + than() +
+                          (key != nullptr ? " $2" : " $1") + " ORDER BY " + id + order() +
+                          (key != nullptr ? " LIMIT $3" : " LIMIT $2");
+  Statement& statement = reader_.prepared(sql);
+  Ids ids;
+  const auto collect = [&ids](Query&& query) {
+    while (query.step()) ids.push_back(query.number(0));
+  };
+  key != nullptr ? collect(Query(statement, *key, beyond, count)) : collect(Query(statement, beyond, count));
+  return ids;
+}
+
+/// One stream per state and type, merged: every state's newest jobs are at hand without a sort.
+ListScan::Ids ListScan::byStates(std::int64_t beyond, int count) {
+  Statement& statement =
+      reader_.prepared(std::string("SELECT id FROM jobs INDEXED BY jobs_by_state WHERE state = $1 AND "
+                                   "type_id = $2 AND id ") +
+                       than() + " $3 ORDER BY id" + order() + " LIMIT $4");
+  Ids ids;
+  for (int state = 0; state < core::kJobStateCount; ++state) {
+    const bool wanted = filter_.states.empty() || std::find(filter_.states.begin(), filter_.states.end(),
+                                                            static_cast<core::JobState>(state)) != filter_.states.end();
+    if (!wanted) continue;
+    for (const int type_id : type_ids_) {
+      for (Query query(statement, state, type_id, beyond, count); query.step();) ids.push_back(query.number(0));
+    }
+  }
+  options_.ascending ? std::sort(ids.begin(), ids.end()) : std::sort(ids.begin(), ids.end(), std::greater<>());
+  if (ids.size() > static_cast<std::size_t>(count)) ids.resize(static_cast<std::size_t>(count));
+  return ids;
+}
+
+ListScan::Ids ListScan::candidates(std::int64_t beyond, int count) {
+  if (filter_.parent) {
+    const std::string sql =
+        "jobs INDEXED BY jobs_by_parent WHERE parent = " + core::toString(*filter_.parent) + " AND ";
+    Statement statement(reader_.database_,
+                        "SELECT id FROM " + sql + "id " + than() + " $1 ORDER BY id" + order() + " LIMIT $2");
+    Ids ids;
+    for (Query query(statement, beyond, count); query.step();) ids.push_back(query.number(0));
+    return ids;
+  }
+  if (!filter_.input_id.empty())
+    return byIndex("jobs INDEXED BY jobs_by_input WHERE input_id = $1 AND ", &filter_.input_id, beyond, count);
+  if (!filter_.batch.empty())
+    return byIndex("jobs INDEXED BY jobs_by_batch WHERE batch = $1 AND ", &filter_.batch, beyond, count);
+  if (!filter_.queue_key.empty())
+    return byIndex("jobs INDEXED BY jobs_by_key WHERE queue_key = $1 AND ", &filter_.queue_key, beyond, count);
+  if (!filter_.tag.empty()) return byIndex("job_tags WHERE tag = $1 AND ", &filter_.tag, beyond, count);
+  if (filtersState()) return byStates(beyond, count);
+  if (!filter_.owner.empty())
+    return byIndex("jobs INDEXED BY jobs_by_owner WHERE owner = $1 AND ", &filter_.owner, beyond, count);
+  return byIndex("jobs WHERE ", nullptr, beyond, count);
+}
+
+/// Whether the job matches what the index did not already say. All of it is asked again: a row is read once.
+bool ListScan::passes(std::int64_t id) {
+  Query query(
+      reader_.prepared(
+          "SELECT state, type_id, owner, batch, queue_key, parent, created_at, input_id FROM jobs WHERE id = $1"),
+      id);
+  if (!query.step()) return false;
+  const auto has = [](const auto& list, const auto& value) {
+    return std::find(list.begin(), list.end(), value) != list.end();
+  };
+  if (!filter_.states.empty() && !has(filter_.states, static_cast<core::JobState>(query.integer(0)))) return false;
+  if (!filter_.types.empty() && !has(type_ids_, query.integer(1))) return false;
+  if (!filter_.owner.empty() && query.view(2) != filter_.owner) return false;
+  if (!filter_.batch.empty() && query.view(3) != filter_.batch) return false;
+  if (!filter_.queue_key.empty() && query.view(4) != filter_.queue_key) return false;
+  if (filter_.parent && query.numberOrNull(5) != filter_.parent->value) return false;
+  if (filter_.roots_only && query.isNull(5) != *filter_.roots_only) return false;
+  const core::Instant created = core::fromMicros(query.number(6));
+  if (filter_.created_after && created < *filter_.created_after) return false;
+  if (filter_.created_before && created >= *filter_.created_before) return false;
+  if (!filter_.input_id.empty() && query.view(7) != filter_.input_id) return false;
+  if (!filter_.tag.empty()) {
+    Query tag(reader_.prepared("SELECT 1 FROM job_tags WHERE tag = $1 AND job = $2"), filter_.tag, id);
+    if (!tag.step()) return false;
+  }
+  return true;
+}
+
+Page ListScan::run() {
+  Page page;
+  std::int64_t beyond = options_.cursor      ? options_.cursor->value
+                        : options_.ascending ? std::numeric_limits<std::int64_t>::min()
+                                             : std::numeric_limits<std::int64_t>::max();
+  int examined = 0;
+  for (int count = static_cast<int>(limit_) + 1;; count = 1000) {
+    const Ids ids = candidates(beyond, count);
+    for (const std::int64_t id : ids) {
+      if (page.jobs.size() == limit_ || ++examined > Reader::kScanBudget) {
+        page.next = core::JobId{beyond};
+        return page;
+      }
+      beyond = id;
+      if (!passes(id)) continue;
+      if (auto job = reader_.job({id}, options_.with_documents)) page.jobs.push_back(*std::move(job));
+    }
+    if (ids.size() < static_cast<std::size_t>(count)) return page;
+  }
+}
+
+Page Reader::list(const JobFilter& filter, const ListOptions& options) {
+  return ListScan(*this, filter, options).run();
+}
+
+}  // namespace jobhost::store

@@ -1,0 +1,312 @@
+#include "store/sql_moves.hpp"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+namespace jobhost::store {
+
+using core::JobState;
+
+void requireMove(JobState from, JobState to) {
+  if (core::isLegalMove(from, to)) return;
+  throw SqlError(SQLITE_MISUSE,
+                 "illegal move " + std::string(core::toString(from)) + " -> " + std::string(core::toString(to)));
+}
+
+Moves::Moves(Database& db, Ledger& ledger, JobTable& table)
+    : ledger_(ledger),
+      table_(table),
+      dependents_(db, "SELECT job FROM job_deps WHERE dep = $1 AND done = 0"),
+      dep_done_(db, "UPDATE job_deps SET done = 1 WHERE job = $1 AND dep = $2"),
+      deps_open_(db,
+                 "SELECT coalesce(j.state, -1) FROM job_deps d LEFT JOIN jobs j ON j.id = d.dep "
+                 "WHERE d.job = $1 AND d.done = 0"),
+      due_(db, "SELECT id FROM jobs WHERE state = 0 AND hold = 1 AND run_at <= $1 ORDER BY run_at, id LIMIT $2"),
+      first_delayed_(db, "SELECT run_at FROM jobs WHERE state = 0 AND hold = 1 ORDER BY run_at LIMIT 1"),
+      key_ready_(db,
+                 "SELECT id, type_id, priority, run_at FROM jobs INDEXED BY jobs_keyed WHERE queue_key = $1 AND state "
+                 "= 0 AND hold = 0 "
+                 "ORDER BY priority DESC, run_at, id"),
+      key_parked_(db,
+                  "SELECT id, type_id, priority, run_at FROM jobs INDEXED BY jobs_keyed WHERE queue_key = $1 AND state "
+                  "= 0 AND hold = 2 "
+                  "ORDER BY priority DESC, run_at, id LIMIT $2"),
+      next_key_(db,
+                "SELECT queue_key FROM jobs INDEXED BY jobs_keyed WHERE state = 0 AND queue_key > $1 ORDER BY "
+                "queue_key LIMIT 1"),
+      set_meta_(
+          db,
+          "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value") {}
+
+void Moves::enqueue(LiveRow& row, bool at_once) {
+  row.state = JobState::Queued;
+  if (row.deps_pending > 0) {
+    row.hold = core::Hold::Dependency;
+  } else if (!at_once && row.run_at > core::toMicros(ledger_.now)) {
+    row.hold = core::Hold::Delayed;
+    if (!ledger_.next_delayed || *ledger_.next_delayed > row.run_at) ledger_.next_delayed = row.run_at;
+    ledger_.noteDue(core::fromMicros(row.run_at));
+  } else if (!row.queue_key.empty()) {
+    row.hold = core::Hold::KeyBusy;  // rebalance() lets the best of the key through
+    keyChanged(row);
+  } else {
+    row.hold = core::Hold::None;
+    ledger_.setMayBeReady(row.type_id, true);
+  }
+}
+
+void Moves::toQueue(LiveRow& row, std::string_view reason, bool at_once) {
+  requireMove(row.state, JobState::Queued);
+  ledger_.count(row, row.state, JobState::Queued);
+  enqueue(row, at_once);
+  table_.addEvent(row, core::EventKind::Queued, "{\"reason\":" + jsonString(reason) + "}");
+  table_.save(row);
+}
+
+void Moves::end(LiveRow& row, JobState to, const std::string& error) {
+  requireMove(row.state, to);
+  ledger_.count(row, row.state, to);
+  if (row.state == JobState::Queued) keyChanged(row);
+  row.state = to;
+  row.hold = core::Hold::None;
+  row.finished_at = core::toMicros(ledger_.now);
+  row.ask = Ask::None;
+  const auto kind = to == JobState::Succeeded ? core::EventKind::Succeeded
+                    : to == JobState::Failed  ? core::EventKind::Failed
+                                              : core::EventKind::Canceled;
+  table_.addEvent(row, kind, error);
+  table_.save(row);
+  if (!error.empty()) table_.setError(row.id, error);
+  ended(row);
+}
+
+void Moves::toSuspended(LiveRow& row) {
+  requireMove(row.state, JobState::Suspended);
+  ledger_.count(row, row.state, JobState::Suspended);
+  keyChanged(row);
+  row.state = JobState::Suspended;
+  row.hold = core::Hold::None;
+  table_.addEvent(row, core::EventKind::Suspended);
+  table_.save(row);
+}
+
+void Moves::leaveAttempt(LiveRow& row, JobState to, core::EventKind kind, std::string data) {
+  requireMove(row.state, to);
+  ledger_.count(row, row.state, to);
+  ledger_.stopped(row.id);
+  row.ask = Ask::None;
+  row.lease = 0;
+  row.hold = core::Hold::None;
+  if (to == JobState::Queued) {
+    enqueue(row);
+  } else {
+    row.state = to;
+  }
+  table_.addEvent(row, kind, std::move(data));
+  if (core::isTerminal(to)) ended(row);
+}
+
+void Moves::startAttempt(LiveRow& row, core::Millis lease) {
+  requireMove(row.state, JobState::Running);
+  ledger_.count(row, row.state, JobState::Running);
+  row.state = JobState::Running;
+  row.hold = core::Hold::None;
+  row.ask = Ask::None;
+  row.own_done = false;
+  if (row.resumed == Resume::Next) {
+    row.resumed = Resume::Now;
+  } else {
+    row.resumed = Resume::None;
+    ++row.attempt;
+  }
+  row.started_at = core::toMicros(ledger_.now);
+  row.lease_until = core::toMicros(ledger_.now + lease);
+  table_.addEvent(row, core::EventKind::Started);
+  row.lease = row.event_seq;
+  table_.save(row);
+  ledger_.started(row, ledger_.steady_now + lease);
+  ledger_.noteDue(ledger_.now + lease);
+}
+
+void Moves::childMade(core::JobId parent) {
+  ++deltas_[parent].children.total;
+  ++deltas_[parent].descendants.total;
+}
+
+void Moves::childRevived(const LiveRow& child) {
+  if (!child.parent) return;
+  const int failed = child.state == JobState::Succeeded ? 0 : 1;
+  Delta& delta = deltas_[{*child.parent}];
+  for (core::ChildCounters* counters : {&delta.children, &delta.descendants}) {
+    --counters->done;
+    counters->failed -= failed;
+  }
+}
+
+void Moves::ended(const LiveRow& row) {
+  if (ledger_.any_deps) ended_.emplace_back(row.id, row.state == JobState::Succeeded);
+  if (!row.parent) return;
+  const int failed = row.state == JobState::Succeeded ? 0 : 1;
+  Delta& delta = deltas_[{*row.parent}];
+  for (core::ChildCounters* counters : {&delta.children, &delta.descendants}) {
+    ++counters->done;
+    counters->failed += failed;
+  }
+}
+
+void Moves::settleAll() {
+  // Each list can feed the others, so they are worked off together until all are empty.
+  while (!deltas_.empty() || !ended_.empty()) {
+    while (!ended_.empty()) {
+      const auto [id, succeeded] = ended_.back();
+      ended_.pop_back();
+      releaseDependents(id, succeeded);
+    }
+    if (deltas_.empty()) break;
+    const auto last = std::prev(deltas_.end());
+    const auto [id, delta] = *last;
+    deltas_.erase(last);
+    applyDelta(id, delta);
+  }
+  while (!ledger_.dirty_keys.empty()) {
+    const std::string key = *ledger_.dirty_keys.begin();
+    ledger_.dirty_keys.erase(ledger_.dirty_keys.begin());
+    rebalance(key);
+  }
+}
+
+void Moves::reset() {
+  deltas_.clear();
+  ended_.clear();
+}
+
+namespace {
+
+void add(core::ChildCounters& to, const core::ChildCounters& delta) {
+  to.total += delta.total;
+  to.done += delta.done;
+  to.failed += delta.failed;
+}
+
+std::string countersText(const core::ChildCounters& counters) {
+  return "{\"total\":" + std::to_string(counters.total) + ",\"done\":" + std::to_string(counters.done) +
+         ",\"failed\":" + std::to_string(counters.failed) + "}";
+}
+
+}  // namespace
+
+void Moves::applyDelta(core::JobId id, const Delta& delta) {
+  auto row = table_.load(id);
+  if (!row) return;  // removed: its children went with it
+  add(row->children, delta.children);
+  add(row->descendants, delta.descendants);
+  table_.addEvent(
+      *row, core::EventKind::ChildrenChanged,
+      "{\"children\":" + countersText(row->children) + ",\"descendants\":" + countersText(row->descendants) + "}");
+  table_.saveCounters(*row);
+  if (row->parent) add(deltas_[{*row->parent}].descendants, delta.descendants);
+  if (row->state != JobState::Waiting || row->children.done < row->children.total) return;
+  if (!row->own_done) {
+    row->resumed = Resume::Next;
+    toQueue(*row, "resumed", true);
+  } else if (row->child_failure == core::ChildFailure::Fail && row->children.failed > 0) {
+    end(*row, JobState::Failed,
+        errorText(
+            {core::ErrorClass::Permanent,
+             "children_failed",
+             std::to_string(row->children.failed) + " of " + std::to_string(row->children.total) + " child jobs failed",
+             {}}));
+  } else {
+    end(*row, JobState::Succeeded);
+  }
+}
+
+void Moves::releaseDependents(core::JobId dependency, bool succeeded) {
+  std::vector<core::JobId> ids;
+  for (Query query(dependents_, dependency.value); query.step();) ids.push_back({query.number(0)});
+  for (const core::JobId id : ids) {
+    auto row = table_.load(id);
+    if (!row) continue;
+    if (succeeded) {
+      Query(dep_done_, id.value, dependency.value).run();
+      row->deps_pending = std::max(0, row->deps_pending - 1);
+      if (row->state == JobState::Queued && row->deps_pending == 0) enqueue(*row);
+      table_.save(*row);
+    } else if (row->state == JobState::Queued || row->state == JobState::Suspended) {
+      const std::string message = "job " + core::toString(dependency) + ", which this one depends on, did not succeed";
+      if (row->state == JobState::Suspended) toQueue(*row, "dependency_failed");
+      end(*row, JobState::Failed, errorText({core::ErrorClass::Permanent, "dependency_failed", message, {}}));
+    }
+  }
+}
+
+int Moves::outstandingDependencies(core::JobId id) {
+  int open = 0;
+  for (Query query(deps_open_, id.value); query.step();) {
+    const int state = query.integer(0);
+    if (state < 0 || core::isTerminal(static_cast<JobState>(state))) return -1;
+    ++open;
+  }
+  return open;
+}
+
+int Moves::promoteDue(int limit) {
+  const std::int64_t now = core::toMicros(ledger_.now);
+  if (!ledger_.next_delayed || *ledger_.next_delayed > now) return 0;
+  std::vector<core::JobId> ids;
+  for (Query query(due_, now, limit); query.step();) ids.push_back({query.number(0)});
+  for (const core::JobId id : ids) {
+    auto row = table_.load(id);
+    enqueue(*row);
+    table_.saveHold(id, row->hold);
+  }
+  Query first(first_delayed_);
+  ledger_.next_delayed = first.step() ? std::optional(first.number(0)) : std::nullopt;
+  return static_cast<int>(ids.size());
+}
+
+void Moves::setMaxPerKey(int max) {
+  if (max == ledger_.max_per_key) return;
+  ledger_.max_per_key = max;
+  Query(set_meta_, "max_per_key", max).run();
+  for (std::string key;;) {
+    {
+      Query query(next_key_, key);
+      if (!query.step()) return;
+      key = query.text(0);
+    }
+    rebalance(key);
+  }
+}
+
+/// Lets the best of a key's queue through, as many as may still run, and holds back the others. So a claim never meets
+/// a job that its key keeps from running, however many there are.
+void Moves::rebalance(const std::string& key) {
+  struct Candidate {
+    core::JobId id;
+    int type_id;
+    int priority;
+    std::int64_t run_at;
+    bool ready;
+  };
+  const int room = std::max(0, ledger_.max_per_key - ledger_.runningOfKey(key));
+  std::vector<Candidate> candidates;
+  for (Query query(key_ready_, key); query.step();) {
+    candidates.push_back({{query.number(0)}, query.integer(1), query.integer(2), query.number(3), true});
+  }
+  for (Query query(key_parked_, key, room); query.step();) {
+    candidates.push_back({{query.number(0)}, query.integer(1), query.integer(2), query.number(3), false});
+  }
+  std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+    return std::tuple(-static_cast<std::int64_t>(a.priority), a.run_at, a.id) <
+           std::tuple(-static_cast<std::int64_t>(b.priority), b.run_at, b.id);
+  });
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    const bool ready = i < static_cast<std::size_t>(room);
+    if (ready != candidates[i].ready) table_.saveHold(candidates[i].id, ready ? core::Hold::None : core::Hold::KeyBusy);
+    if (ready) ledger_.setMayBeReady(candidates[i].type_id, true);
+  }
+}
+
+}  // namespace jobhost::store

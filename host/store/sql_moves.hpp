@@ -1,0 +1,74 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "store/sql_database.hpp"
+#include "store/sql_job_table.hpp"
+#include "store/sql_ledger.hpp"
+
+namespace jobhost::store {
+
+/// The moves of a job's life, and what each brings about for others: the counters of ancestors, parents that were
+/// waiting, jobs that depend on it, jobs behind it in its queue key. Every change of state goes through here and is
+/// checked against core::isLegalMove.
+///
+/// Moves note their consequences; settleAll() works them off, once, at the end of a batch and in its transaction.
+/// Writer thread only; methods throw SqlError.
+class Moves {
+ public:
+  Moves(Database& database, Ledger& ledger, JobTable& table);
+
+  /// Sets state and hold of a row that is (back) in the queue; `at_once` overlooks run_at. The caller saves it.
+  void enqueue(LiveRow& row, bool at_once = false);
+  /// A job not in an attempt back to the queue, with its event; saves it.
+  void toQueue(LiveRow& row, std::string_view reason, bool at_once = false);
+  /// A job not in an attempt to its end, with its event; saves it. An empty error leaves the row's as it is.
+  void end(LiveRow& row, core::JobState to, const std::string& error = {});
+  void toSuspended(LiveRow& row);
+  /// Takes a row out of an attempt into `to` (anything but Running) and tells it; the caller saves it with its ending.
+  void leaveAttempt(LiveRow& row, core::JobState to, core::EventKind kind, std::string data);
+  /// The row of a claimed job; the lease is the number of its Started event. Saves it.
+  void startAttempt(LiveRow& row, core::Millis lease);
+
+  void childMade(core::JobId parent);
+  /// A terminal child was put back in the queue.
+  void childRevived(const LiveRow& child);
+  void keyChanged(const LiveRow& row) {
+    if (!row.queue_key.empty()) ledger_.dirty_keys.insert(row.queue_key);
+  }
+  /// How many of the job's dependencies are outstanding; NotFound-like answer -1: one can never succeed.
+  int outstandingDependencies(core::JobId id);
+
+  /// Delayed jobs that are due, at most `limit`, become ready. Answers how many.
+  int promoteDue(int limit);
+  /// Another number of jobs may run per key: every key's queue is looked at again.
+  void setMaxPerKey(int max);
+  /// Works off every consequence noted so far.
+  void settleAll();
+  /// Forgets them (the transaction was rolled back).
+  void reset();
+
+ private:
+  struct Delta {
+    core::ChildCounters children;
+    core::ChildCounters descendants;
+  };
+  void ended(const LiveRow& row);
+  void applyDelta(core::JobId id, const Delta& delta);
+  void releaseDependents(core::JobId dependency, bool succeeded);
+  void rebalance(const std::string& key);
+
+  Ledger& ledger_;
+  JobTable& table_;
+  std::map<core::JobId, Delta> deltas_;  ///< parents have smaller ids than their children: worked off from the end
+  std::vector<std::pair<core::JobId, bool>> ended_;
+  Statement dependents_, dep_done_, deps_open_, due_, first_delayed_, key_ready_, key_parked_, next_key_, set_meta_;
+};
+
+/// Throws SqlError (SQLITE_MISUSE, read as Internal) for a move the table in core/job_state.hpp does not have.
+void requireMove(core::JobState from, core::JobState to);
+
+}  // namespace jobhost::store

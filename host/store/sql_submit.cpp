@@ -1,0 +1,207 @@
+#include "store/sql_submit.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <utility>
+
+namespace jobhost::store {
+
+using core::Error;
+using core::ErrorCode;
+using core::JobState;
+
+SubmitOps::SubmitOps(Database& db, Ledger& ledger, JobTable& table, Moves& moves)
+    : ledger_(ledger),
+      table_(table),
+      moves_(moves),
+      find_promise_(db, "SELECT digest, jobs FROM idempotency WHERE principal = $1 AND key = $2 AND expires_at > $3"),
+      put_promise_(db,
+                   "INSERT INTO idempotency (principal, key, digest, expires_at, jobs) VALUES ($1, $2, $3, $4, $5) "
+                   "ON CONFLICT (principal, key) DO UPDATE SET digest = excluded.digest, "
+                   "expires_at = excluded.expires_at, jobs = excluded.jobs"),
+      forget_promises_(db,
+                       "DELETE FROM idempotency WHERE (principal, key) IN "
+                       "(SELECT principal, key FROM idempotency WHERE expires_at <= $1 LIMIT $2)"),
+      find_unique_(db, "SELECT id, state FROM jobs WHERE type_id = $1 AND unique_key = $2 AND state < 4"),
+      find_dedupe_(db, "SELECT id, state FROM jobs WHERE parent = $1 AND dedupe_key = $2"),
+      add_type_(db, "INSERT INTO types (id, name) VALUES ($1, $2)"),
+      add_dep_(db, "INSERT INTO job_deps (job, dep, done) VALUES ($1, $2, $3)") {}
+
+core::Result<std::vector<Submitted>> SubmitOps::submit(const std::vector<core::JobDraft>& drafts,
+                                                       const SubmitOptions& options) {
+  if (options.idempotency) {
+    auto promised = findPromise(*options.idempotency);
+    if (!promised) return promised.error();
+    if (*promised) return **std::move(promised);
+  }
+  if (auto checked = check(drafts, options); !checked) return checked.error();
+
+  std::vector<Submitted> made;
+  made.reserve(drafts.size());
+  for (const core::JobDraft& draft : drafts) {
+    auto existing = findExisting(draft);
+    made.push_back(existing ? *existing : add(draft));
+  }
+  if (options.idempotency) {
+    std::string ids;
+    for (const Submitted& job : made) ids += (ids.empty() ? "" : ",") + core::toString(job.id);
+    Query(put_promise_, options.idempotency->principal, options.idempotency->key, options.idempotency->request_digest,
+          core::toMicros(ledger_.now + options.idempotency->keep), ids)
+        .run();
+  }
+  return made;
+}
+
+void SubmitOps::forgetExpiredKeys(int limit) {
+  Query(forget_promises_, core::toMicros(ledger_.now), limit).run();
+}
+
+core::Result<std::optional<std::vector<Submitted>>> SubmitOps::findPromise(const Idempotency& promise) {
+  std::string ids;
+  {
+    Query query(find_promise_, promise.principal, promise.key, core::toMicros(ledger_.now));
+    if (!query.step()) return std::optional<std::vector<Submitted>>();
+    if (query.view(0) != promise.request_digest) {
+      return Error{ErrorCode::Conflict, "this Idempotency-Key was used with another request", {}, {}};
+    }
+    ids = query.text(1);
+  }
+  std::vector<Submitted> made;
+  for (const char *at = ids.data(), *end = at + ids.size(); at < end;) {
+    core::JobId id;
+    at = std::from_chars(at, end, id.value).ptr + 1;
+    const auto row = table_.load(id);
+    if (!row) {
+      return Error{
+          ErrorCode::Conflict, "job " + core::toString(id) + ", made with this Idempotency-Key, was deleted", {}, {}};
+    }
+    made.push_back({id, row->state, true});
+  }
+  return std::optional(std::move(made));
+}
+
+core::Result<void> SubmitOps::check(const std::vector<core::JobDraft>& drafts, const SubmitOptions& options) {
+  std::map<std::string_view, std::int64_t> of_type;
+  std::map<std::string_view, std::int64_t> of_owner;
+  const bool limited = options.max_queued_per_type > 0 || options.max_queued_per_owner > 0;
+  for (const core::JobDraft& draft : drafts) {
+    const bool refers = draft.parent || !draft.depends_on.empty();
+    if (refers) {
+      if (auto checked = checkReferences(draft); !checked) return checked.error();
+    }
+    if (limited && !findExisting(draft)) {
+      ++of_type[draft.type];
+      ++of_owner[draft.owner];
+    }
+  }
+  if (options.max_queued_per_type > 0) {
+    for (const auto& [type, n] : of_type) {
+      const auto id = ledger_.findType(type);
+      if ((id ? ledger_.queuedOfType(*id) : 0) + n > options.max_queued_per_type) {
+        return Error{ErrorCode::Exhausted, "the queue of job type \"" + std::string(type) + "\" is full", {}, {}};
+      }
+    }
+  }
+  if (options.max_queued_per_owner > 0) {
+    for (const auto& [owner, n] : of_owner) {
+      if (owner.empty() || ledger_.queuedOfOwner(std::string(owner)) + n <= options.max_queued_per_owner) continue;
+      return Error{ErrorCode::Exhausted, "you have too many queued jobs", {}, {}};
+    }
+  }
+  return {};
+}
+
+core::Result<void> SubmitOps::checkReferences(const core::JobDraft& draft) {
+  if (draft.parent) {
+    const auto parent = table_.load(*draft.parent);
+    const std::string name = "job " + core::toString(*draft.parent);
+    if (!parent) return Error{ErrorCode::NotFound, "parent: " + name + " does not exist", {}, {}};
+    if (core::isTerminal(parent->state)) {
+      return Error{ErrorCode::InvalidArgument, "parent: " + name + " has ended", {}, {{"/parent", "has ended"}}};
+    }
+    if (parent->depth + 1 > kMaxDepth) {
+      const std::string reason = "jobs nest at most " + std::to_string(kMaxDepth) + " deep";
+      return Error{ErrorCode::InvalidArgument, "parent: " + reason, {}, {{"/parent", reason}}};
+    }
+  }
+  for (const core::JobId id : draft.depends_on) {
+    if (table_.load(id)) continue;
+    return Error{ErrorCode::NotFound, "depends_on: job " + core::toString(id) + " does not exist", {}, {}};
+  }
+  return {};
+}
+
+std::optional<Submitted> SubmitOps::findExisting(const core::JobDraft& draft) {
+  if (!draft.unique_key.empty()) {
+    if (const auto type_id = ledger_.findType(draft.type)) {
+      Query query(find_unique_, *type_id, draft.unique_key);
+      if (query.step()) return Submitted{{query.number(0)}, static_cast<JobState>(query.integer(1)), true};
+    }
+  }
+  if (!draft.dedupe_key.empty() && draft.parent) {
+    Query query(find_dedupe_, draft.parent->value, draft.dedupe_key);
+    if (query.step()) return Submitted{{query.number(0)}, static_cast<JobState>(query.integer(1)), true};
+  }
+  return std::nullopt;
+}
+
+Submitted SubmitOps::add(const core::JobDraft& draft) {
+  LiveRow row;
+  if (const auto known = ledger_.findType(draft.type)) {
+    row.type_id = *known;
+  } else {
+    row.type_id = ledger_.addType(draft.type);
+    Query(add_type_, row.type_id, draft.type).run();
+  }
+  row.id = {++ledger_.last_job};
+  row.priority = draft.priority;
+  row.run_at = core::toMicros(draft.run_at.value_or(ledger_.now));
+  row.max_attempts = std::max(1, draft.max_attempts);
+  row.child_failure = draft.child_failure;
+  row.queue_key = draft.queue_key;
+  row.owner = draft.owner;
+  row.root = row.id.value;
+  if (draft.parent) {
+    const auto parent = table_.load(*draft.parent);
+    row.parent = parent->id.value;
+    row.root = parent->root;
+    row.depth = parent->depth + 1;
+    moves_.childMade(parent->id);
+  }
+  if (draft.params_json.size() > kInlineBytes) row.docs |= docBit(Doc::Params);
+  if (!draft.notes_json.empty() && draft.notes_json != "{}") row.docs |= docBit(Doc::Notes);
+  bool failed = false;
+  if (!draft.depends_on.empty()) row.deps_pending = addDependencies(row, draft, failed);
+
+  moves_.enqueue(row);
+  ledger_.count(row, std::nullopt, JobState::Queued);
+  table_.addEvent(row, core::EventKind::Queued, "{\"reason\":\"submitted\"}");
+  table_.insert(row, draft);
+  if (failed) {
+    moves_.end(
+        row, JobState::Failed,
+        errorText({core::ErrorClass::Permanent, "dependency_failed", "a job this one depends on did not succeed", {}}));
+  }
+  return {row.id, row.state, false};
+}
+
+/// Stores them and answers how many are outstanding; `failed`: one has ended otherwise than well.
+int SubmitOps::addDependencies(LiveRow& row, const core::JobDraft& draft, bool& failed) {
+  std::vector<core::JobId> ids = draft.depends_on;
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  int pending = 0;
+  for (const core::JobId id : ids) {
+    const JobState state = table_.load(id)->state;
+    const bool done = state == JobState::Succeeded;
+    if (!done) ++pending;
+    if (!done && core::isTerminal(state)) failed = true;
+    Query(add_dep_, row.id.value, id.value, done).run();
+  }
+  row.docs |= kHasDeps;
+  ledger_.any_deps = true;
+  return pending;
+}
+
+}  // namespace jobhost::store

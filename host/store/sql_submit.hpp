@@ -1,0 +1,37 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "store/job_store.hpp"
+#include "store/sql_moves.hpp"
+
+namespace jobhost::store {
+
+/// Stores drafts. Writer thread only; throws SqlError.
+class SubmitOps {
+ public:
+  static constexpr int kMaxDepth = 32;
+
+  SubmitOps(Database& database, Ledger& ledger, JobTable& table, Moves& moves);
+  /// All drafts or none: everything that can be refused is refused before the first write.
+  core::Result<std::vector<Submitted>> submit(const std::vector<core::JobDraft>& drafts, const SubmitOptions& options);
+  /// Forgets promises whose time is over, at most `limit`.
+  void forgetExpiredKeys(int limit);
+
+ private:
+  core::Result<std::optional<std::vector<Submitted>>> findPromise(const Idempotency& promise);
+  core::Result<void> check(const std::vector<core::JobDraft>& drafts, const SubmitOptions& options);
+  core::Result<void> checkReferences(const core::JobDraft& draft);
+  std::optional<Submitted> findExisting(const core::JobDraft& draft);
+  Submitted add(const core::JobDraft& draft);
+  int addDependencies(LiveRow& row, const core::JobDraft& draft, bool& failed);
+
+  Ledger& ledger_;
+  JobTable& table_;
+  Moves& moves_;
+  Statement find_promise_, put_promise_, forget_promises_, find_unique_, find_dedupe_, add_type_, add_dep_;
+};
+
+}  // namespace jobhost::store

@@ -1,0 +1,292 @@
+#include "store/sqlite_store.hpp"
+
+#include <algorithm>
+#include <semaphore>
+#include <utility>
+
+#include "store/sql_migrations.hpp"
+#include "store/sql_reader.hpp"
+#include "store/sql_writer.hpp"
+#include "telemetry/log.hpp"
+
+namespace jobhost::store {
+
+using core::Error;
+using core::ErrorCode;
+using core::Result;
+
+namespace {
+
+/// Due jobs made ready by one tick; more follow at once in the next.
+constexpr int kPromotedPerTick = 5000;
+constexpr int kForgottenPerTick = 1000;
+
+TickResult tickNow(WriteSide& side, bool every) {
+  TickResult result;
+  result.expired = side.attempts.expire(every);
+  result.promoted = side.moves.promoteDue(kPromotedPerTick);
+  side.submits.forgetExpiredKeys(kForgottenPerTick);
+  result.next_due = side.attempts.nextLeaseEnd();
+  if (const auto delayed = side.ledger.next_delayed) {
+    const core::Instant at = core::fromMicros(*delayed);
+    result.next_due = result.next_due ? std::min(*result.next_due, at) : at;
+  }
+  return result;
+}
+
+Database::Options databaseOptions(const SqliteStore::Options& options) {
+  Database::Options database;
+  database.path = options.path;
+  database.vfs = options.vfs;
+  database.full_sync = options.synchronous_full;
+  database.cache_kib = options.cache_kib;
+  return database;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<SqliteStore>> SqliteStore::open(Options options, const core::Clock& clock) {
+  const std::string path = options.path;
+  try {
+    {
+      Database database(databaseOptions(options));
+      migrate(database, sqliteMigrations());
+    }
+    return std::unique_ptr<SqliteStore>(new SqliteStore(std::move(options), clock));
+  } catch (const SqlError& error) {
+    Error opened = error.toError();
+    if ((error.code() & 0xff) == SQLITE_SCHEMA || (error.code() & 0xff) == SQLITE_NOTADB) {
+      opened = {error.code() == SQLITE_SCHEMA ? ErrorCode::Unsupported : ErrorCode::Unavailable, error.what(), {}, {}};
+    }
+    opened.message = "cannot open the job database: " + opened.message;
+    opened.detail += " path=" + path;
+    return opened;
+  } catch (const std::exception& error) {
+    return Error{ErrorCode::Unavailable, "cannot open the job database", error.what() + (" path=" + path), {}};
+  }
+}
+
+SqliteStore::SqliteStore(Options options, const core::Clock& clock) {
+  Database::Options database = databaseOptions(options);
+  Writer::Options writer;
+  writer.database = database;
+  writer.max_batch = static_cast<std::size_t>(std::max(1, options.max_batch));
+  writer.checkpoint_pages = options.checkpoint_pages;
+  writer.on_fatal = std::move(options.on_fatal);
+  writer_ = std::make_unique<Writer>(std::move(writer), clock);
+  database.read_only = true;
+  database.cache_kib = std::max(256, options.cache_kib / 4);
+  readers_ = std::make_unique<ReaderPool>(database, options.readers);
+}
+
+SqliteStore::~SqliteStore() {
+  readers_.reset();  // first, so that the writer's close copies the whole WAL into the database
+  writer_.reset();
+}
+
+template <class T>
+void SqliteStore::changeAsync(std::function<Result<T>(WriteSide&)> work, Done<T> done) {
+  writer_->post(std::make_unique<CommandOf<T>>(std::move(work), std::move(done)));
+}
+
+template <class T>
+Result<T> SqliteStore::change(std::function<Result<T>(WriteSide&)> work) {
+  std::optional<Result<T>> answer;
+  std::binary_semaphore answered(0);
+  changeAsync<T>(std::move(work), [&](Result<T> result) {
+    answer.emplace(std::move(result));
+    answered.release();
+  });
+  answered.acquire();
+  return *std::move(answer);
+}
+
+void SqliteStore::setEventHook(EventHook hook) {
+  writer_->event_hook = std::move(hook);
+}
+void SqliteStore::setClaimHook(std::function<void(ClaimBatch)> hook) {
+  writer_->claim_hook = std::move(hook);
+}
+void SqliteStore::setDueHook(std::function<void(core::Instant)> hook) {
+  writer_->due_hook = std::move(hook);
+}
+void SqliteStore::claim(ClaimRequest request) {
+  writer_->placeClaim(std::move(request));
+}
+
+Result<std::vector<Submitted>> SqliteStore::submit(std::vector<core::JobDraft> drafts, SubmitOptions options) {
+  return change<std::vector<Submitted>>([&](WriteSide& side) { return side.submits.submit(drafts, options); });
+}
+
+void SqliteStore::submitAsync(std::vector<core::JobDraft> drafts, SubmitOptions options,
+                              Done<std::vector<Submitted>> done) {
+  changeAsync<std::vector<Submitted>>([drafts = std::move(drafts), options = std::move(options)](
+                                          WriteSide& side) { return side.submits.submit(drafts, options); },
+                                      std::move(done));
+}
+
+void SqliteStore::settle(std::vector<AttemptOutcome> outcomes, Done<std::vector<Settled>> done) {
+  changeAsync<std::vector<Settled>>(
+      [outcomes = std::move(outcomes)](WriteSide& side) { return Result(side.attempts.settle(outcomes)); },
+      std::move(done));
+}
+
+void SqliteStore::update(std::vector<AttemptUpdate> updates, Done<void> done) {
+  changeAsync<void>(
+      [updates = std::move(updates)](WriteSide& side) {
+        side.attempts.update(updates);
+        return Result<void>();
+      },
+      std::move(done));
+}
+
+void SqliteStore::renew(std::vector<LeaseRef> leases, core::Millis lease, Done<std::vector<LeaseRef>> done) {
+  changeAsync<std::vector<LeaseRef>>(
+      [leases = std::move(leases), lease](WriteSide& side) { return Result(side.attempts.renew(leases, lease)); },
+      std::move(done));
+}
+
+void SqliteStore::tick(Done<TickResult> done) {
+  changeAsync<TickResult>(
+      [writer = writer_.get()](WriteSide& side) {
+        Result result(tickNow(side, false));
+        writer->setKnownDue(result->next_due);
+        return result;
+      },
+      std::move(done));
+}
+
+Result<TickResult> SqliteStore::rescueAll() {
+  return change<TickResult>([](WriteSide& side) { return Result(tickNow(side, true)); });
+}
+
+Result<CancelOutcome> SqliteStore::cancel(core::JobId id, std::string reason) {
+  return change<CancelOutcome>([&](WriteSide& side) { return side.commands.cancel(id, reason); });
+}
+Result<void> SqliteStore::retry(core::JobId id) {
+  return change<void>([&](WriteSide& side) { return side.commands.retry(id); });
+}
+Result<void> SqliteStore::suspend(core::JobId id) {
+  return change<void>([&](WriteSide& side) { return side.commands.suspend(id); });
+}
+Result<void> SqliteStore::resume(core::JobId id) {
+  return change<void>([&](WriteSide& side) { return side.commands.resume(id); });
+}
+Result<void> SqliteStore::setPriority(core::JobId id, int priority) {
+  return change<void>([&](WriteSide& side) { return side.commands.setPriority(id, priority); });
+}
+Result<void> SqliteStore::setTags(core::JobId id, std::vector<std::string> tags) {
+  return change<void>([&](WriteSide& side) { return side.commands.setTags(id, tags); });
+}
+Result<void> SqliteStore::remove(core::JobId id) {
+  return change<void>([&](WriteSide& side) { return side.commands.remove(id); });
+}
+
+Result<std::vector<core::JobId>> SqliteStore::purge(core::Instant cutoff, int limit) {
+  const std::lock_guard lock(purge_mutex_);
+  std::vector<core::JobId> removed;
+  while (removed.size() < static_cast<std::size_t>(std::max(0, limit))) {
+    std::int64_t until = purged_until_seq_;
+    const int left = limit - static_cast<int>(removed.size());
+    // Found on a reader, so that a long log of events never holds up the writer; checked again by the writer.
+    const auto roots = readers_->with<std::vector<core::JobId>>(
+        [&](Reader& reader) { return reader.endedRoots(until, cutoff, left); });
+    if (!roots) return roots.error();
+    auto ids = change<std::vector<core::JobId>>(
+        [&](WriteSide& side) { return Result(side.commands.removeTrees(*roots, cutoff, left)); });
+    if (!ids) return ids.error();
+    if (ids->size() < static_cast<std::size_t>(left)) purged_until_seq_ = until;
+    removed.insert(removed.end(), ids->begin(), ids->end());
+    if (roots->empty()) break;
+  }
+  return removed;
+}
+
+void SqliteStore::saveCheckpoint(LeaseRef lease, std::string bytes, Done<void> done) {
+  changeAsync<void>(
+      [lease, bytes = std::move(bytes)](WriteSide& side) { return side.attempts.saveCheckpoint(lease, bytes); },
+      std::move(done));
+}
+
+Result<std::optional<std::string>> SqliteStore::loadCheckpoint(core::JobId id) {
+  return readers_->with<std::optional<std::string>>([&](Reader& reader) { return reader.checkpoint(id); });
+}
+
+Result<core::Job> SqliteStore::get(core::JobId id) {
+  auto job = readers_->with<std::optional<core::Job>>([&](Reader& reader) { return reader.job(id, true); });
+  if (!job) return job.error();
+  if (!*job) return Error{ErrorCode::NotFound, "job " + core::toString(id) + " does not exist", {}, {}};
+  return **std::move(job);
+}
+
+Result<Page> SqliteStore::list(const JobFilter& filter, const ListOptions& options) {
+  return readers_->with<Page>([&](Reader& reader) { return reader.list(filter, options); });
+}
+
+Result<std::vector<core::JobEvent>> SqliteStore::events(std::int64_t after_seq, std::optional<core::JobId> job,
+                                                        int limit) {
+  return readers_->with<std::vector<core::JobEvent>>(
+      [&](Reader& reader) { return job ? reader.eventsOf(*job, after_seq, limit) : reader.events(after_seq, limit); });
+}
+
+Result<std::int64_t> SqliteStore::lastSeq() {
+  return readers_->with<std::int64_t>([](Reader& reader) { return reader.lastSeq(); });
+}
+
+Result<std::vector<StateCounts>> SqliteStore::counts() {
+  return readers_->with<std::vector<StateCounts>>([](Reader& reader) { return reader.counts(); });
+}
+
+Result<void> SqliteStore::check() {
+  if (auto fatal = writer_->failed()) return *fatal;
+  return change<void>([](WriteSide& side) {
+    side.database.execute("INSERT INTO meta (name, value) VALUES ('checked_at', " +
+                          std::to_string(core::toMicros(side.ledger.now)) +
+                          ") ON CONFLICT (name) DO UPDATE SET value = excluded.value");
+    return Result<void>();
+  });
+}
+
+Result<void> SqliteStore::addKey(const ApiKey& key) {
+  const auto micros = [](const std::optional<core::Instant>& at) {
+    return at ? std::optional(core::toMicros(*at)) : std::nullopt;
+  };
+  return change<void>([&](WriteSide& side) -> Result<void> {
+    Statement taken(side.database, "SELECT 1 FROM api_keys WHERE id = $1 OR sha256 = $2");
+    if (Query query(taken, key.id, key.sha256); query.step())
+      return Error{ErrorCode::Conflict, "the key exists already", {}, {}};
+    const std::string privileges = key.privileges.empty() ? "[]" : tagsText(key.privileges);
+    Statement insert(side.database,
+                     "INSERT INTO api_keys (id, name, sha256, privileges, created_at, expires_at, revoked_at) "
+                     "VALUES ($1, $2, $3, $4, $5, $6, $7)");
+    Query(insert, key.id, key.name, key.sha256, privileges, core::toMicros(key.created_at), micros(key.expires_at),
+          micros(key.revoked_at))
+        .run();
+    return {};
+  });
+}
+
+Result<void> SqliteStore::revokeKey(const std::string& id, core::Instant at) {
+  return change<void>([&](WriteSide& side) -> Result<void> {
+    Statement update(side.database, "UPDATE api_keys SET revoked_at = coalesce(revoked_at, $1) WHERE id = $2");
+    Query(update, core::toMicros(at), id).run();
+    if (sqlite3_changes(side.database.handle()) == 0)
+      return Error{ErrorCode::NotFound, "key " + id + " does not exist", {}, {}};
+    return {};
+  });
+}
+
+Result<std::vector<ApiKey>> SqliteStore::keys() {
+  return readers_->with<std::vector<ApiKey>>([](Reader& reader) { return reader.keys(); });
+}
+
+std::vector<std::string> SqliteStore::queryPlansForTest() {
+  std::vector<std::string> plans;
+  writer_->inspectForTest([&](WriteSide& side) { plans = store::queryPlansForTest(side.database); });
+  const auto reads = readers_->with<std::vector<std::string>>(
+      [](Reader& reader) { return store::queryPlansForTest(reader.database()); });
+  if (reads) plans.insert(plans.end(), reads->begin(), reads->end());
+  return plans;
+}
+
+}  // namespace jobhost::store

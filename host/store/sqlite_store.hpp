@@ -1,0 +1,93 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "core/clock.hpp"
+#include "store/job_store.hpp"
+#include "store/key_store.hpp"
+
+namespace jobhost::store {
+
+class Writer;
+class ReaderPool;
+struct WriteSide;
+
+/// Jobs and keys in one SQLite file. One process at a time may have it open for writing: the caller holds a lock on the
+/// data folder. Decisions: docs/decisions/0010-sqlite-store.md.
+class SqliteStore final : public JobStore, public KeyStore {
+ public:
+  struct Options {
+    std::string path;              ///< of the database file; made when absent, its folder must exist
+    bool synchronous_full = true;  ///< false: a power cut may lose the last commits (never a crash of the host alone)
+    int max_batch = 512;           ///< commands in one commit
+    int readers = 3;               ///< connections for reading
+    int cache_kib = 8192;          ///< of the writer; each reader has a quarter
+    int checkpoint_pages = 4096;   ///< of 4 KiB in the WAL before it is copied into the database
+    std::string vfs;               ///< SQLite VFS; empty: the default
+    /// Called once, from a thread of the store, when a sync of the disk failed: end the process.
+    std::function<void(const std::string& reason)> on_fatal;
+  };
+  /// Opens or makes the database and brings its schema up to date. Unavailable: cannot be opened, read or written, is
+  /// damaged; Unsupported: written by a newer jobhost. `clock` is borrowed for the store's life.
+  static core::Result<std::unique_ptr<SqliteStore>> open(Options options, const core::Clock& clock);
+  ~SqliteStore() override;  ///< finishes what waits; nothing may be called any more
+
+  void setEventHook(EventHook hook) override;
+  core::Result<std::vector<Submitted>> submit(std::vector<core::JobDraft> drafts, SubmitOptions options) override;
+  void submitAsync(std::vector<core::JobDraft> drafts, SubmitOptions options,
+                   Done<std::vector<Submitted>> done) override;
+
+  void setClaimHook(std::function<void(ClaimBatch)> hook) override;
+  void setDueHook(std::function<void(core::Instant)> hook) override;
+  void claim(ClaimRequest request) override;
+  void settle(std::vector<AttemptOutcome> outcomes, Done<std::vector<Settled>> done) override;
+  void update(std::vector<AttemptUpdate> updates, Done<void> done) override;
+  void renew(std::vector<LeaseRef> leases, core::Millis lease, Done<std::vector<LeaseRef>> done) override;
+  void tick(Done<TickResult> done) override;
+  core::Result<TickResult> rescueAll() override;
+
+  core::Result<CancelOutcome> cancel(core::JobId id, std::string reason) override;
+  core::Result<void> retry(core::JobId id) override;
+  core::Result<void> suspend(core::JobId id) override;
+  core::Result<void> resume(core::JobId id) override;
+  core::Result<void> setPriority(core::JobId id, int priority) override;
+  core::Result<void> setTags(core::JobId id, std::vector<std::string> tags) override;
+  core::Result<void> remove(core::JobId id) override;
+  core::Result<std::vector<core::JobId>> purge(core::Instant cutoff, int limit) override;
+
+  void saveCheckpoint(LeaseRef lease, std::string bytes, Done<void> done) override;
+  core::Result<std::optional<std::string>> loadCheckpoint(core::JobId id) override;
+
+  core::Result<core::Job> get(core::JobId id) override;
+  core::Result<Page> list(const JobFilter& filter, const ListOptions& options) override;
+  core::Result<std::vector<core::JobEvent>> events(std::int64_t after_seq, std::optional<core::JobId> job,
+                                                   int limit) override;
+  core::Result<std::int64_t> lastSeq() override;
+  core::Result<std::vector<StateCounts>> counts() override;
+  core::Result<void> check() override;
+
+  core::Result<void> addKey(const ApiKey& key) override;
+  core::Result<void> revokeKey(const std::string& id, core::Instant at) override;
+  core::Result<std::vector<ApiKey>> keys() override;
+
+  /// The plans of every statement in use, "sql => plan". For tests.
+  std::vector<std::string> queryPlansForTest();
+
+ private:
+  SqliteStore(Options options, const core::Clock& clock);
+  template <class T>
+  core::Result<T> change(std::function<core::Result<T>(WriteSide&)> work);
+  template <class T>
+  void changeAsync(std::function<core::Result<T>(WriteSide&)> work, Done<T> done);
+
+  std::unique_ptr<Writer> writer_;
+  std::unique_ptr<ReaderPool> readers_;
+  std::mutex purge_mutex_;
+  std::int64_t purged_until_seq_ = 0;  ///< events up to here lead to nothing more to purge
+};
+
+}  // namespace jobhost::store
