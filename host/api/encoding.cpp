@@ -68,7 +68,8 @@ std::optional<std::string> fromBase64(std::string_view text) {
   static const auto kValues = [] {
     std::array<int, 256> values{};
     values.fill(-1);
-    for (std::size_t i = 0; i < kBase64.size(); ++i) values[static_cast<unsigned char>(kBase64[i])] = static_cast<int>(i);
+    for (std::size_t i = 0; i < kBase64.size(); ++i)
+      values[static_cast<unsigned char>(kBase64[i])] = static_cast<int>(i);
     return values;
   }();
   const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
@@ -225,8 +226,8 @@ std::string formatTime(core::Instant at) {
 
 std::optional<core::Instant> parseTime(std::string_view text) {
   using namespace std::chrono;
-  if (text.size() < 20 || text[4] != '-' || text[7] != '-' || (text[10] != 'T' && text[10] != 't') ||
-      text[13] != ':' || text[16] != ':') {
+  if (text.size() < 20 || text[4] != '-' || text[7] != '-' || (text[10] != 'T' && text[10] != 't') || text[13] != ':' ||
+      text[16] != ':') {
     return std::nullopt;
   }
   const int y = number(text, 0, 4), mo = number(text, 5, 2), d = number(text, 8, 2);
@@ -266,11 +267,10 @@ std::string httpDate(core::Instant at) {
   const year_month_day date{day};
   const hh_mm_ss time{floor<seconds>(at - day)};
   char buffer[64];
-  std::snprintf(buffer, sizeof buffer, "%s, %02u %s %04d %02d:%02d:%02d GMT",
-                kDays[weekday{day}.c_encoding()], static_cast<unsigned>(date.day()),
-                kMonths[static_cast<unsigned>(date.month()) - 1], static_cast<int>(date.year()),
-                static_cast<int>(time.hours().count()), static_cast<int>(time.minutes().count()),
-                static_cast<int>(time.seconds().count()));
+  std::snprintf(buffer, sizeof buffer, "%s, %02u %s %04d %02d:%02d:%02d GMT", kDays[weekday{day}.c_encoding()],
+                static_cast<unsigned>(date.day()), kMonths[static_cast<unsigned>(date.month()) - 1],
+                static_cast<int>(date.year()), static_cast<int>(time.hours().count()),
+                static_cast<int>(time.minutes().count()), static_cast<int>(time.seconds().count()));
   return buffer;
 }
 

@@ -67,8 +67,7 @@ struct FileBody {
   FileBody(int descriptor, std::int64_t from, std::int64_t bytes) : fd(descriptor), offset(from), length(bytes) {}
   FileBody(const FileBody&) = delete;
   FileBody& operator=(const FileBody&) = delete;
-  FileBody(FileBody&& other) noexcept
-      : fd(std::exchange(other.fd, -1)), offset(other.offset), length(other.length) {}
+  FileBody(FileBody&& other) noexcept : fd(std::exchange(other.fd, -1)), offset(other.offset), length(other.length) {}
   FileBody& operator=(FileBody&& other) noexcept {
     std::swap(fd, other.fd);
     std::swap(offset, other.offset);
@@ -99,7 +98,8 @@ struct Response {
   bool close = false;                ///< end the connection after it
 
   Response() = default;
-  Response(int code, std::string_view type, std::string text) : status(code), content_type(type), body(std::move(text)) {}
+  Response(int code, std::string_view type, std::string text)
+      : status(code), content_type(type), body(std::move(text)) {}
   Response& with(std::string name, std::string value) {
     headers.emplace_back(std::move(name), std::move(value));
     return *this;

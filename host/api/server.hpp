@@ -17,8 +17,8 @@
 
 namespace jobhost::api {
 
-/// What the API needs from the rest of the host. References are borrowed until the Server is destroyed; callbacks may be
-/// called from any HTTP thread and answer quickly.
+/// What the API needs from the rest of the host. References are borrowed until the Server is destroyed; callbacks may
+/// be called from any HTTP thread and answer quickly.
 struct Deps {
   jobs::JobService& jobs;
   events::EventBus& bus;
@@ -36,22 +36,22 @@ struct Deps {
 };
 
 struct HttpLimits {
-  int max_threads = 128;                 ///< connections served at once; watchers do not count
-  int max_queued = 256;                  ///< connections waiting for a thread; beyond it they get 503
-  std::size_t head_bytes = 32 * 1024;    ///< request line and headers (431, 414)
-  int headers = 100;                     ///< 431
-  std::int64_t body_bytes = 16 << 20;    ///< JSON bodies (413)
-  std::int64_t upload_bytes = 4LL << 30; ///< of one POST /api/v1/inputs (413)
-  core::Millis head_timeout{10'000};     ///< from a request's first byte to the end of its headers (408)
-  core::Millis body_idle{15'000};        ///< between two reads of a body (408)
-  core::Millis send_idle{15'000};        ///< a client that takes nothing for so long is dropped
-  core::Millis keep_alive{60'000};       ///< an idle connection is closed after it; at once while others wait
+  int max_threads = 128;                  ///< connections served at once; watchers do not count
+  int max_queued = 256;                   ///< connections waiting for a thread; beyond it they get 503
+  std::size_t head_bytes = 32 * 1024;     ///< request line and headers (431, 414)
+  int headers = 100;                      ///< 431
+  std::int64_t body_bytes = 16 << 20;     ///< JSON bodies (413)
+  std::int64_t upload_bytes = 4LL << 30;  ///< of one POST /api/v1/inputs (413)
+  core::Millis head_timeout{10'000};      ///< from a request's first byte to the end of its headers (408)
+  core::Millis body_idle{15'000};         ///< between two reads of a body (408)
+  core::Millis send_idle{15'000};         ///< a client that takes nothing for so long is dropped
+  core::Millis keep_alive{60'000};        ///< an idle connection is closed after it; at once while others wait
 };
 
 struct SseLimits {
-  int max_watchers = 20'000;             ///< beyond it 503
-  std::size_t buffer_bytes = 256 * 1024; ///< of one watcher; a slower reader is dropped and may come back
-  core::Millis keep_alive{15'000};       ///< a comment line is sent so often
+  int max_watchers = 20'000;              ///< beyond it 503
+  std::size_t buffer_bytes = 256 * 1024;  ///< of one watcher; a slower reader is dropped and may come back
+  core::Millis keep_alive{15'000};        ///< a comment line is sent so often
 };
 
 struct MinionOptions {
@@ -63,12 +63,12 @@ struct MinionOptions {
 
 struct ServerOptions {
   std::string bind = "127.0.0.1";
-  std::uint16_t port = 8080;              ///< 0: the system picks one, see Server::port()
-  std::filesystem::path data_folder;      ///< uploads go to <data>/inputs
+  std::uint16_t port = 8080;          ///< 0: the system picks one, see Server::port()
+  std::filesystem::path data_folder;  ///< uploads go to <data>/inputs
   HttpLimits http;
   SseLimits sse;
   MinionOptions minion;
-  bool public_metrics = true;             ///< /metrics needs no key
+  bool public_metrics = true;  ///< /metrics needs no key
 };
 
 /// The HTTP server and all dialects on one port.

@@ -142,7 +142,9 @@ core::Result<void> KeyRing::revoke(const std::string& id) {
   return {};
 }
 
-core::Result<std::vector<store::ApiKey>> KeyRing::list() const { return store_.keys(); }
+core::Result<std::vector<store::ApiKey>> KeyRing::list() const {
+  return store_.keys();
+}
 
 namespace {
 

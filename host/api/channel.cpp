@@ -1,0 +1,250 @@
+#include "api/channel.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include <poll.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+namespace jobhost::api {
+namespace {
+
+constexpr std::size_t kWindow = 16 * 1024;
+constexpr std::int64_t kSlowestBytesPerSecond = 4 * 1024;
+
+Deadline fairDeadline(Deadline start, core::Millis idle, std::int64_t bytes) {
+  return start + idle + std::chrono::milliseconds(bytes * 1000 / kSlowestBytesPerSecond);
+}
+
+}  // namespace
+
+Channel::Channel(int fd, std::size_t head_bytes)
+    : fd_(fd), capacity_(head_bytes + kWindow), buffer_(new char[capacity_]) {}
+
+void Channel::release() {
+  if (begin_ == end_) {
+    begin_ = end_ = 0;
+  } else if (begin_ != 0) {
+    std::memmove(buffer_.get(), buffer_.get() + begin_, end_ - begin_);
+    end_ -= begin_;
+    begin_ = 0;
+  }
+  floor_ = 0;
+}
+
+Channel::Io Channel::wait(short events, Deadline deadline) const {
+  for (;;) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
+    if (left <= 0) return Io::TimedOut;
+    pollfd entry{fd_, events, 0};
+    const int ready = ::poll(&entry, 1, static_cast<int>(std::min<std::int64_t>(left, 3'600'000)));
+    if (ready > 0) return Io::Ok;
+    if (ready < 0 && errno != EINTR) return Io::Closed;
+  }
+}
+
+Channel::Io Channel::receiveNow(char* to, std::size_t size, std::size_t& got) {
+  for (;;) {
+    const auto bytes = ::recv(fd_, to, size, 0);
+    if (bytes > 0) {
+      got = static_cast<std::size_t>(bytes);
+      return Io::Ok;
+    }
+    if (bytes == 0) return Io::Closed;
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return Io::TimedOut;
+    if (errno != EINTR) return Io::Closed;
+  }
+}
+
+Channel::Io Channel::fill() {
+  if (begin_ == end_) begin_ = end_ = floor_;
+  if (end_ == capacity_) {
+    std::memmove(buffer_.get() + floor_, buffer_.get() + begin_, end_ - begin_);
+    end_ -= begin_ - floor_;
+    begin_ = floor_;
+  }
+  if (end_ == capacity_) return Io::Closed;  // the parser refuses before this can happen
+  std::size_t got = 0;
+  const auto io = receiveNow(buffer_.get() + end_, capacity_ - end_, got);
+  end_ += got;
+  return io;
+}
+
+Channel::Io Channel::fill(Deadline deadline) {
+  if (const auto io = wait(POLLIN, deadline); io != Io::Ok) return io;
+  return fill();
+}
+
+Channel::Io Channel::receive(char* to, std::size_t size, Deadline deadline, std::size_t& got) {
+  if (const auto io = wait(POLLIN, deadline); io != Io::Ok) return io;
+  return receiveNow(to, size, got);
+}
+
+Channel::Io Channel::send(std::string_view first, std::string_view second, core::Millis idle) {
+  std::optional<Deadline> deadline;  // made when the first try does not take all
+  const auto total = static_cast<std::int64_t>(first.size() + second.size());
+  while (!first.empty() || !second.empty()) {
+    iovec parts[2] = {{const_cast<char*>(first.data()), first.size()},
+                      {const_cast<char*>(second.data()), second.size()}};
+    msghdr message{};
+    message.msg_iov = first.empty() ? parts + 1 : parts;
+    message.msg_iovlen = first.empty() || second.empty() ? 1 : 2;
+    const auto sent = ::sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0) {
+      if (errno == EINTR) continue;
+      if (errno != EAGAIN && errno != EWOULDBLOCK) return Io::Closed;
+      const auto now = std::chrono::steady_clock::now();
+      if (!deadline) deadline = fairDeadline(now, idle, total);
+      if (const auto io = wait(POLLOUT, std::min(*deadline, now + idle)); io != Io::Ok) return io;
+      continue;
+    }
+    const auto head = std::min(static_cast<std::size_t>(sent), first.size());
+    first.remove_prefix(head);
+    second.remove_prefix(static_cast<std::size_t>(sent) - head);
+  }
+  return Io::Ok;
+}
+
+Channel::Io Channel::sendFile(int file, std::int64_t offset, std::int64_t length, core::Millis idle) {
+  const auto deadline = fairDeadline(std::chrono::steady_clock::now(), idle, length);
+  off_t at = offset;
+  while (length > 0) {
+    // The socket blocks: each call moves what fits until its send timeout.
+    const auto sent = ::sendfile(fd_, file, &at, static_cast<std::size_t>(std::min<std::int64_t>(length, 1 << 20)));
+    if (sent > 0) {
+      length -= sent;
+    } else if (sent == 0) {
+      return Io::Closed;  // the file became shorter
+    } else if (errno == EAGAIN) {
+      const auto now = std::chrono::steady_clock::now();
+      if (const auto io = wait(POLLOUT, std::min(deadline, now + idle)); io != Io::Ok) return io;
+    } else if (errno != EINTR) {
+      return Io::Closed;
+    }
+    if (std::chrono::steady_clock::now() > deadline) return Io::TimedOut;
+  }
+  return Io::Ok;
+}
+
+BodyReader::BodyReader(Channel& channel, const RequestHead& head, Options options)
+    : channel_(channel),
+      options_(options),
+      chunked_(head.chunked),
+      expects_continue_(head.expects_continue),
+      left_(head.content_length),
+      finished_(!head.chunked && head.content_length == 0) {}
+
+std::optional<std::int64_t> BodyReader::length() const {
+  if (chunked_) return std::nullopt;
+  return left_ + taken_;
+}
+
+core::Error BodyReader::failed(core::ErrorCode code, std::string message) {
+  failed_ = true;
+  return {code, std::move(message), "", {}};
+}
+
+core::Error BodyReader::failed(Channel::Io io) {
+  return io == Channel::Io::TimedOut ? failed(core::ErrorCode::DeadlineExceeded, "the body came too slowly")
+                                     : failed(core::ErrorCode::Canceled, "the connection ended inside the body");
+}
+
+Deadline BodyReader::deadline() const {
+  const auto now = std::chrono::steady_clock::now();
+  return std::min(now + options_.idle, fairDeadline(started_, options_.idle, taken_ + 1));
+}
+
+void BodyReader::greet() {
+  if (started_ == Deadline{}) started_ = std::chrono::steady_clock::now();
+  if (!std::exchange(expects_continue_, false) || !channel_.pending().empty()) return;
+  channel_.send("HTTP/1.1 100 Continue\r\n\r\n", {}, options_.idle);
+}
+
+core::Result<std::string_view> BodyReader::all(std::int64_t limit) {
+  if (finished_) return std::string_view(owned_);
+  if (!chunked_) {
+    if (left_ > limit) {
+      return failed(core::ErrorCode::TooLarge, "the body is larger than " + std::to_string(limit) + " bytes");
+    }
+    const auto pending = channel_.pending();
+    if (taken_ == 0 && pending.size() >= static_cast<std::size_t>(left_)) {  // the usual case: nothing is copied
+      const auto body = pending.substr(0, static_cast<std::size_t>(left_));
+      channel_.use(body.size());
+      taken_ = std::exchange(left_, 0);
+      finished_ = true;
+      return body;
+    }
+    owned_.reserve(static_cast<std::size_t>(left_));
+  }
+  char piece[16 * 1024];
+  for (;;) {
+    const auto got = read(piece, sizeof piece);
+    if (!got) return got.error();
+    if (*got == 0) return std::string_view(owned_);
+    if (static_cast<std::int64_t>(owned_.size() + *got) > limit) {
+      return failed(core::ErrorCode::TooLarge, "the body is larger than " + std::to_string(limit) + " bytes");
+    }
+    owned_.append(piece, *got);
+  }
+}
+
+core::Result<std::size_t> BodyReader::read(char* to, std::size_t size) {
+  if (failed_) return failed(core::ErrorCode::Canceled, "the body cannot be read further");
+  if (finished_) return std::size_t{0};
+  greet();
+  auto got = chunked_ ? readChunked(to, size) : readFixed(to, size);
+  if (got) taken_ += static_cast<std::int64_t>(*got);
+  return got;
+}
+
+core::Result<std::size_t> BodyReader::readFixed(char* to, std::size_t size) {
+  size = static_cast<std::size_t>(std::min<std::int64_t>(left_, static_cast<std::int64_t>(size)));
+  std::size_t got = 0;
+  if (const auto pending = channel_.pending(); !pending.empty()) {
+    got = std::min(size, pending.size());
+    std::memcpy(to, pending.data(), got);
+    channel_.use(got);
+  } else if (const auto io = channel_.receive(to, size, deadline(), got); io != Channel::Io::Ok) {
+    return failed(io);
+  }
+  left_ -= static_cast<std::int64_t>(got);
+  finished_ = left_ == 0;
+  return got;
+}
+
+core::Result<std::size_t> BodyReader::readChunked(char* to, std::size_t size) {
+  while (chunk_.empty()) {
+    std::size_t used = 0;
+    const auto step = decoder_.next(channel_.pending(), used, chunk_);
+    channel_.use(used);
+    if (step == ChunkedDecoder::Step::End) {
+      finished_ = true;
+      return std::size_t{0};
+    }
+    if (step == ChunkedDecoder::Step::Bad)
+      return failed(core::ErrorCode::InvalidArgument, "the chunked body is not valid");
+    if (step == ChunkedDecoder::Step::NeedMore) {
+      if (const auto io = channel_.fill(deadline()); io != Channel::Io::Ok) return failed(io);
+    }
+  }
+  const auto got = std::min(size, chunk_.size());
+  std::memcpy(to, chunk_.data(), got);
+  chunk_.remove_prefix(got);
+  return got;
+}
+
+bool BodyReader::discard(std::int64_t max) {
+  char piece[16 * 1024];
+  while (!finished_ && !failed_ && max > 0) {
+    if (!chunked_ && left_ > max) return false;
+    const auto got = read(piece, sizeof piece);
+    if (!got) return false;
+    max -= static_cast<std::int64_t>(*got) + 1;
+  }
+  return finished();
+}
+
+}  // namespace jobhost::api

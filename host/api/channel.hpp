@@ -1,0 +1,101 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "api/http_parser.hpp"
+#include "core/clock.hpp"
+#include "core/result.hpp"
+
+namespace jobhost::api {
+
+using Deadline = std::chrono::steady_clock::time_point;
+
+/// A connected socket with the bytes read from it and not yet used. One thread. Does not own the descriptor.
+///
+/// The buffer never moves while a request is handled: its head lies at the front, and what follows it is a window the
+/// body passes through.
+class Channel {
+ public:
+  enum class Io { Ok, Closed, TimedOut };
+
+  Channel(int fd, std::size_t head_bytes);
+
+  /// Bytes not yet used.
+  [[nodiscard]] std::string_view pending() const { return {buffer_.get() + begin_, end_ - begin_}; }
+  void use(std::size_t bytes) { begin_ += bytes; }
+  /// What pending() shows up to here stays where it is until release().
+  void keepHead() { floor_ = begin_; }
+  /// The request is over: what is left moves to the front.
+  void release();
+
+  /// Reads what is there, at least one byte, after what is pending. Blocks as long as the socket's own receive timeout.
+  Io fill();
+  Io fill(Deadline deadline);
+  /// Reads past the buffer, straight to `to`. Only when nothing is pending.
+  Io receive(char* to, std::size_t size, Deadline deadline, std::size_t& got);
+
+  /// Sends all of both parts in order; gives up when the peer takes nothing for `idle` or less than 4 KiB/s on average.
+  Io send(std::string_view first, std::string_view second, core::Millis idle);
+  Io sendFile(int file, std::int64_t offset, std::int64_t length, core::Millis idle);
+
+  [[nodiscard]] int fd() const { return fd_; }
+
+ private:
+  Io receiveNow(char* to, std::size_t size, std::size_t& got);
+  Io wait(short events, Deadline deadline) const;
+
+  int fd_;
+  std::size_t capacity_;
+  std::unique_ptr<char[]> buffer_;  ///< not zeroed: pages are touched only when used
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+  std::size_t floor_ = 0;  ///< the window of a body starts here
+};
+
+/// The body of one request, read as the handler asks for it.
+class BodyReader {
+ public:
+  struct Options {
+    core::Millis idle{15'000};
+  };
+  BodyReader(Channel& channel, const RequestHead& head, Options options);
+
+  /// The whole body; valid until the request is over. Errors: TooLarge (over `limit`), DeadlineExceeded (too slow),
+  /// InvalidArgument (bad chunking), Canceled (the client went away).
+  core::Result<std::string_view> all(std::int64_t limit);
+  /// Some bytes of it; 0 at the end. Errors as all().
+  core::Result<std::size_t> read(char* to, std::size_t size);
+  /// Bytes announced; nullopt when chunked.
+  [[nodiscard]] std::optional<std::int64_t> length() const;
+  /// Whether nothing of it is left, so that the next request can follow.
+  [[nodiscard]] bool finished() const { return finished_ && !failed_; }
+  /// Takes up to `max` more bytes from the client and forgets them; whether the body is then finished.
+  bool discard(std::int64_t max);
+
+ private:
+  core::Result<std::size_t> readFixed(char* to, std::size_t size);
+  core::Result<std::size_t> readChunked(char* to, std::size_t size);
+  core::Error failed(core::ErrorCode code, std::string message);
+  core::Error failed(Channel::Io io);
+  [[nodiscard]] Deadline deadline() const;
+  void greet();
+
+  Channel& channel_;
+  Options options_;
+  bool chunked_;
+  bool expects_continue_;
+  std::int64_t left_;  ///< of a body of known length
+  std::int64_t taken_ = 0;
+  std::chrono::steady_clock::time_point started_;
+  ChunkedDecoder decoder_;
+  std::string_view chunk_;  ///< decoded and not yet handed out; lies in the channel's window
+  std::string owned_;
+  bool finished_;
+  bool failed_ = false;
+};
+
+}  // namespace jobhost::api

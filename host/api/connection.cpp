@@ -1,0 +1,232 @@
+#include "api/connection.hpp"
+
+#include <exception>
+
+#include <Poco/Exception.h>
+#include <sys/socket.h>
+
+#include "api/encoding.hpp"
+#include "telemetry/log.hpp"
+#include "telemetry/metrics.hpp"
+
+namespace jobhost::api {
+namespace {
+
+constexpr std::size_t kCopiedBody = 16 * 1024;       ///< smaller bodies are copied behind the head: one buffer
+constexpr std::int64_t kDiscardedBody = 256 * 1024;  ///< an unread body up to this is taken to keep the connection
+
+std::int64_t steadyMillis() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+/// "Date: …\r\n", made once a second and thread.
+std::string_view dateLine(const core::Clock& clock) {
+  thread_local std::int64_t second = -1;
+  thread_local std::string line;
+  const auto now = clock.now();
+  const auto current = core::toMicros(now) / 1'000'000;
+  if (current != second) {
+    second = current;
+    line = "Date: " + httpDate(now) + "\r\n";
+  }
+  return line;
+}
+
+core::Error headError(const HeadResult& result) {
+  return {result.status == 408 ? core::ErrorCode::DeadlineExceeded : core::ErrorCode::InvalidArgument,
+          result.problem,
+          "",
+          {}};
+}
+
+void setTimeouts(int fd, core::Millis receive, core::Millis send) {
+  const auto toTimeval = [](core::Millis ms) {
+    timeval value{};
+    value.tv_sec = ms.count() / 1000;
+    value.tv_usec = static_cast<suseconds_t>(ms.count() % 1000 * 1000);
+    return value;
+  };
+  const auto in = toTimeval(receive);
+  const auto out = toTimeval(send);
+  ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &in, sizeof in);
+  ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &out, sizeof out);
+}
+
+}  // namespace
+
+bool ConnectionSet::add(Connection* connection) {
+  std::lock_guard lock(mutex_);
+  if (stopping_) return false;
+  connections_.insert(connection);
+  return true;
+}
+
+void ConnectionSet::remove(Connection* connection) {
+  std::lock_guard lock(mutex_);
+  connections_.erase(connection);
+}
+
+void ConnectionSet::endOneIdle() {
+  std::lock_guard lock(mutex_);
+  Connection* oldest = nullptr;
+  std::int64_t since = 0;
+  for (auto* connection : connections_) {
+    const auto idle = connection->idleSince();
+    if (idle != 0 && (oldest == nullptr || idle < since)) {
+      oldest = connection;
+      since = idle;
+    }
+  }
+  if (oldest != nullptr) oldest->endReading();
+}
+
+void ConnectionSet::stop() {
+  std::lock_guard lock(mutex_);
+  stopping_ = true;
+  for (auto* connection : connections_) connection->endReading();
+}
+
+Connection::Connection(const Poco::Net::StreamSocket& socket, ServingContext& context)
+    : Poco::Net::TCPServerConnection(socket), context_(context) {}
+
+void Connection::endReading() {
+  ::shutdown(socket().impl()->sockfd(), SHUT_RD);
+}
+
+void Connection::run() {
+  if (!context_.connections.add(this)) return;
+  try {
+    const auto& limits = context_.options.http;
+    const int fd = static_cast<int>(socket().impl()->sockfd());
+    setTimeouts(fd, limits.keep_alive, limits.send_idle);
+    Channel channel(fd, limits.head_bytes);
+    while (serveOne(channel)) {
+    }
+  } catch (const Poco::Exception& problem) {
+    telemetry::log("api").warn("connection ended reason={}", problem.displayText());
+  } catch (const std::exception& problem) {
+    telemetry::log("api").warn("connection ended reason={}", problem.what());
+  }
+  context_.connections.remove(this);
+}
+
+HeadResult Connection::readHead(Channel& channel, RequestHead& head) {
+  const HeadLimits limits{context_.options.http.head_bytes, static_cast<std::size_t>(context_.options.http.headers)};
+  if (channel.pending().empty()) {
+    idle_since_.store(steadyMillis(), std::memory_order_relaxed);
+    const auto io = context_.connections.stopping() ? Channel::Io::Closed : channel.fill();
+    idle_since_.store(0, std::memory_order_relaxed);
+    if (io != Channel::Io::Ok) return {HeadState::Incomplete, 0, 0, ""};  // nobody to answer to
+  }
+  const auto deadline = std::chrono::steady_clock::now() + context_.options.http.head_timeout;
+  for (;;) {
+    auto result = parseHead(channel.pending(), limits, head);
+    if (result.state != HeadState::Incomplete) return result;
+    const auto io = channel.fill(deadline);
+    if (io == Channel::Io::TimedOut) return {HeadState::Bad, 0, 408, "the headers came too slowly"};
+    if (io == Channel::Io::Closed) return {HeadState::Incomplete, 0, 0, ""};
+  }
+}
+
+bool Connection::serveOne(Channel& channel) {
+  RequestHead head;
+  const auto result = readHead(channel, head);
+  if (result.state == HeadState::Incomplete) return false;
+  const auto started = std::chrono::steady_clock::now();
+  telemetry::metrics().add(telemetry::Counter::HttpRequests);
+  if (result.state == HeadState::Bad) {
+    telemetry::metrics().add(telemetry::Counter::HttpRejected);
+    auto response = context_.dialects.back()->failure(headError(result));
+    response.status = result.status;
+    if (write(channel, response, false, false)) lingeringClose(channel);
+    return false;
+  }
+  channel.use(result.used);
+  channel.keepHead();
+  BodyReader body(channel, head, {context_.options.http.body_idle});
+  Request request{head.method, head.path, head.query, head.headers, &body};
+  auto response = answer(request);
+  if (response.stream) {
+    stream(channel, *response.stream);
+    return false;
+  }
+  const bool taken = body.discard(kDiscardedBody);
+  const bool keep = taken && head.keep_alive && !response.close && !context_.connections.stopping();
+  const bool written = write(channel, response, head.method == Method::Head, keep);
+  telemetry::metrics().observe(telemetry::Timer::HttpRequest,
+                               std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count());
+  if (written && !keep) lingeringClose(channel);
+  channel.release();
+  return written && keep;
+}
+
+Response Connection::answer(Request& request) {
+  Dialect* owner = context_.dialects.back().get();
+  for (const auto& dialect : context_.dialects) {
+    if (dialect->owns(request.path)) {
+      owner = dialect.get();
+      break;
+    }
+  }
+  try {
+    return owner->handle(request);
+  } catch (const Poco::Exception& problem) {
+    telemetry::log("api").error("request failed path={} reason={}", request.path, problem.displayText());
+  } catch (const std::exception& problem) {
+    telemetry::log("api").error("request failed path={} reason={}", request.path, problem.what());
+  }
+  return owner->failure({core::ErrorCode::Internal, "the request could not be served", "", {}});
+}
+
+bool Connection::write(Channel& channel, Response& response, bool head_only, bool keep_alive) {
+  out_.clear();
+  out_ += "HTTP/1.1 ";
+  out_ += std::to_string(response.status);
+  out_ += ' ';
+  out_ += reasonPhrase(response.status);
+  out_ += "\r\n";
+  out_ += dateLine(context_.clock);
+  const auto type = response.owned_content_type.empty() ? response.content_type : response.owned_content_type;
+  if (!type.empty()) out_.append("Content-Type: ").append(type).append("\r\n");
+  for (const auto& [name, value] : response.headers) out_.append(name).append(": ").append(value).append("\r\n");
+  const bool bodiless = response.status == 204 || response.status == 304;
+  if (!bodiless) {
+    const auto length = response.file ? response.file->length : static_cast<std::int64_t>(response.body.size());
+    out_.append("Content-Length: ").append(std::to_string(length)).append("\r\n");
+  }
+  out_ += keep_alive ? "\r\n" : "Connection: close\r\n\r\n";
+  const auto idle = context_.options.http.send_idle;
+  std::string_view body = head_only || bodiless || response.file ? std::string_view{} : response.body;
+  if (body.size() <= kCopiedBody) {
+    out_ += body;
+    body = {};
+  }
+  if (channel.send(out_, body, idle) != Channel::Io::Ok) return false;
+  if (!response.file || head_only || bodiless) return true;
+  return channel.sendFile(response.file->fd, response.file->offset, response.file->length, idle) == Channel::Io::Ok;
+}
+
+void Connection::stream(Channel& channel, const StreamPlan& plan) {
+  out_ = "HTTP/1.1 200 OK\r\n";
+  out_ += dateLine(context_.clock);
+  out_ +=
+      "Content-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\nConnection: "
+      "close\r\n\r\n";
+  if (channel.send(out_, {}, context_.options.http.send_idle) != Channel::Io::Ok) return;
+  context_.hub.watch(socket(), plan);
+}
+
+void Connection::lingeringClose(Channel& channel) {
+  // Closing with unread bytes in the socket would reset the connection and could take the answer with it.
+  ::shutdown(channel.fd(), SHUT_WR);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+  char piece[4096];
+  std::size_t total = 0, got = 0;
+  while (total < static_cast<std::size_t>(kDiscardedBody) &&
+         channel.receive(piece, sizeof piece, deadline, got) == Channel::Io::Ok) {
+    total += got;
+  }
+}
+
+}  // namespace jobhost::api

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <vector>
+
+#include <Poco/Net/TCPServerConnection.h>
+
+#include "api/channel.hpp"
+#include "api/router.hpp"
+#include "api/server.hpp"
+#include "api/sse_hub.hpp"
+
+namespace jobhost::api {
+
+class Connection;
+
+/// Knows the connections that threads serve now, so that stop() and a full house can end idle ones.
+/// Thread-safety: every method from any thread.
+class ConnectionSet {
+ public:
+  /// False once stopping: do not serve.
+  bool add(Connection* connection);
+  void remove(Connection* connection);
+  /// Ends the connection that has been idle longest, if any is.
+  void endOneIdle();
+  /// Every connection ends after the request it is at.
+  void stop();
+  [[nodiscard]] bool stopping() const { return stopping_.load(std::memory_order_relaxed); }
+
+ private:
+  std::mutex mutex_;
+  std::set<Connection*> connections_;
+  std::atomic<bool> stopping_{false};
+};
+
+/// What all connections share. Borrowed by each.
+struct ServingContext {
+  const ServerOptions& options;
+  std::vector<std::unique_ptr<Dialect>>& dialects;  ///< asked in order; the last one owns every path
+  SseHub& hub;
+  ConnectionSet& connections;
+  const core::Clock& clock;
+};
+
+/// Serves one connection's requests, one after the other, on a thread of the pool. Takes the place of Poco's
+/// HTTPServerConnection: docs/decisions/http-connection.md says why.
+class Connection final : public Poco::Net::TCPServerConnection {
+ public:
+  Connection(const Poco::Net::StreamSocket& socket, ServingContext& context);
+  void run() override;
+
+  /// Any thread: ends the connection when it waits for a request; in milliseconds of the steady clock since it does,
+  /// 0 while it is busy.
+  [[nodiscard]] std::int64_t idleSince() const { return idle_since_.load(std::memory_order_relaxed); }
+  void endReading();
+
+ private:
+  /// Whether a request can follow.
+  bool serveOne(Channel& channel);
+  HeadResult readHead(Channel& channel, RequestHead& head);
+  Response answer(Request& request);
+  bool write(Channel& channel, Response& response, bool head_only, bool keep_alive);
+  void stream(Channel& channel, const StreamPlan& plan);
+  void lingeringClose(Channel& channel);
+
+  ServingContext& context_;
+  std::atomic<std::int64_t> idle_since_{0};
+  std::string out_;  ///< reused for each response's head
+};
+
+}  // namespace jobhost::api

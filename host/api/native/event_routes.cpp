@@ -1,0 +1,54 @@
+#include <limits>
+
+#include "api/native/native_dialect.hpp"
+#include "api/native/parse.hpp"
+
+namespace jobhost::api::native {
+namespace {
+
+/// The number of the last event the client has, from the header EventSource sends or `?after=`.
+core::Result<std::optional<std::int64_t>> readAfter(Call& call) {
+  auto query = QueryReader::from(call.request);
+  if (!query) return query.error();
+  auto after = query->integer("after", 0, std::numeric_limits<std::int64_t>::max());
+  if (const auto wrong = query->done()) return *wrong;
+  if (const auto header = call.request.header("Last-Event-ID")) {
+    after = toInteger(*header);
+    if (!after || *after < 0) {
+      return invalid("the Last-Event-ID is not valid", {{"Last-Event-ID", "must be the number of an event"}});
+    }
+  }
+  return after;
+}
+
+Response stream(const Parts& parts, Call& call, std::optional<core::JobId> id) {
+  const auto after = readAfter(call);
+  if (!after) return problem(after.error());
+  if (parts.hub.full()) return problem({core::ErrorCode::Unavailable, "too many streams are open", "", {}});
+  if (id) {
+    const auto job = parts.deps.jobs.get(*id);
+    if (!job) return problem(job.error());
+    if (*after && core::isTerminal(job->state)) {
+      const auto more = parts.deps.jobs.events(**after, *id, 1);
+      if (!more) return problem(more.error());
+      // The client has heard the end: 204 tells an EventSource not to come back.
+      if (more->empty()) return {204, {}, ""};
+    }
+  }
+  Response response;
+  response.stream = StreamPlan{StreamPlan::Kind::Events, id, *after};
+  return response;
+}
+
+}  // namespace
+
+void addEventRoutes(RouteTable& routes, const Parts& parts) {
+  routes.add(Method::Get, "/api/v1/jobs/{id}/events", Privilege::ReadJobs, [parts](Call& call) {
+    const auto id = readJobId(call.captures[0]);
+    return id ? stream(parts, call, *id) : problem(noSuchJob());
+  });
+  routes.add(Method::Get, "/api/v1/events", Privilege::ReadJobs,
+             [parts](Call& call) { return stream(parts, call, std::nullopt); });
+}
+
+}  // namespace jobhost::api::native

@@ -1,0 +1,178 @@
+#include <algorithm>
+#include <limits>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "api/json_writer.hpp"
+#include "api/native/native_dialect.hpp"
+#include "api/native/parse.hpp"
+#include "api/native/render.hpp"
+
+namespace jobhost::api::native {
+namespace {
+
+constexpr std::int64_t kMaxLogPart = 4 << 20;
+
+struct ByteRange {
+  std::int64_t first = 0;
+  std::int64_t length = 0;
+};
+enum class RangeKind { None, Some, Unsatisfiable };
+
+/// One range of bytes as in RFC 9110 14.1.2; several, or what cannot be read, count as none.
+RangeKind readRange(std::string_view header, std::int64_t size, ByteRange& range) {
+  if (!header.starts_with("bytes=") || header.find(',') != std::string_view::npos) return RangeKind::None;
+  header.remove_prefix(6);
+  const auto dash = header.find('-');
+  if (dash == std::string_view::npos) return RangeKind::None;
+  const auto number = [](std::string_view text) -> std::optional<std::int64_t> {
+    const bool digits =
+        !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+    return digits ? toInteger(text) : std::nullopt;
+  };
+  const auto first = number(header.substr(0, dash));
+  const auto last = number(header.substr(dash + 1));
+  if (dash == 0) {
+    if (!last) return RangeKind::None;
+    if (*last == 0 || size == 0) return RangeKind::Unsatisfiable;
+    range.length = std::min(*last, size);
+    range.first = size - range.length;
+    return RangeKind::Some;
+  }
+  if (!first || (!last && dash + 1 != header.size()) || (last && *last < *first)) return RangeKind::None;
+  if (*first >= size) return RangeKind::Unsatisfiable;
+  range.first = *first;
+  range.length = std::min(last.value_or(size - 1), size - 1) - *first + 1;
+  return RangeKind::Some;
+}
+
+/// What a plugin calls its output, if it can stand in a header.
+std::string safeMediaType(const std::string& type) {
+  const bool clean = !type.empty() && type.size() <= 128 && type.find('/') != std::string::npos &&
+                     std::all_of(type.begin(), type.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
+  return clean ? type : "application/octet-stream";
+}
+
+bool listsTag(std::string_view header, std::string_view etag) {
+  return header == "*" || header.find(etag) != std::string_view::npos;
+}
+
+Response sendOutput(const Parts& parts, Call& call, core::JobId id) {
+  const auto output = parts.deps.jobs.output(id, call.captures[1]);
+  if (!output) return problem(output.error());
+  const int fd = ::open(output->path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  FileBody file(fd, 0, 0);
+  struct stat info {};
+  if (fd < 0 || ::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+    return problem({core::ErrorCode::NotFound, "the output's file is gone", "", {}});
+  }
+  const auto size = static_cast<std::int64_t>(info.st_size);
+  const std::string etag = output->output.sha256.empty()
+                               ? "\"" + std::to_string(size) + "-" + std::to_string(info.st_mtim.tv_sec) + "-" +
+                                     std::to_string(info.st_mtim.tv_nsec) + "\""
+                               : "\"" + output->output.sha256 + "\"";
+  Response response;
+  response.owned_content_type = safeMediaType(output->output.media_type);
+  response.with("ETag", etag).with("Accept-Ranges", "bytes").with("X-Content-Type-Options", "nosniff");
+  // What a plugin made may be a page with scripts; it must not act in our origin.
+  response.with("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox");
+  const auto name = output->path.filename().string();
+  response.with("Content-Disposition", "inline; filename*=UTF-8''" + encodePath(name));
+  response.with("Cache-Control", "private, max-age=0, must-revalidate");
+  if (const auto match = call.request.header("If-None-Match"); match && listsTag(*match, etag)) {
+    response.status = 304;
+    return response;
+  }
+  ByteRange range{0, size};
+  const auto if_range = call.request.header("If-Range");
+  if (const auto header = call.request.header("Range"); header && (!if_range || *if_range == etag)) {
+    const auto kind = readRange(*header, size, range);
+    if (kind == RangeKind::Unsatisfiable) {
+      auto refused = problem({core::ErrorCode::InvalidArgument, "the range lies outside the output", "", {}});
+      refused.status = 416;
+      refused.with("Content-Range", "bytes */" + std::to_string(size));
+      return refused;
+    }
+    if (kind == RangeKind::Some) {
+      response.status = 206;
+      response.with("Content-Range", "bytes " + std::to_string(range.first) + "-" +
+                                         std::to_string(range.first + range.length - 1) + "/" + std::to_string(size));
+    }
+  }
+  file.offset = range.first;
+  file.length = range.length;
+  response.file = std::move(file);
+  return response;
+}
+
+Response listOutputs(const Parts& parts, core::JobId id) {
+  const auto job = parts.deps.jobs.get(id);
+  if (!job) return problem(job.error());
+  JsonWriter json;
+  json.beginObject().key("outputs").beginArray();
+  for (const auto& output : job->outputs) writeOutput(json, id, output);
+  json.endArray().endObject();
+  return {200, kJson, json.take()};
+}
+
+Response followLog(const Parts& parts, Call& call, core::JobId id, std::int64_t offset) {
+  if (parts.hub.full()) return problem({core::ErrorCode::Unavailable, "too many streams are open", "", {}});
+  if (const auto job = parts.deps.jobs.get(id); !job) return problem(job.error());
+  if (const auto last = call.request.header("Last-Event-ID")) {
+    const auto seen = toInteger(*last);
+    if (!seen || *seen < 0) {
+      return problem(invalid("the Last-Event-ID is not valid", {{"Last-Event-ID", "must be an offset"}}));
+    }
+    offset = *seen;
+  }
+  Response response;
+  response.stream = StreamPlan{StreamPlan::Kind::Log, id, offset};
+  return response;
+}
+
+Response showLog(const Parts& parts, Call& call, core::JobId id) {
+  auto query = QueryReader::from(call.request);
+  if (!query) return problem(query.error());
+  const auto offset = query->integer("offset", 0, std::numeric_limits<std::int64_t>::max()).value_or(0);
+  const auto limit = query->integer("limit", 1, kMaxLogPart).value_or(kMaxLogPart);
+  const bool follow = query->boolean("follow").value_or(false);
+  const auto format = query->text("format");
+  if (format && *format != "json" && *format != "text") query->refuse("format", "must be json or text");
+  if (const auto wrong = query->done()) return problem(*wrong);
+  if (follow) return followLog(parts, call, id, offset);
+  auto part = parts.deps.jobs.log(id, offset, limit);
+  if (!part) return problem(part.error());
+  const auto accept = call.request.header("Accept").value_or("");
+  const bool as_json = format ? *format == "json" : accept.starts_with("application/json");
+  const auto next = part->offset + static_cast<std::int64_t>(part->bytes.size());
+  Response response(200, kText, "");
+  if (as_json) {
+    JsonWriter json;
+    json.beginObject().key("offset").number(part->offset).key("next_offset").number(next);
+    json.key("size_bytes").number(part->size).key("text").string(part->bytes).endObject();
+    response = Response(200, kJson, json.take());
+  } else {
+    response.body = std::move(part->bytes);
+    response.with("X-Log-Size", std::to_string(part->size)).with("X-Log-Next-Offset", std::to_string(next));
+  }
+  response.with("X-Content-Type-Options", "nosniff");
+  return response;
+}
+
+}  // namespace
+
+void addFileRoutes(RouteTable& routes, const Parts& parts) {
+  const auto withJob = [&](Response (*handler)(const Parts&, Call&, core::JobId)) -> Handler {
+    return [parts, handler](Call& call) {
+      const auto id = readJobId(call.captures[0]);
+      return id ? handler(parts, call, *id) : problem(noSuchJob());
+    };
+  };
+  routes.add(Method::Get, "/api/v1/jobs/{id}/logs", Privilege::ReadJobs, withJob(showLog));
+  routes.add(Method::Get, "/api/v1/jobs/{id}/outputs", Privilege::ReadJobs,
+             withJob([](const Parts& p, Call&, core::JobId id) { return listOutputs(p, id); }));
+  routes.add(Method::Get, "/api/v1/jobs/{id}/outputs/{name...}", Privilege::ReadJobs, withJob(sendOutput));
+}
+
+}  // namespace jobhost::api::native

@@ -1,0 +1,51 @@
+#include "api/native/input_store.hpp"
+
+#include <algorithm>
+
+#include "api/json_writer.hpp"
+#include "api/native/native_dialect.hpp"
+#include "api/native/parse.hpp"
+
+namespace jobhost::api::native {
+namespace {
+
+Response created(const SavedInput& saved) {
+  JsonWriter json;
+  json.beginObject().key("input_id").string(saved.input_id);
+  json.key("name").string(saved.files.front().name);
+  json.key("size_bytes").number(saved.files.front().size_bytes).key("sha256").string(saved.files.front().sha256);
+  json.key("files").beginArray();
+  for (const auto& file : saved.files) {
+    json.beginObject().key("name").string(file.name).key("size_bytes").number(file.size_bytes);
+    json.key("sha256").string(file.sha256).endObject();
+  }
+  json.endArray().endObject();
+  return {201, kJson, json.take()};
+}
+
+Response upload(const Parts& parts, Call& call) {
+  auto query = QueryReader::from(call.request);
+  if (!query) return problem(query.error());
+  const auto name = query->text("name");
+  if (const auto wrong = query->done()) return problem(*wrong);
+  const auto length = call.request.body->length();
+  const auto limit = parts.options.http.upload_bytes;
+  if (length && *length > limit) {
+    return problem(
+        {core::ErrorCode::TooLarge, "the upload is larger than " + std::to_string(limit) + " bytes", "", {}});
+  }
+  const auto type = call.request.header("Content-Type").value_or("");
+  core::Result<SavedInput> saved =
+      type.size() >= 19 && sameNoCase(type.substr(0, 19), "multipart/form-data")
+          ? saveMultipart(parts.options.data_folder, std::string(type), *call.request.body, limit)
+          : saveInput(parts.options.data_folder, name.value_or(""), *call.request.body, limit);
+  return saved ? created(*saved) : problem(saved.error());
+}
+
+}  // namespace
+
+void addInputRoutes(RouteTable& routes, const Parts& parts) {
+  routes.add(Method::Post, "/api/v1/inputs", Privilege::RunJobs, [parts](Call& call) { return upload(parts, call); });
+}
+
+}  // namespace jobhost::api::native

@@ -1,0 +1,227 @@
+#include <algorithm>
+
+#include "api/json_reader.hpp"
+#include "api/json_writer.hpp"
+#include "api/native/native_dialect.hpp"
+#include "api/native/parse.hpp"
+#include "api/native/render.hpp"
+
+namespace jobhost::api::native {
+namespace {
+
+constexpr std::size_t kMaxIdempotencyKey = 255;
+
+/// An unknown type or parent is a wrong field of this request, not a missing page.
+Response submitProblem(core::Error error) {
+  if (error.code == core::ErrorCode::NotFound) {
+    error.code = core::ErrorCode::InvalidArgument;
+    if (error.fields.empty()) error.fields.push_back({"/type", error.message});
+  }
+  return problem(error);
+}
+
+core::Result<std::optional<store::Idempotency>> readIdempotency(const Call& call, std::string_view body) {
+  const auto key = call.request.header("Idempotency-Key");
+  if (!key) return std::optional<store::Idempotency>{};
+  const bool clean = std::all_of(key->begin(), key->end(), [](char c) { return c > 0x20 && c < 0x7f; });
+  if (key->empty() || key->size() > kMaxIdempotencyKey || !clean) {
+    return invalid("the Idempotency-Key is not valid",
+                   {{"Idempotency-Key", "must be 1 to 255 visible ASCII characters"}});
+  }
+  store::Idempotency idempotency;
+  idempotency.principal = call.principal->id;
+  idempotency.key = *key;
+  idempotency.request_digest = sha256Hex(std::string(call.request.path) + '\n' + std::string(body));
+  return std::optional(std::move(idempotency));
+}
+
+void writeSubmitted(JsonWriter& json, const store::Submitted& submitted) {
+  json.beginObject().key("id").number(submitted.id.value);
+  json.key("state").string(core::toString(submitted.state));
+  json.key("existing").boolean(submitted.existing).endObject();
+}
+
+Response submit(const Parts& parts, Call& call) {
+  const auto body = call.request.body->all(parts.options.http.body_bytes);
+  if (!body) return problem(body.error());
+  const auto document = parseJson(*body);
+  if (!document) return problem(document.error());
+  auto idempotency = readIdempotency(call, *body);
+  if (!idempotency) return problem(idempotency.error());
+  std::vector<core::FieldError> errors;
+  auto request = readJobRequest(*document, "", parts.deps.clock.now(), errors);
+  if (!errors.empty()) return problem(invalid("the job is not valid", std::move(errors)));
+  request.draft.owner = call.principal->id;
+  const auto submitted = parts.deps.jobs.submit(std::move(request), *std::move(idempotency));
+  if (!submitted) return submitProblem(submitted.error());
+  JsonWriter json;
+  writeSubmitted(json, *submitted);
+  Response response(submitted->existing ? 200 : 201, kJson, json.take());
+  response.with("Location", "/api/v1/jobs/" + core::toString(submitted->id));
+  return response;
+}
+
+/// The texts of the jobs in a bulk body: an array, {"jobs": [...]}, or one JSON text a line.
+core::Result<std::vector<std::string_view>> splitBulk(std::string_view body, bool lines) {
+  std::vector<std::string_view> jobs;
+  if (lines) {
+    while (!body.empty()) {
+      const auto end = body.find('\n');
+      const auto line = body.substr(0, end);
+      if (line.find_first_not_of(" \t\r") != std::string_view::npos) jobs.push_back(line);
+      body = end == std::string_view::npos ? std::string_view{} : body.substr(end + 1);
+    }
+    return jobs;
+  }
+  auto document = parseJson(body);
+  if (!document) return document.error();
+  if (document->root.kind == JsonKind::Object) {
+    std::vector<core::FieldError> errors;
+    JsonObject object(*document, "", errors);
+    object.require("jobs");
+    const auto list = object.raw("jobs", JsonKind::Array);
+    object.refuseUnknown();
+    if (!errors.empty()) return invalid("the bulk request is not valid", std::move(errors));
+    document = parseJson(*list);
+  }
+  if (document->root.kind != JsonKind::Array) {
+    return invalid("the bulk request is not valid", {{"", "must be an array of jobs, or an object with jobs"}});
+  }
+  jobs.reserve(document->members.size());
+  for (const auto& element : document->members) jobs.push_back(element.value.raw);
+  return jobs;
+}
+
+Response submitMany(const Parts& parts, Call& call) {
+  const auto body = call.request.body->all(parts.options.http.body_bytes);
+  if (!body) return problem(body.error());
+  const auto type = call.request.header("Content-Type").value_or("");
+  const bool lines = type.starts_with("application/x-ndjson") || type.starts_with("application/jsonl");
+  const auto texts = splitBulk(*body, lines);
+  if (!texts) return problem(texts.error());
+  auto idempotency = readIdempotency(call, *body);
+  if (!idempotency) return problem(idempotency.error());
+  if (texts->empty()) return problem(invalid("the bulk request is not valid", {{"", "must have at least one job"}}));
+  std::vector<core::FieldError> errors;
+  std::vector<jobs::JobRequest> requests;
+  requests.reserve(texts->size());
+  const auto now = parts.deps.clock.now();
+  for (std::size_t i = 0; i < texts->size() && errors.size() < 100; ++i) {
+    const std::string pointer = "/" + std::to_string(i);
+    const auto document = parseJson((*texts)[i]);
+    if (!document) {
+      errors.push_back({pointer, document.error().message});
+      continue;
+    }
+    requests.push_back(readJobRequest(*document, pointer, now, errors));
+    requests.back().draft.owner = call.principal->id;
+  }
+  if (!errors.empty()) return problem(invalid("some jobs are not valid; none was stored", std::move(errors)));
+  const auto submitted = parts.deps.jobs.submitMany(std::move(requests), *std::move(idempotency));
+  if (!submitted) return submitProblem(submitted.error());
+  JsonWriter json;
+  json.beginObject().key("jobs").beginArray();
+  for (const auto& one : *submitted) writeSubmitted(json, one);
+  json.endArray().endObject();
+  const bool all_existing =
+      std::all_of(submitted->begin(), submitted->end(), [](const auto& one) { return one.existing; });
+  return {all_existing ? 200 : 201, kJson, json.take()};
+}
+
+Response show(const Parts& parts, core::JobId id, int status = 200) {
+  const auto job = parts.deps.jobs.get(id);
+  if (!job) return problem(job.error());
+  return {status, kJson, jobJson(*job)};
+}
+
+Response patch(const Parts& parts, Call& call, core::JobId id) {
+  const auto body = call.request.body->all(parts.options.http.body_bytes);
+  if (!body) return problem(body.error());
+  const auto document = parseJson(*body);
+  if (!document) return problem(document.error());
+  std::vector<core::FieldError> errors;
+  JsonObject object(*document, "", errors);
+  const auto priority = object.integer("priority", -1'000'000, 1'000'000);
+  auto tags = object.strings("tags", 1000);
+  object.refuseUnknown();
+  if (!errors.empty()) return problem(invalid("the change is not valid", std::move(errors)));
+  if (!priority && !tags) return problem(invalid("the change is not valid", {{"", "must have priority or tags"}}));
+  if (priority && !call.principal->may(Privilege::RunJobs)) {
+    return problem({core::ErrorCode::PermissionDenied, "changing the priority needs the privilege run_jobs", "", {}});
+  }
+  if (priority) {
+    if (const auto set = parts.deps.jobs.setPriority(id, static_cast<int>(*priority)); !set)
+      return problem(set.error());
+  }
+  if (tags) {
+    if (const auto set = parts.deps.jobs.setTags(id, *std::move(tags)); !set) return problem(set.error());
+  }
+  return show(parts, id);
+}
+
+/// `{"reason": "…"}` or no body at all.
+core::Result<std::string> readReason(const Parts& parts, Call& call) {
+  const auto body = call.request.body->all(parts.options.http.body_bytes);
+  if (!body) return body.error();
+  if (body->empty()) return std::string{};
+  const auto document = parseJson(*body);
+  if (!document) return document.error();
+  std::vector<core::FieldError> errors;
+  JsonObject object(*document, "", errors);
+  auto reason = object.string("reason", 1024).value_or("");
+  object.refuseUnknown();
+  if (!errors.empty()) return invalid("the body is not valid", std::move(errors));
+  return reason;
+}
+
+Response cancel(const Parts& parts, Call& call, core::JobId id) {
+  auto reason = readReason(parts, call);
+  if (!reason) return problem(reason.error());
+  const auto outcome = parts.deps.jobs.cancel(id, *std::move(reason));
+  if (!outcome) return problem(outcome.error());
+  // 202: a running job was asked and ends soon; 200: it has ended.
+  return show(parts, id, *outcome == store::CancelOutcome::Asked ? 202 : 200);
+}
+
+using Action = core::Result<void> (jobs::JobService::*)(core::JobId);
+
+Handler withJob(const Parts& parts, Response (*handler)(const Parts&, Call&, core::JobId)) {
+  return [parts, handler](Call& call) {
+    const auto id = readJobId(call.captures[0]);
+    return id ? handler(parts, call, *id) : problem(noSuchJob());
+  };
+}
+
+Handler action(const Parts& parts, Action what) {
+  return [parts, what](Call& call) {
+    const auto id = readJobId(call.captures[0]);
+    if (!id) return problem(noSuchJob());
+    const auto reason = readReason(parts, call);  // the same small body is allowed for every action
+    if (!reason) return problem(reason.error());
+    if (const auto done = (parts.deps.jobs.*what)(*id); !done) return problem(done.error());
+    return show(parts, *id);
+  };
+}
+
+}  // namespace
+
+void addJobRoutes(RouteTable& routes, const Parts& parts) {
+  routes.add(Method::Post, "/api/v1/jobs", Privilege::RunJobs, [parts](Call& call) { return submit(parts, call); });
+  routes.add(Method::Get, "/api/v1/jobs/{id}", Privilege::ReadJobs,
+             withJob(parts, [](const Parts& p, Call&, core::JobId id) { return show(p, id); }));
+  routes.add(Method::Post, "/api/v1/jobs/bulk", Privilege::RunJobs,
+             [parts](Call& call) { return submitMany(parts, call); });
+  routes.add(Method::Patch, "/api/v1/jobs/{id}", Privilege::TagJobs, withJob(parts, patch));
+  routes.add(Method::Delete, "/api/v1/jobs/{id}", Privilege::DeleteJobs,
+             withJob(parts, [](const Parts& p, Call&, core::JobId id) {
+               const auto removed = p.deps.jobs.remove(id);
+               return removed ? Response(204, {}, "") : problem(removed.error());
+             }));
+  routes.add(Method::Post, "/api/v1/jobs/{id}/cancel", Privilege::AbortJobs, withJob(parts, cancel));
+  routes.add(Method::Post, "/api/v1/jobs/{id}/retry", Privilege::RunJobs, action(parts, &jobs::JobService::retry));
+  routes.add(Method::Post, "/api/v1/jobs/{id}/suspend", Privilege::AbortJobs,
+             action(parts, &jobs::JobService::suspend));
+  routes.add(Method::Post, "/api/v1/jobs/{id}/resume", Privilege::RunJobs, action(parts, &jobs::JobService::resume));
+}
+
+}  // namespace jobhost::api::native

@@ -1,0 +1,166 @@
+#include "api/native/parse.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace jobhost::api::native {
+namespace {
+
+constexpr std::int64_t kMaxMillis = 366LL * 24 * 3600 * 1000;
+constexpr std::int64_t kIntMax = std::numeric_limits<int>::max();
+constexpr std::size_t kMaxListItems = 1000;
+
+std::optional<core::Backoff> readBackoff(JsonObject& job) {
+  const auto raw = job.raw("backoff", JsonKind::Object);
+  if (!raw) return std::nullopt;
+  const auto document = parseJson(*raw);
+  JsonObject object(*document, job.pointer() + "/backoff", job.errors());
+  core::Backoff backoff;
+  const auto kind = object.string("kind", 32).value_or("minion");
+  if (kind == "fixed") {
+    backoff.kind = core::BackoffKind::Fixed;
+  } else if (kind == "exponential") {
+    backoff.kind = core::BackoffKind::Exponential;
+  } else if (kind != "minion") {
+    object.refuse("kind", "must be minion, fixed or exponential");
+  }
+  if (const auto base = object.integer("base_ms", 0, kMaxMillis)) backoff.base = core::Millis(*base);
+  if (const auto cap = object.integer("cap_ms", 0, kMaxMillis)) backoff.cap = core::Millis(*cap);
+  if (const auto jitter = object.number("jitter", 0.0, 1.0)) backoff.jitter = *jitter;
+  object.refuseUnknown();
+  return backoff;
+}
+
+void readRelations(JsonObject& object, core::JobDraft& draft) {
+  if (const auto parent = object.integer("parent_id", 1, std::numeric_limits<std::int64_t>::max())) {
+    draft.parent = core::JobId{*parent};
+  }
+  if (const auto ids = object.integers("depends_on", kMaxListItems, 1)) {
+    for (const auto id : *ids) draft.depends_on.push_back({id});
+  }
+  if (auto text = object.string("batch")) draft.batch = *std::move(text);
+  if (auto text = object.string("dedupe_key")) draft.dedupe_key = *std::move(text);
+  if (auto text = object.string("child_failure", 16)) {
+    if (*text == "fail") {
+      draft.child_failure = core::ChildFailure::Fail;
+    } else if (*text != "ignore") {
+      object.refuse("child_failure", "must be ignore or fail");
+    }
+  }
+}
+
+}  // namespace
+
+jobs::JobRequest readJobRequest(const JsonDocument& document, std::string pointer, core::Instant now,
+                                std::vector<core::FieldError>& errors) {
+  JsonObject object(document, std::move(pointer), errors);
+  jobs::JobRequest request;
+  auto& draft = request.draft;
+  object.require("type");
+  if (auto type = object.string("type")) draft.type = *std::move(type);
+  if (const auto params = object.raw("params", JsonKind::Object)) draft.params_json = *params;
+  if (const auto args = object.raw("args", JsonKind::Array)) request.args_json = std::string(*args);
+  if (const auto priority = object.integer("priority", -kIntMax, kIntMax)) draft.priority = static_cast<int>(*priority);
+  draft.run_at = object.time("run_at");
+  if (const auto delay = object.integer("delay_ms", 0, 10 * kMaxMillis)) {
+    if (draft.run_at) object.refuse("delay_ms", "excludes run_at");
+    draft.run_at = now + std::chrono::milliseconds(*delay);
+  }
+  if (auto text = object.string("queue_key")) draft.queue_key = *std::move(text);
+  if (auto text = object.string("unique_key")) draft.unique_key = *std::move(text);
+  if (auto text = object.string("input_id", 128)) draft.input_id = *std::move(text);
+  if (auto tags = object.strings("tags", kMaxListItems)) draft.tags = *std::move(tags);
+  if (const auto notes = object.raw("notes", JsonKind::Object)) draft.notes_json = *notes;
+  if (const auto webhook = object.raw("webhook", JsonKind::Object)) draft.webhook_json = *webhook;
+  if (const auto timeout = object.integer("timeout_ms", 0, kMaxMillis)) draft.timeout = core::Millis(*timeout);
+  if (const auto most = object.integer("max_attempts", 1, kIntMax)) request.max_attempts = static_cast<int>(*most);
+  request.backoff = readBackoff(object);
+  readRelations(object, draft);
+  if (request.args_json && object.raw("params", JsonKind::Object)) object.refuse("args", "excludes params");
+  object.refuseUnknown();
+  return request;
+}
+
+std::optional<core::JobId> readJobId(std::string_view text) {
+  if (text.empty() || text.size() > 19 || text.front() == '0') return std::nullopt;
+  if (!std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; })) return std::nullopt;
+  const auto id = toInteger(text);
+  if (!id) return std::nullopt;
+  return core::JobId{*id};
+}
+
+core::Error noSuchJob() {
+  return {core::ErrorCode::NotFound, "there is no job with this id", "", {}};
+}
+
+core::Error invalid(std::string message, std::vector<core::FieldError> errors) {
+  return {core::ErrorCode::InvalidArgument, std::move(message), "", std::move(errors)};
+}
+
+core::Result<QueryReader> QueryReader::from(const Request& request) {
+  auto query = Query::parse(request.query);
+  if (!query) return invalid("the query string is not valid", {});
+  return QueryReader(*std::move(query));
+}
+
+std::optional<std::string> QueryReader::text(std::string_view name) {
+  asked_.push_back(name);
+  const auto value = query_.last(name);
+  if (!value) return std::nullopt;
+  return std::string(*value);
+}
+
+std::optional<std::int64_t> QueryReader::integer(std::string_view name, std::int64_t min, std::int64_t max) {
+  const auto value = text(name);
+  if (!value) return std::nullopt;
+  const auto number = toInteger(*value);
+  if (number && *number >= min && *number <= max) return number;
+  refuse(name, "must be a whole number between " + std::to_string(min) + " and " + std::to_string(max));
+  return std::nullopt;
+}
+
+std::optional<bool> QueryReader::boolean(std::string_view name) {
+  const auto value = text(name);
+  if (!value) return std::nullopt;
+  if (*value == "true" || *value == "1") return true;
+  if (*value == "false" || *value == "0") return false;
+  refuse(name, "must be true or false");
+  return std::nullopt;
+}
+
+std::optional<core::Instant> QueryReader::time(std::string_view name) {
+  const auto value = text(name);
+  if (!value) return std::nullopt;
+  auto at = parseTime(*value);
+  if (!at) refuse(name, "must be a time as in RFC 3339, such as 2026-01-31T12:00:00Z");
+  return at;
+}
+
+std::vector<std::string> QueryReader::list(std::string_view name) {
+  asked_.push_back(name);
+  std::vector<std::string> items;
+  for (auto value : query_.all(name)) {
+    for (;;) {
+      const auto comma = value.find(',');
+      if (const auto item = value.substr(0, comma); !item.empty()) items.emplace_back(item);
+      if (comma == std::string_view::npos) break;
+      value.remove_prefix(comma + 1);
+    }
+  }
+  if (items.size() > 100) refuse(name, "has more than 100 items");
+  return items;
+}
+
+void QueryReader::refuse(std::string_view name, std::string reason) {
+  errors_.push_back({std::string(name), std::move(reason)});
+}
+
+std::optional<core::Error> QueryReader::done() {
+  for (const auto& [name, value] : query_.pairs()) {
+    if (std::find(asked_.begin(), asked_.end(), name) == asked_.end()) refuse(name, "is not known here");
+  }
+  if (errors_.empty()) return std::nullopt;
+  return invalid("the query is not valid", std::move(errors_));
+}
+
+}  // namespace jobhost::api::native

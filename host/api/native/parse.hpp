@@ -1,0 +1,51 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/encoding.hpp"
+#include "api/http_types.hpp"
+#include "api/json_reader.hpp"
+#include "core/result.hpp"
+#include "jobs/job_service.hpp"
+
+namespace jobhost::api::native {
+
+/// One job as a client describes it. Every wrong member adds an error; the answer is then not to be used. `pointer` is
+/// where the description lies in the body. Params are passed on as the bytes of the body.
+jobs::JobRequest readJobRequest(const JsonDocument& document, std::string pointer, core::Instant now,
+                                std::vector<core::FieldError>& errors);
+
+/// A positive job id as it stands in a path or query; nullopt otherwise.
+std::optional<core::JobId> readJobId(std::string_view text);
+/// The error of a path whose id cannot be one.
+core::Error noSuchJob();
+
+core::Error invalid(std::string message, std::vector<core::FieldError> errors);
+
+/// A query whose names must be among those asked for. Errors gather; done() answers them.
+class QueryReader {
+ public:
+  /// InvalidArgument when the query itself cannot be read.
+  static core::Result<QueryReader> from(const Request& request);
+
+  std::optional<std::string> text(std::string_view name);
+  std::optional<std::int64_t> integer(std::string_view name, std::int64_t min, std::int64_t max);
+  std::optional<bool> boolean(std::string_view name);
+  std::optional<core::Instant> time(std::string_view name);
+  /// `a=1&a=2` and `a=1,2` alike.
+  std::vector<std::string> list(std::string_view name);
+  void refuse(std::string_view name, std::string reason);
+  /// The error over all that was wrong, unknown names included; nullopt: all is well.
+  std::optional<core::Error> done();
+
+ private:
+  explicit QueryReader(Query query) : query_(std::move(query)) {}
+  Query query_;
+  std::vector<std::string_view> asked_;
+  std::vector<core::FieldError> errors_;
+};
+
+}  // namespace jobhost::api::native

@@ -1,0 +1,258 @@
+#include "api/native/render.hpp"
+
+namespace jobhost::api::native {
+namespace {
+
+void writeStrings(JsonWriter& json, const std::vector<std::string>& list) {
+  json.beginArray();
+  for (const auto& text : list) json.string(text);
+  json.endArray();
+}
+
+void writeText(JsonWriter& json, const std::string& text) {
+  if (text.empty()) {
+    json.null();
+  } else {
+    json.string(text);
+  }
+}
+
+void writeCounters(JsonWriter& json, const core::ChildCounters& counters) {
+  json.beginObject().key("total").number(counters.total).key("done").number(counters.done);
+  json.key("failed").number(counters.failed).endObject();
+}
+
+void writeError(JsonWriter& json, const std::optional<core::JobError>& error) {
+  if (!error) {
+    json.null();
+    return;
+  }
+  json.beginObject().key("class").string(toString(error->error_class)).key("code").string(error->code);
+  json.key("message").string(error->message).key("details").raw(error->details_json).endObject();
+}
+
+void writeExit(JsonWriter& json, const std::optional<core::ProcessExit>& exit) {
+  if (!exit) {
+    json.null();
+    return;
+  }
+  json.beginObject().key("code");
+  exit->code ? json.number(std::int64_t{*exit->code}) : json.null();
+  json.key("signal");
+  exit->signal ? json.number(std::int64_t{*exit->signal}) : json.null();
+  json.endObject();
+}
+
+std::string_view toString(core::Hold hold) {
+  switch (hold) {
+    case core::Hold::None:
+      return "none";
+    case core::Hold::Delayed:
+      return "delayed";
+    case core::Hold::KeyBusy:
+      return "key_busy";
+    case core::Hold::Dependency:
+      return "dependency";
+  }
+  return "none";
+}
+
+void writeRelations(JsonWriter& json, const core::Job& job) {
+  json.key("parent_id");
+  job.parent ? json.number(job.parent->value) : json.null();
+  json.key("root_id").number(job.root.value);
+  json.key("depth").number(std::int64_t{job.depth});
+  json.key("depends_on").beginArray();
+  for (const auto id : job.depends_on) json.number(id.value);
+  json.endArray();
+  json.key("batch");
+  writeText(json, job.batch);
+  json.key("children");
+  writeCounters(json, job.children);
+  json.key("descendants");
+  writeCounters(json, job.descendants);
+  json.key("child_failure").string(job.child_failure == core::ChildFailure::Fail ? "fail" : "ignore");
+}
+
+void writeRun(JsonWriter& json, const core::Job& job) {
+  json.key("attempt").number(std::int64_t{job.attempt});
+  json.key("retries").number(std::int64_t{job.retries});
+  json.key("max_attempts").number(std::int64_t{job.max_attempts});
+  json.key("backoff");
+  writeBackoff(json, job.backoff);
+  json.key("timeout_ms").number(std::int64_t{job.timeout.count()});
+  json.key("cancel_requested").boolean(job.cancel_requested);
+  json.key("progress").beginObject().key("fraction");
+  job.progress.fraction < 0 ? json.null() : json.number(job.progress.fraction);
+  json.key("done").number(job.progress.done).key("total").number(job.progress.total);
+  json.key("message").string(job.progress.message).endObject();
+  json.key("usage").beginObject().key("cpu_us").number(job.usage.cpu_us);
+  json.key("peak_rss_bytes").number(job.usage.peak_rss_bytes).key("read_bytes").number(job.usage.read_bytes);
+  json.key("written_bytes").number(job.usage.written_bytes).endObject();
+  json.key("exit");
+  writeExit(json, job.exit);
+  json.key("error");
+  writeError(json, job.error);
+}
+
+}  // namespace
+
+std::string_view toString(core::ErrorClass error_class) {
+  switch (error_class) {
+    case core::ErrorClass::BadInput:
+      return "bad_input";
+    case core::ErrorClass::Transient:
+      return "transient";
+    case core::ErrorClass::Permanent:
+      return "permanent";
+    case core::ErrorClass::Resource:
+      return "resource";
+    case core::ErrorClass::Denied:
+      return "denied";
+    case core::ErrorClass::Upstream:
+      return "upstream";
+    case core::ErrorClass::Internal:
+      return "internal";
+  }
+  return "internal";
+}
+
+std::string_view toString(core::BackoffKind kind) {
+  switch (kind) {
+    case core::BackoffKind::Minion:
+      return "minion";
+    case core::BackoffKind::Fixed:
+      return "fixed";
+    case core::BackoffKind::Exponential:
+      return "exponential";
+  }
+  return "minion";
+}
+
+void writeBackoff(JsonWriter& json, const core::Backoff& backoff) {
+  json.beginObject().key("kind").string(toString(backoff.kind));
+  json.key("base_ms")
+      .number(std::int64_t{backoff.base.count()})
+      .key("cap_ms")
+      .number(std::int64_t{backoff.cap.count()});
+  json.key("jitter").number(backoff.jitter).endObject();
+}
+
+std::string encodePath(std::string_view path) {
+  static constexpr char kHex[] = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : path) {
+    const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+                       c == '.' || c == '_' || c == '~' || c == '/';
+    if (plain) {
+      out += c;
+    } else {
+      out += '%';
+      out += kHex[static_cast<unsigned char>(c) >> 4];
+      out += kHex[static_cast<unsigned char>(c) & 15];
+    }
+  }
+  return out;
+}
+
+void writeOutput(JsonWriter& json, core::JobId job, const core::Output& output) {
+  json.beginObject().key("name").string(output.name).key("media_type").string(output.media_type);
+  json.key("size_bytes").number(output.size_bytes).key("sha256");
+  writeText(json, output.sha256);
+  json.key("url").string("/api/v1/jobs/" + core::toString(job) + "/outputs/" + encodePath(output.name)).endObject();
+}
+
+void writeJob(JsonWriter& json, const core::Job& job, bool with_documents) {
+  json.beginObject();
+  json.key("id").number(job.id.value);
+  json.key("type").string(job.type);
+  json.key("state").string(core::toString(job.state));
+  json.key("hold").string(toString(job.hold));
+  json.key("priority").number(std::int64_t{job.priority});
+  json.key("created_at").time(job.created_at);
+  json.key("run_at").time(job.run_at);
+  json.key("started_at").time(job.started_at);
+  json.key("finished_at").time(job.finished_at);
+  json.key("updated_at").time(job.updated_at);
+  json.key("owner");
+  writeText(json, job.owner);
+  json.key("tags");
+  writeStrings(json, job.tags);
+  json.key("queue_key");
+  writeText(json, job.queue_key);
+  json.key("unique_key");
+  writeText(json, job.unique_key);
+  json.key("input_id");
+  writeText(json, job.input_id);
+  writeRelations(json, job);
+  writeRun(json, job);
+  if (with_documents) {
+    json.key("params").raw(job.params_json);
+    json.key("notes").raw(job.notes_json);
+    json.key("result").raw(job.result_json);
+    json.key("outputs").beginArray();
+    for (const auto& output : job.outputs) writeOutput(json, job.id, output);
+    json.endArray();
+  }
+  json.endObject();
+}
+
+std::string jobJson(const core::Job& job) {
+  JsonWriter json;
+  writeJob(json, job);
+  return json.take();
+}
+
+void writeJobType(JsonWriter& json, const catalog::JobTypeInfo& type) {
+  json.beginObject();
+  json.key("name").string(type.name).key("title").string(type.title).key("description").string(type.description);
+  json.key("plugin_id").string(type.plugin_id);
+  json.key("available").boolean(type.available).key("unavailable_reason");
+  writeText(json, type.unavailable_reason);
+  json.key("params_schema").raw(type.params_schema_json).key("result_schema").raw(type.result_schema_json);
+  json.key("params_version").number(std::int64_t{type.params_version});
+  json.key("positional");
+  writeStrings(json, type.positional);
+  json.key("defaults").raw(type.defaults_json);
+  json.key("limits").beginObject().key("wall_ms").number(std::int64_t{type.limits.wall.count()});
+  json.key("cpu_ms").number(std::int64_t{type.limits.cpu.count()}).key("memory_bytes").number(type.limits.memory_bytes);
+  json.key("output_bytes").number(type.limits.output_bytes);
+  json.key("processes").number(std::int64_t{type.limits.processes}).endObject();
+  json.key("cancel_grace_ms").number(std::int64_t{type.cancel_grace.count()});
+  json.key("concurrency").number(std::int64_t{type.concurrency});
+  json.key("retry").beginObject().key("max_attempts").number(std::int64_t{type.retry.max_attempts}).key("backoff");
+  writeBackoff(json, type.retry.backoff);
+  json.endObject();
+  json.key("isolation")
+      .string(type.isolation == catalog::Isolation::Fresh    ? "fresh"
+              : type.isolation == catalog::Isolation::Shared ? "shared"
+                                                             : "in_process_ok");
+  json.key("idempotent").boolean(type.idempotent);
+  json.endObject();
+}
+
+void writePlugin(JsonWriter& json, const catalog::PluginStatus& plugin) {
+  json.beginObject();
+  json.key("id").string(plugin.plugin_id).key("version").string(plugin.version);
+  json.key("title").string(plugin.generation ? plugin.generation->title : "");
+  json.key("state").string(catalog::toString(plugin.state)).key("reason");
+  writeText(json, plugin.reason);
+  json.key("since").time(plugin.since);
+  json.key("file").string(plugin.path.filename().string()).key("sha256");
+  writeText(json, plugin.sha256);
+  json.key("generation");
+  plugin.generation ? json.number(plugin.generation->id.value) : json.null();
+  json.key("early_crashes").number(plugin.early_crashes);
+  json.key("job_types");
+  writeStrings(json, plugin.job_types);
+  json.endObject();
+}
+
+void writeKey(JsonWriter& json, const store::ApiKey& key) {
+  json.beginObject().key("id").string(key.id).key("name").string(key.name).key("privileges");
+  writeStrings(json, key.privileges);
+  json.key("created_at").time(key.created_at).key("expires_at").time(key.expires_at);
+  json.key("revoked_at").time(key.revoked_at).endObject();
+}
+
+}  // namespace jobhost::api::native

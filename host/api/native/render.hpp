@@ -1,0 +1,29 @@
+#pragma once
+
+#include <string>
+
+#include "api/json_writer.hpp"
+#include "catalog/job_type.hpp"
+#include "core/job.hpp"
+#include "store/key_store.hpp"
+
+namespace jobhost::api::native {
+
+/// Our documents as JSON. Pure. Absent values are null; times are RFC 3339; ids are integers; durations end in _ms.
+
+/// `with_documents` false leaves params, result, notes and outputs out.
+void writeJob(JsonWriter& json, const core::Job& job, bool with_documents = true);
+std::string jobJson(const core::Job& job);
+void writeBackoff(JsonWriter& json, const core::Backoff& backoff);
+void writeOutput(JsonWriter& json, core::JobId job, const core::Output& output);
+void writeJobType(JsonWriter& json, const catalog::JobTypeInfo& type);
+void writePlugin(JsonWriter& json, const catalog::PluginStatus& plugin);
+void writeKey(JsonWriter& json, const store::ApiKey& key);
+
+std::string_view toString(core::ErrorClass error_class);
+std::string_view toString(core::BackoffKind kind);
+
+/// Percent-encodes a path for use in a URL; slashes stay.
+std::string encodePath(std::string_view path);
+
+}  // namespace jobhost::api::native

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/auth/key_ring.hpp"
+#include "api/channel.hpp"
+#include "api/encoding.hpp"
+#include "api/http_types.hpp"
+#include "core/result.hpp"
+
+namespace jobhost::api {
+
+/// One request on its way to its handler: with what the route's pattern captured and who calls.
+struct Call {
+  Request& request;
+  std::string captures[2];  ///< decoded values of the pattern's {names}, in order
+  PrincipalRef principal;   ///< null on open routes without credentials
+};
+
+using Handler = std::function<Response(Call&)>;
+
+struct Route {
+  Method method;
+  std::string pattern;  ///< "/api/v1/jobs/{id}"; a last "{name...}" takes the rest, slashes and all
+  Privilege privilege;  ///< None: open to everybody
+  Handler handler;
+};
+
+/// Rows of routes, matched segment by segment. Filled at start, then read by all threads.
+class RouteTable {
+ public:
+  void add(Method method, std::string pattern, Privilege privilege, Handler handler);
+
+  struct Match {
+    const Route* route = nullptr;  ///< null: no row fits
+    bool path_known = false;       ///< some row fits but for the method
+    std::string allow;             ///< then: "GET, POST"
+    std::string captures[2];
+  };
+  /// HEAD finds the row of GET. nullopt: the path itself is bad (escape, NUL, UTF-8, "." or ".." segment).
+  [[nodiscard]] std::optional<Match> match(Method method, std::string_view path) const;
+  [[nodiscard]] const std::vector<Route>& rows() const { return rows_; }
+
+ private:
+  struct Pattern {
+    std::vector<std::string> segments;  ///< "" stands for a capture
+    bool takes_rest = false;            ///< the last one
+  };
+  std::vector<Route> rows_;
+  std::vector<Pattern> patterns_;
+};
+
+/// One REST surface: owns some paths and spells requests, answers and errors in its own way.
+/// Thread-safety: every method from any thread.
+class Dialect {
+ public:
+  virtual ~Dialect() = default;
+  [[nodiscard]] virtual bool owns(std::string_view path) const = 0;
+  virtual Response handle(Request& request) = 0;
+  /// How this surface says that something failed.
+  [[nodiscard]] virtual Response failure(const core::Error& error) const = 0;
+};
+
+/// The HTTP status a failure usually has; dialects deviate where their contract says so.
+int statusOf(core::ErrorCode code);
+
+}  // namespace jobhost::api

@@ -1,0 +1,438 @@
+#include "api/sse_hub.hpp"
+
+#include <cerrno>
+#include <chrono>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "api/json_writer.hpp"
+#include "core/event.hpp"
+#include "telemetry/log.hpp"
+#include "telemetry/metrics.hpp"
+
+namespace jobhost::api {
+namespace {
+
+constexpr std::size_t kMaxInbox = 16'384;  ///< events heard and not yet written, per stream
+constexpr int kReplayPage = 500;
+constexpr std::size_t kReplayFlush = 64 * 1024;
+constexpr std::int64_t kLogPiece = 64 * 1024;
+constexpr auto kReplaySend = std::chrono::seconds(10);
+
+/// After it the job is over. Once ended, later facts (tags changed) say so too.
+bool endsJobStream(const core::JobEvent& event) {
+  return event.kind == core::EventKind::Deleted || core::isTerminal(event.state);
+}
+
+/// The terminal move itself.
+bool isEnd(const core::JobEvent& event) {
+  return event.kind == core::EventKind::Succeeded || event.kind == core::EventKind::Failed ||
+         event.kind == core::EventKind::Canceled;
+}
+
+}  // namespace
+
+void appendSse(std::string& out, const core::JobEvent& event) {
+  if (event.seq > 0) out.append("id: ").append(std::to_string(event.seq)).append("\n");
+  out.append("event: ").append(core::toString(event.kind)).append("\ndata: ");
+  JsonWriter json;
+  json.beginObject();
+  if (event.seq > 0) json.key("seq").number(event.seq);
+  json.key("kind").string(core::toString(event.kind));
+  json.key("job_id").number(event.job.value);
+  json.key("at").time(event.at);
+  json.key("state").string(core::toString(event.state));
+  json.key("attempt").number(std::int64_t{event.attempt});
+  json.key("data").raw(event.data_json.empty() ? std::string_view("{}") : event.data_json);
+  json.endObject();
+  for (const char c : json.take()) {
+    // A stored document may have been written with line breaks between its tokens; a frame has none.
+    out += c == '\n' || c == '\r' ? ' ' : c;
+  }
+  out += "\n\n";
+}
+
+struct SseHub::Watcher {
+  Watcher(const Poco::Net::StreamSocket& from, const StreamPlan& how)
+      : socket(from), fd(static_cast<int>(from.impl()->sockfd())), plan(how) {}
+
+  // Owned by the thread that has the watcher: the HTTP thread in watch(), then the hub's.
+  Poco::Net::StreamSocket socket;
+  int fd;
+  StreamPlan plan;
+  std::string out;
+  std::size_t sent = 0;
+  std::int64_t last_seq = 0;
+  std::int64_t log_offset = 0;
+  bool ending = false;  ///< close when everything is written
+  bool wants_write = false;
+  bool log_pending = false;  ///< the file has more than fits the buffer now
+  bool log_ended = false;    ///< the job is over: what the file has is all
+  std::unique_ptr<events::EventBus::Subscription> subscription;
+
+  std::mutex mutex;  ///< guards what follows
+  std::vector<core::JobEvent> inbox;
+  bool live = false;   ///< the hub's thread has it
+  bool dirty = false;  ///< it is in dirty_
+  bool overflow = false;
+};
+
+SseHub::SseHub(Parts parts, SseLimits limits) : parts_(std::move(parts)), limits_(limits) {
+  epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
+  wake_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  epoll_event entry{};
+  entry.events = EPOLLIN;
+  entry.data.ptr = nullptr;
+  ::epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &entry);
+  thread_ = std::thread([this] { run(); });
+}
+
+SseHub::~SseHub() {
+  stop();
+  ::close(wake_);
+  ::close(epoll_);
+}
+
+void SseHub::stop() {
+  stopping_ = true;
+  wake();
+  if (thread_.joinable()) thread_.join();
+  std::vector<WatcherRef> left;
+  {
+    std::lock_guard lock(mutex_);
+    left.swap(arrivals_);
+    dirty_.clear();
+  }
+  for (const auto& watcher : left) watcher->subscription.reset();
+}
+
+void SseHub::wake() {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = ::write(wake_, &one, sizeof one);
+}
+
+void SseHub::heard(const WatcherRef& watcher, std::span<const core::JobEvent> events) {
+  {
+    std::lock_guard lock(watcher->mutex);
+    if (watcher->overflow) return;
+    if (watcher->inbox.size() + events.size() > kMaxInbox) {
+      watcher->overflow = true;
+      watcher->inbox.clear();
+    } else {
+      watcher->inbox.insert(watcher->inbox.end(), events.begin(), events.end());
+    }
+    if (!watcher->live || watcher->dirty) return;
+    watcher->dirty = true;
+  }
+  bool first = false;
+  {
+    std::lock_guard lock(mutex_);
+    first = dirty_.empty();
+    dirty_.push_back(watcher);
+  }
+  if (first) wake();
+}
+
+void SseHub::watch(const Poco::Net::StreamSocket& socket, const StreamPlan& plan) {
+  const auto watcher = std::make_shared<Watcher>(socket, plan);
+  watchers_count_.fetch_add(1, std::memory_order_relaxed);
+  telemetry::metrics().add(telemetry::Counter::SseConnections);
+  telemetry::metrics().add(telemetry::Gauge::SseWatchers, 1);
+  watcher->subscription = parts_.bus.subscribe(
+      plan.job, [this, watcher](std::span<const core::JobEvent> events) { heard(watcher, events); });
+  bool accepted = !stopping_ && replay(*watcher);
+  if (accepted) {
+    ::fcntl(watcher->fd, F_SETFL, ::fcntl(watcher->fd, F_GETFL) | O_NONBLOCK);
+    std::lock_guard lock(mutex_);
+    accepted = !stopping_;
+    if (accepted) arrivals_.push_back(watcher);
+  }
+  if (accepted) {
+    wake();
+    return;
+  }
+  watcher->subscription.reset();
+  watchers_count_.fetch_sub(1, std::memory_order_relaxed);
+  telemetry::metrics().add(telemetry::Gauge::SseWatchers, -1);
+}
+
+bool SseHub::flushBlocking(Watcher& watcher) {
+  const auto deadline = std::chrono::steady_clock::now() + kReplaySend;
+  std::size_t at = 0;
+  while (at < watcher.out.size()) {
+    const auto sent = ::send(watcher.fd, watcher.out.data() + at, watcher.out.size() - at, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent > 0) {
+      at += static_cast<std::size_t>(sent);
+      continue;
+    }
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0 && errno != EAGAIN) return false;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
+    pollfd entry{watcher.fd, POLLOUT, 0};
+    if (left <= 0 || ::poll(&entry, 1, static_cast<int>(left)) == 0) return false;
+  }
+  watcher.out.clear();
+  return true;
+}
+
+bool SseHub::replay(Watcher& watcher) {
+  const auto& plan = watcher.plan;
+  if (plan.kind == StreamPlan::Kind::Log) {
+    watcher.log_offset = plan.after.value_or(0);
+    return true;
+  }
+  if (!plan.after && !plan.job) return true;  // from now on
+  const bool snapshot = !plan.after;
+  watcher.last_seq = plan.after.value_or(0);
+  bool ended = false;
+  std::string last_event;
+  for (;;) {
+    auto page = parts_.jobs.events(watcher.last_seq, plan.job, kReplayPage);
+    if (!page) return false;
+    for (const auto& event : *page) {
+      watcher.last_seq = event.seq;
+      ended = plan.job && endsJobStream(event);
+      if (!snapshot) {
+        appendSse(watcher.out, event);
+      } else if (!ended) {
+        last_event.clear();
+      } else if (isEnd(event)) {
+        last_event.clear();
+        appendSse(last_event, event);
+      }
+    }
+    if (watcher.out.size() > kReplayFlush && !flushBlocking(watcher)) return false;
+    if (page->size() < static_cast<std::size_t>(kReplayPage)) break;
+  }
+  if (snapshot) {
+    auto job = parts_.jobs.get(*plan.job);
+    if (!job) return false;
+    if (!ended && watcher.last_seq > 0)
+      watcher.out.append("id: ").append(std::to_string(watcher.last_seq)).append("\n");
+    watcher.out.append("event: snapshot\ndata: ").append(parts_.render_job(*job)).append("\n\n");
+    if (ended) watcher.out += last_event;
+    // An end whose event was removed with its history, or one the bus is about to tell.
+    ended = ended || (core::isTerminal(job->state) && watcher.last_seq == 0);
+  }
+  watcher.ending = ended;
+  return true;
+}
+
+void SseHub::run() {
+  auto next_comment = std::chrono::steady_clock::now() + limits_.keep_alive;
+  epoll_event ready[256];
+  while (!stopping_) {
+    int timeout = -1;  // nobody watches: sleep until somebody does
+    const auto now = std::chrono::steady_clock::now();
+    if (watchers_.empty()) {
+      next_comment = now + limits_.keep_alive;
+    } else if (now >= next_comment) {
+      keepAlive();
+      next_comment = now + limits_.keep_alive;
+    }
+    if (!watchers_.empty()) {
+      timeout = static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(next_comment - now).count());
+    }
+    const int count = ::epoll_wait(epoll_, ready, 256, timeout);
+    for (int i = 0; i < count; ++i) {
+      auto* watcher = static_cast<Watcher*>(ready[i].data.ptr);
+      if (watcher == nullptr) {
+        std::uint64_t drained = 0;
+        [[maybe_unused]] const auto got = ::read(wake_, &drained, sizeof drained);
+        continue;
+      }
+      if (!watchers_.contains(watcher)) continue;
+      if ((ready[i].events & EPOLLOUT) != 0) {
+        flush(*watcher);
+      } else {
+        // A stream's client has nothing to say: anything but bytes to throw away is its end.
+        char piece[1024];
+        const auto got = ::recv(watcher->fd, piece, sizeof piece, MSG_DONTWAIT);
+        if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) end(watcher);
+      }
+    }
+    takeArrivals();
+    takeDirty();
+  }
+  while (!watchers_.empty()) end(watchers_.begin()->first);
+}
+
+void SseHub::takeArrivals() {
+  std::vector<WatcherRef> arrived;
+  {
+    std::lock_guard lock(mutex_);
+    arrived.swap(arrivals_);
+  }
+  for (const auto& watcher : arrived) {
+    watchers_.emplace(watcher.get(), watcher);
+    epoll_event entry{};
+    entry.events = EPOLLIN | EPOLLRDHUP;
+    entry.data.ptr = watcher.get();
+    if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, watcher->fd, &entry) != 0) {
+      end(watcher.get());
+      continue;
+    }
+    {
+      std::lock_guard lock(watcher->mutex);
+      watcher->live = true;
+    }
+    if (watcher->plan.kind == StreamPlan::Kind::Log) {
+      const auto job = parts_.jobs.get(*watcher->plan.job);
+      watcher->log_ended = !job || core::isTerminal(job->state);
+      deliverLog(*watcher);
+    }
+    deliver(*watcher);
+  }
+}
+
+void SseHub::takeDirty() {
+  std::vector<WatcherRef> dirty;
+  {
+    std::lock_guard lock(mutex_);
+    dirty.swap(dirty_);
+  }
+  for (const auto& watcher : dirty) {
+    if (watchers_.contains(watcher.get())) deliver(*watcher);
+  }
+}
+
+void SseHub::deliver(Watcher& watcher) {
+  std::vector<core::JobEvent> events;
+  bool overflow = false;
+  {
+    std::lock_guard lock(watcher.mutex);
+    watcher.dirty = false;
+    overflow = watcher.overflow;
+    events.swap(watcher.inbox);
+  }
+  if (overflow) {
+    telemetry::metrics().add(telemetry::Counter::SseDropped);
+    end(&watcher);
+    return;
+  }
+  bool log_grew = false;
+  for (const auto& event : events) {
+    if (watcher.ending) break;
+    if (watcher.plan.kind == StreamPlan::Kind::Log) {
+      log_grew = log_grew || event.kind == core::EventKind::Log;
+      watcher.log_ended = watcher.log_ended || endsJobStream(event);
+      continue;
+    }
+    if (event.seq > 0) {
+      if (event.seq <= watcher.last_seq) continue;
+      watcher.last_seq = event.seq;
+    }
+    appendSse(watcher.out, event);
+    watcher.ending = watcher.plan.job && endsJobStream(event);
+  }
+  if (log_grew || watcher.log_ended) deliverLog(watcher);
+  flush(watcher);
+}
+
+void SseHub::deliverLog(Watcher& watcher) {
+  // The file is the truth; an event only says that it grew.
+  if (watcher.ending) return;
+  watcher.log_pending = true;
+  while (watcher.out.size() - watcher.sent < limits_.buffer_bytes / 2) {
+    auto part = parts_.jobs.log(*watcher.plan.job, watcher.log_offset, kLogPiece);
+    const bool at_end =
+        !part || part->bytes.empty() || part->offset + static_cast<std::int64_t>(part->bytes.size()) >= part->size;
+    const auto used = part ? appendLogLines(watcher, part->bytes, watcher.log_ended && at_end) : 0;
+    if (!at_end && used != 0) continue;
+    watcher.log_pending = false;
+    break;
+  }
+  if (watcher.log_pending || !watcher.log_ended) return;
+  watcher.out += "event: end\ndata: {}\n\n";
+  watcher.ending = true;
+}
+
+std::size_t SseHub::appendLogLines(Watcher& watcher, std::string_view bytes, bool all) {
+  std::size_t total = 0;
+  while (!bytes.empty()) {
+    const auto end = bytes.find('\n');
+    if (end == std::string_view::npos && !all && bytes.size() < static_cast<std::size_t>(kLogPiece)) break;
+    const auto line = bytes.substr(0, end);
+    const auto used = end == std::string_view::npos ? bytes.size() : end + 1;
+    total += used;
+    watcher.log_offset += static_cast<std::int64_t>(used);
+    bytes.remove_prefix(used);
+    watcher.out.append("id: ").append(std::to_string(watcher.log_offset)).append("\nevent: log\ndata: ");
+    for (const char c : line) {
+      if (c != '\r' && c != '\0') watcher.out += c;
+    }
+    watcher.out += "\n\n";
+  }
+  return total;
+}
+
+/// Writes what the socket takes: true when all is written, false when it is full; nullopt: the client is gone.
+std::optional<bool> SseHub::writeSome(Watcher& watcher) {
+  while (watcher.sent < watcher.out.size()) {
+    const auto sent = ::send(watcher.fd, watcher.out.data() + watcher.sent, watcher.out.size() - watcher.sent,
+                             MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0 && errno == EAGAIN) return false;
+    if (sent <= 0) return std::nullopt;
+    watcher.sent += static_cast<std::size_t>(sent);
+  }
+  watcher.out.clear();
+  watcher.sent = 0;
+  return true;
+}
+
+void SseHub::flush(Watcher& watcher) {
+  auto written = writeSome(watcher);
+  while (written && *written && watcher.log_pending && !watcher.ending) {
+    deliverLog(watcher);
+    written = writeSome(watcher);
+  }
+  if (!written || (*written && watcher.ending)) {
+    end(&watcher);
+    return;
+  }
+  if (watcher.out.size() - watcher.sent > limits_.buffer_bytes) {
+    telemetry::metrics().add(telemetry::Counter::SseDropped);
+    telemetry::log("api").info("slow watcher dropped bytes={}", watcher.out.size() - watcher.sent);
+    end(&watcher);
+    return;
+  }
+  if (*written && watcher.out.capacity() > kReplayFlush) watcher.out.shrink_to_fit();
+  const bool wants = !*written;
+  if (wants == watcher.wants_write) return;
+  watcher.wants_write = wants;
+  epoll_event entry{};
+  entry.events = EPOLLIN | EPOLLRDHUP | (wants ? static_cast<std::uint32_t>(EPOLLOUT) : 0U);
+  entry.data.ptr = &watcher;
+  ::epoll_ctl(epoll_, EPOLL_CTL_MOD, watcher.fd, &entry);
+}
+
+void SseHub::end(Watcher* watcher) {
+  const auto found = watchers_.find(watcher);
+  if (found == watchers_.end()) return;
+  const auto kept = found->second;
+  watchers_.erase(found);
+  ::epoll_ctl(epoll_, EPOLL_CTL_DEL, kept->fd, nullptr);
+  ::shutdown(kept->fd, SHUT_RDWR);
+  kept->subscription.reset();  // also lets go of the listener's reference
+  watchers_count_.fetch_sub(1, std::memory_order_relaxed);
+  telemetry::metrics().add(telemetry::Gauge::SseWatchers, -1);
+}
+
+void SseHub::keepAlive() {
+  std::vector<Watcher*> all;
+  all.reserve(watchers_.size());
+  for (const auto& [watcher, kept] : watchers_) all.push_back(watcher);
+  for (auto* watcher : all) {
+    if (!watchers_.contains(watcher) || watcher->sent != watcher->out.size()) continue;
+    watcher->out += ":\n\n";
+    flush(*watcher);
+  }
+}
+
+}  // namespace jobhost::api

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include <Poco/Net/StreamSocket.h>
+
+#include "api/http_types.hpp"
+#include "api/server.hpp"
+
+namespace jobhost::api {
+
+/// All event streams, on one thread. A connection that becomes a stream leaves the HTTP pool and lives here until its
+/// client goes, its job ends, it reads too slowly, or the host stops.
+///
+/// A stream is told each committed event once and in order: the subscription comes first, then what the store has, then
+/// what the bus said meanwhile beyond that. Live events (progress, log) have no number and are told as they come.
+/// Thread-safety: every method from any thread.
+class SseHub {
+ public:
+  struct Parts {
+    jobs::JobService& jobs;
+    events::EventBus& bus;
+    /// A job as its snapshot shows it.
+    std::function<std::string(const core::Job&)> render_job;
+  };
+  SseHub(Parts parts, SseLimits limits);
+  ~SseHub();
+  SseHub(const SseHub&) = delete;
+  SseHub& operator=(const SseHub&) = delete;
+
+  /// No room for another stream: answer 503 instead of planning one.
+  [[nodiscard]] bool full() const { return watchers_count_.load(std::memory_order_relaxed) >= limits_.max_watchers; }
+  /// Goes on with a socket whose response head is sent. Replays on the caller's thread, then hands over.
+  void watch(const Poco::Net::StreamSocket& socket, const StreamPlan& plan);
+  /// Ends all streams and the thread.
+  void stop();
+
+ private:
+  struct Watcher;
+  using WatcherRef = std::shared_ptr<Watcher>;
+
+  bool replay(Watcher& watcher);
+  bool flushBlocking(Watcher& watcher);
+  void heard(const WatcherRef& watcher, std::span<const core::JobEvent> events);
+  void wake();
+
+  // On the hub's thread only.
+  void run();
+  void takeArrivals();
+  void takeDirty();
+  void deliver(Watcher& watcher);
+  void deliverLog(Watcher& watcher);
+  static std::size_t appendLogLines(Watcher& watcher, std::string_view bytes, bool all);
+  static std::optional<bool> writeSome(Watcher& watcher);
+  void flush(Watcher& watcher);
+  void end(Watcher* watcher);
+  void keepAlive();
+
+  Parts parts_;
+  SseLimits limits_;
+  int epoll_ = -1;
+  int wake_ = -1;  ///< eventfd
+  std::atomic<int> watchers_count_{0};
+  std::atomic<bool> stopping_{false};
+  std::mutex mutex_;  ///< guards arrivals_ and dirty_
+  std::vector<WatcherRef> arrivals_;
+  std::vector<WatcherRef> dirty_;
+  std::unordered_map<Watcher*, WatcherRef> watchers_;  ///< owned by thread_
+  std::thread thread_;
+};
+
+/// One event as its lines on the wire.
+void appendSse(std::string& out, const core::JobEvent& event);
+
+}  // namespace jobhost::api
