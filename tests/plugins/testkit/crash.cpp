@@ -38,7 +38,7 @@ void bus() {
 
 void fpe() {
   volatile int zero = 0;
-  [[maybe_unused]] volatile int result = 1 / zero;
+  [[maybe_unused]] volatile int result = 1000 / zero;
 }
 
 void sendRaw(const void* data, std::size_t size) {
@@ -59,8 +59,13 @@ void frame(std::uint32_t length, std::uint16_t type, std::uint32_t job, std::siz
   sendRaw(bytes.data(), bytes.size());
 }
 
+/// The exception meets noexcept on its way out, as one does that leaks out of run().
 void thrower() noexcept {
-  throw std::runtime_error("through a noexcept function");
+  struct Thrower {
+    static void go() { throw std::runtime_error("through a noexcept function"); }
+  };
+  void (*volatile go)() = &Thrower::go;
+  go();
 }
 
 void waitForEver() {
