@@ -42,6 +42,7 @@ void tidyProcess() {
   }
   for (const int fd : {3, 4}) fcntl(fd, F_SETFD, FD_CLOEXEC);
   std::signal(SIGPIPE, SIG_IGN);
+  prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);  // what the plugin starts stays below us, where the host finds it
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
