@@ -22,10 +22,10 @@ struct Attempt {
   PluginGroup* group = nullptr;  ///< where it belongs; never null
   Runner* runner = nullptr;      ///< null while it waits in the group
 
-  std::uint32_t slot = 0;       ///< on its runner
-  bool sent = false;            ///< the RUN frame is written; false while inputs are staged
-  bool told_started = false;    ///< RunnerListener::attemptStarted was called
-  bool give_back = false;       ///< recalled by the dispatcher: report NotStarted instead of queueing again
+  std::uint32_t slot = 0;     ///< on its runner
+  bool sent = false;          ///< the RUN frame is written; false while inputs are staged
+  bool told_started = false;  ///< RunnerListener::attemptStarted was called
+  bool give_back = false;     ///< recalled by the dispatcher: report NotStarted instead of queueing again
   bool cancel_sent = false;
   EventLoop::Steady::time_point sent_at;
   EventLoop::Steady::time_point front_since;  ///< when nothing was ahead of it on the runner

@@ -33,17 +33,26 @@ constexpr std::int64_t kForeverMs = 366LL * 24 * 3600 * 1000;
 std::int32_t resultFor(core::ErrorCode code) {
   switch (code) {
     case core::ErrorCode::InvalidArgument:
-    case core::ErrorCode::Conflict: return kInvalid;
+    case core::ErrorCode::Conflict:
+      return kInvalid;
     case core::ErrorCode::PermissionDenied:
-    case core::ErrorCode::Unauthenticated: return kDenied;
-    case core::ErrorCode::NotFound: return kNotFound;
+    case core::ErrorCode::Unauthenticated:
+      return kDenied;
+    case core::ErrorCode::NotFound:
+      return kNotFound;
     case core::ErrorCode::TooLarge:
-    case core::ErrorCode::Exhausted: return kCallLimit;
-    case core::ErrorCode::DeadlineExceeded: return kTimeout;
-    case core::ErrorCode::Unavailable: return kAgain;
-    case core::ErrorCode::Unsupported: return kUnsupported;
-    case core::ErrorCode::Canceled: return kCancelled;
-    case core::ErrorCode::Internal: return kFailed;
+    case core::ErrorCode::Exhausted:
+      return kCallLimit;
+    case core::ErrorCode::DeadlineExceeded:
+      return kTimeout;
+    case core::ErrorCode::Unavailable:
+      return kAgain;
+    case core::ErrorCode::Unsupported:
+      return kUnsupported;
+    case core::ErrorCode::Canceled:
+      return kCancelled;
+    case core::ErrorCode::Internal:
+      return kFailed;
   }
   return kFailed;
 }
@@ -81,7 +90,9 @@ std::optional<std::string_view> member(const std::vector<JsonMember>& members, s
   return std::nullopt;
 }
 
-bool hasEnded(core::JobState state) { return core::isTerminal(state); }
+bool hasEnded(core::JobState state) {
+  return core::isTerminal(state);
+}
 
 /// One call on its way, with what every method needs.
 struct Request {
@@ -99,16 +110,20 @@ void submitChild(const Request& request) {
   const auto members = jsonMembers(request.body);
   const auto type = members ? member(*members, "type") : std::nullopt;
   const auto name = type ? jsonString(*type) : std::nullopt;
-  if (!name || request.body.size() > kMaxChildBytes) return request.refuse(kInvalid, "the child's request cannot be read");
+  if (!name || request.body.size() > kMaxChildBytes)
+    return request.refuse(kInvalid, "the child's request cannot be read");
   if (!allows(request.permissions.children, *name)) {
-    return request.refuse(kDenied, "the manifest does not ask for permission to make children of type \"" + cleanText(*name, 128) + "\"");
+    return request.refuse(
+        kDenied, "the manifest does not ask for permission to make children of type \"" + cleanText(*name, 128) + "\"");
   }
-  std::string json = "{\"type\":" + quoteJson(*name) + ",\"params\":" + std::string(member(*members, "params").value_or("{}"));
+  std::string json =
+      "{\"type\":" + quoteJson(*name) + ",\"params\":" + std::string(member(*members, "params").value_or("{}"));
   if (const auto options = member(*members, "options"); options && *options != "null") {
     const auto extra = jsonMembers(*options);
     if (!extra) return request.refuse(kInvalid, "the child's options are not a JSON object");
     for (const auto& option : *extra) {
-      if (option.key != "type" && option.key != "params") json += "," + quoteJson(option.key) + ":" + std::string(option.value);
+      if (option.key != "type" && option.key != "params")
+        json += "," + quoteJson(option.key) + ":" + std::string(option.value);
     }
   }
   json += "}";
@@ -134,7 +149,8 @@ void waitForChildren(const Request& request) {
   const auto list = members ? jsonItems(member(*members, "ids").value_or("[]")) : std::nullopt;
   const auto mode = members ? jsonString(member(*members, "mode").value_or("\"all\"")) : std::nullopt;
   const auto timeout = members ? jsonInteger(member(*members, "timeout_ms").value_or("-1")) : std::nullopt;
-  if (!list || !mode || !timeout || list->size() > kMaxChildIds) return request.refuse(kInvalid, "the wait cannot be read");
+  if (!list || !mode || !timeout || list->size() > kMaxChildIds)
+    return request.refuse(kInvalid, "the wait cannot be read");
   std::vector<core::JobId> ids;
   for (const auto item : *list) {
     const auto id = jsonInteger(item);
@@ -145,7 +161,8 @@ void waitForChildren(const Request& request) {
   const core::Millis wait(*timeout < 0 ? kForeverMs : std::min(*timeout, kForeverMs));
   const auto made = [any](const ChildStates& states) {
     const auto ended = [](const AttemptServices::ChildState& child) { return hasEnded(child.state); };
-    const bool met = any ? std::any_of(states.begin(), states.end(), ended) : std::all_of(states.begin(), states.end(), ended);
+    const bool met =
+        any ? std::any_of(states.begin(), states.end(), ended) : std::all_of(states.begin(), states.end(), ended);
     return met ? CallAnswer{} : CallAnswer{kTimeout, "the children have not ended in time", {}};
   };
   request.context.services->awaitChildren(request.caller, std::move(ids), any, wait,
@@ -154,11 +171,12 @@ void waitForChildren(const Request& request) {
 
 CallAnswer describeChild(const AttemptServices::ChildState& child) {
   if (!hasEnded(child.state)) return {kAgain, "the child has not ended", {}};
-  std::string json = "{\"id\":" + std::to_string(child.id.value) + ",\"type\":" + quoteJson(child.type) + ",\"state\":\"" +
-                     std::string(core::toString(child.state)) + "\",\"result\":" + (child.result_json.empty() ? "null" : child.result_json);
+  std::string json = "{\"id\":" + std::to_string(child.id.value) + ",\"type\":" + quoteJson(child.type) +
+                     ",\"state\":\"" + std::string(core::toString(child.state)) +
+                     "\",\"result\":" + (child.result_json.empty() ? "null" : child.result_json);
   if (child.error) {
-    json += ",\"error\":{\"class\":" + std::to_string(static_cast<int>(child.error->error_class)) + ",\"code\":" +
-            quoteJson(child.error->code) + ",\"message\":" + quoteJson(child.error->message);
+    json += ",\"error\":{\"class\":" + std::to_string(static_cast<int>(child.error->error_class)) +
+            ",\"code\":" + quoteJson(child.error->code) + ",\"message\":" + quoteJson(child.error->message);
     if (!child.error->details_json.empty()) json += ",\"details\":" + child.error->details_json;
     json += "}}";
   } else {
@@ -189,8 +207,9 @@ void secret(const Request& request) {
     return request.refuse(kDenied, "the manifest does not ask for the secret \"" + cleanText(name, 128) + "\"");
   }
   request.context.services->secret(request.caller, std::move(name),
-                                   onLoop<std::string>(request.context.loop, request.answer,
-                                                       [](std::string& value) { return CallAnswer{0, {}, std::move(value)}; }));
+                                   onLoop<std::string>(request.context.loop, request.answer, [](std::string& value) {
+                                     return CallAnswer{0, {}, std::move(value)};
+                                   }));
 }
 
 void dispatchCall(wire::Method method, const Request& request) {
@@ -198,18 +217,26 @@ void dispatchCall(wire::Method method, const Request& request) {
   auto& services = *request.context.services;
   const auto asBody = [](std::string& value) { return CallAnswer{0, {}, std::move(value)}; };
   switch (method) {
-    case wire::Method::ConfigGet: return services.config(request.caller, onLoop<std::string>(loop, request.answer, asBody));
-    case wire::Method::SecretGet: return secret(request);
-    case wire::Method::ChildSubmit: return submitChild(request);
-    case wire::Method::ChildWait: return waitForChildren(request);
-    case wire::Method::ChildResult: return childResult(request);
-    case wire::Method::ChildCancel: return cancelChild(request);
+    case wire::Method::ConfigGet:
+      return services.config(request.caller, onLoop<std::string>(loop, request.answer, asBody));
+    case wire::Method::SecretGet:
+      return secret(request);
+    case wire::Method::ChildSubmit:
+      return submitChild(request);
+    case wire::Method::ChildWait:
+      return waitForChildren(request);
+    case wire::Method::ChildResult:
+      return childResult(request);
+    case wire::Method::ChildCancel:
+      return cancelChild(request);
     case wire::Method::CheckpointSave:
-      if (request.body.size() > wire::kMaxCheckpointBytes) return request.refuse(kCallLimit, "a checkpoint has at most 16 MiB");
+      if (request.body.size() > wire::kMaxCheckpointBytes)
+        return request.refuse(kCallLimit, "a checkpoint has at most 16 MiB");
       return services.saveCheckpoint(request.caller, std::string(request.body), onLoop<void>(loop, request.answer, 0));
     case wire::Method::CheckpointLoad:
       return services.loadCheckpoint(
-          request.caller, onLoop<std::optional<std::string>>(loop, request.answer, [](std::optional<std::string>& bytes) {
+          request.caller,
+          onLoop<std::optional<std::string>>(loop, request.answer, [](std::optional<std::string>& bytes) {
             return bytes ? CallAnswer{0, {}, *std::move(bytes)} : CallAnswer{kNotFound, "there is no checkpoint", {}};
           }));
   }
@@ -221,12 +248,9 @@ void dispatchCall(wire::Method method, const Request& request) {
 void handleCall(PoolContext& context, const Attempt& attempt, const wire::Call& call, Answer answer) {
   if (context.services == nullptr) return answer({kUnsupported, "this host serves no calls", {}});
   const auto& job = attempt.assignment.job;
-  const Request request{context,
-                        attempt,
-                        {job.id, job.lease, job.type, attempt.assignment.plugin, job.owner, job.depth},
-                        call.body,
-                        std::move(answer),
-                        attempt.type->info.permissions};
+  const Request request{
+      context,   attempt,           {job.id, job.lease, job.type, attempt.assignment.plugin, job.owner, job.depth},
+      call.body, std::move(answer), attempt.type->info.permissions};
   dispatchCall(call.method, request);
 }
 

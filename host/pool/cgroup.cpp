@@ -64,7 +64,8 @@ bool PidsCgroup::add(const std::string& group, pid_t pid, int limit) {
   if (!available()) return false;
   const auto folder = base_ / group;
   if (::mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST) return false;
-  return writeText(folder / "pids.max", std::to_string(limit)) && writeText(folder / "cgroup.procs", std::to_string(pid));
+  return writeText(folder / "pids.max", std::to_string(limit)) &&
+         writeText(folder / "cgroup.procs", std::to_string(pid));
 }
 
 std::vector<pid_t> PidsCgroup::members(const std::string& group) const {

@@ -19,9 +19,9 @@ struct ProcessEnd {
 
 struct CrashContext {
   std::string plugin;
-  std::string type;                    ///< empty: no attempt was running
+  std::string type;                        ///< empty: no attempt was running
   const wire::StatusPage* page = nullptr;  ///< read, not trusted; null: none
-  std::vector<std::string> printed;    ///< the last lines the process printed
+  std::vector<std::string> printed;        ///< the last lines the process printed
   std::int64_t memory_limit_bytes = 0;
 };
 

@@ -63,7 +63,8 @@ class EventLoop {
 
   UniqueFd epoll_;
   UniqueFd wake_;
-  std::unordered_map<std::uint64_t, Watch> watches_;  ///< by the number epoll carries; never reused, so nothing is stale
+  std::unordered_map<std::uint64_t, Watch>
+      watches_;  ///< by the number epoll carries; never reused, so nothing is stale
   std::unordered_map<int, std::uint64_t> by_fd_;
   std::uint64_t next_watch_ = 1;
   std::map<TimerKey, Task> timers_;

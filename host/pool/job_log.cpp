@@ -51,7 +51,7 @@ bool JobLog::open() {
   std::error_code error;
   std::filesystem::create_directories(path_.parent_path(), error);
   file_.reset(::open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640));
-  struct stat status{};
+  struct stat status {};
   if (!file_ || ::fstat(file_.get(), &status) != 0) {
     failed_ = true;
     telemetry::log("pool").error("job log not writable path={} errno={}", path_.string(), errno);

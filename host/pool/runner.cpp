@@ -60,16 +60,18 @@ void Runner::start(std::int64_t memory_bytes, int processes) {
     return;
   }
   // The runner stays alive until the warden has answered, so that a process can never be started and forgotten.
-  context_.warden.spawn(std::move(request), name_, processes,
-                        [self = shared_from_this()](core::Result<SpawnedProcess> result) {
-                          self->spawned(std::move(result));
-                        });
-  load_timer_ = context_.loop.after(context_.options.load_timeout, weakly([](Runner& self) {
-    self.load_timer_ = 0;
-    self.failLoad({core::ErrorCode::DeadlineExceeded,
-                   "did not finish loading within " + std::to_string(self.context_.options.load_timeout.count()) + " ms",
-                   {}, {}});
-  }));
+  context_.warden.spawn(
+      std::move(request), name_, processes,
+      [self = shared_from_this()](core::Result<SpawnedProcess> result) { self->spawned(std::move(result)); });
+  load_timer_ =
+      context_.loop.after(context_.options.load_timeout, weakly([](Runner& self) {
+                            self.load_timer_ = 0;
+                            self.failLoad({core::ErrorCode::DeadlineExceeded,
+                                           "did not finish loading within " +
+                                               std::to_string(self.context_.options.load_timeout.count()) + " ms",
+                                           {},
+                                           {}});
+                          }));
 }
 
 core::Result<void> Runner::prepare(SpawnRequest& request) {
@@ -83,6 +85,7 @@ core::Result<void> Runner::prepare(SpawnRequest& request) {
   auto err = makePipe();
   if (!err) return err.error();
   request.program = context_.options.runner;
+  request.arguments = {"--parent=" + std::to_string(::getpid())};
   request.environment = environment();
   request.folder = work_;
   request.limits = limits();
@@ -99,12 +102,8 @@ core::Result<void> Runner::prepare(SpawnRequest& request) {
 std::vector<std::string> Runner::environment() const {
   const std::string temp = (work_ / "tmp").string();
   const std::string threads = std::to_string(std::max(1, context_.options.cpu_budget));
-  std::vector<std::string> lines{"LANG=C.UTF-8",
-                                 "PATH=/usr/local/bin:/usr/bin:/bin",
-                                 "HOME=" + temp,
-                                 "TMPDIR=" + temp,
-                                 "VIPS_CONCURRENCY=" + threads,
-                                 "OMP_NUM_THREADS=" + threads};
+  std::vector<std::string> lines{"LANG=C.UTF-8",   "PATH=/usr/local/bin:/usr/bin:/bin", "HOME=" + temp,
+                                 "TMPDIR=" + temp, "VIPS_CONCURRENCY=" + threads,       "OMP_NUM_THREADS=" + threads};
   if (const char* zone = std::getenv("TZ"); zone != nullptr) lines.push_back(std::string("TZ=") + zone);
 #if JOBHOST_SANITIZED
   for (const char* name : {"ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS"}) {
@@ -123,7 +122,8 @@ std::vector<std::pair<int, std::uint64_t>> Runner::limits() const {
       {RLIMIT_NOFILE, static_cast<std::uint64_t>(options.max_open_files)},
   };
   if (memory_bytes_ > 0 && JOBHOST_SANITIZED == 0) {
-    const std::int64_t space = std::max(memory_bytes_, std::min(memory_bytes_ + kAddressSpaceOver, kDefaultAddressSpace));
+    const std::int64_t space =
+        std::max(memory_bytes_, std::min(memory_bytes_ + kAddressSpaceOver, kDefaultAddressSpace));
     list.emplace_back(RLIMIT_AS, static_cast<std::uint64_t>(space));
   }
   return list;
@@ -184,9 +184,9 @@ void Runner::askTerm() {
   if (pid_ > 0 && pidfd_) ::kill(-pid_, SIGTERM);
   killed_ = true;
   kill_timer_ = context_.loop.after(context_.options.term_grace, weakly([](Runner& self) {
-    self.kill_timer_ = 0;
-    self.hardKill();
-  }));
+                                      self.kill_timer_ = 0;
+                                      self.hardKill();
+                                    }));
 }
 
 void Runner::drain() {
@@ -204,9 +204,9 @@ void Runner::drain() {
   flushOut();
   context_.loop.cancel(kill_timer_);
   kill_timer_ = context_.loop.after(context_.options.drain_timeout, weakly([](Runner& self) {
-    self.kill_timer_ = 0;
-    self.hardKill();
-  }));
+                                      self.kill_timer_ = 0;
+                                      self.hardKill();
+                                    }));
 }
 
 void Runner::onIo(int fd, std::uint32_t events) {
@@ -227,11 +227,13 @@ void Runner::onExit() {
   rusage usage{};
   if (::wait4(pid_, &end_.wait_status, WNOHANG, &usage) != pid_) return;
   end_.peak_rss_bytes = static_cast<std::int64_t>(usage.ru_maxrss) * 1024;
-  end_.cpu_us = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1'000'000LL + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
+  end_.cpu_us =
+      (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1'000'000LL + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
   context_.loop.unwatch(pidfd_.get());
   pidfd_.reset();
   telemetry::metrics().add(telemetry::Gauge::RunnersAlive, -1);
-  for (int round = 0; round < 64 && !control_closed_ && !broken_; ++round) readControl();  // what it said before it died
+  for (int round = 0; round < 64 && !control_closed_ && !broken_; ++round)
+    readControl();  // what it said before it died
   readPipes();
   for (auto* pipe : {&stdout_, &stderr_}) {
     if (auto rest = pipe->rest(); !rest.empty()) printed(pipe == &stdout_ ? "stdout" : "stderr", std::move(rest));
@@ -288,8 +290,8 @@ void Runner::reportAttempts() {
       const auto lines = crashed ? crashLines(*end.error, context) : std::vector<std::string>{end.error->message};
       for (const auto& line : lines) logLine(*attempt, end.finished_at, "host", line);
     }
-    telemetry::log("pool").warn("attempt lost its runner job={} runner={} plugin={} code={}", attempt->id().value, name_,
-                                pluginId(), end.error ? end.error->code : "stopped");
+    telemetry::log("pool").warn("attempt lost its runner job={} runner={} plugin={} code={}", attempt->id().value,
+                                name_, pluginId(), end.error ? end.error->code : "stopped");
     tell(std::move(attempt), std::move(end));
   }
   while (!attempts_.empty()) owner_.attemptReturned(take(0));

@@ -25,7 +25,8 @@ namespace jobhost::pool {
 /// One runner process, from the spawn until nothing of it is left: its sockets and pipes, the attempts it has, the kill
 /// ladder, and the judgement of how it ended. What it sends is untrusted: the first thing that cannot be ends it.
 ///
-/// Belongs to the loop's thread. Its owner drops it after runnerGone(); work of other threads keeps it alive until then.
+/// Belongs to the loop's thread. Its owner drops it after runnerGone(); work of other threads keeps it alive until
+/// then.
 class Runner final : public IoHandler, public std::enable_shared_from_this<Runner> {
  public:
   enum class State {
@@ -60,6 +61,8 @@ class Runner final : public IoHandler, public std::enable_shared_from_this<Runne
   [[nodiscard]] bool takesAttempts() const { return state_ == State::Ready; }
   [[nodiscard]] std::size_t inFlight() const { return attempts_.size(); }
   [[nodiscard]] bool isIdle() const { return state_ == State::Ready && attempts_.empty() && finishing_ == 0; }
+  /// Takes no more attempts, though it may have some.
+  [[nodiscard]] bool leavesSoon() const { return leave_soon_ || state_ == State::Draining; }
   [[nodiscard]] std::size_t unsentBytes() const { return out_.size(); }
   [[nodiscard]] pid_t pid() const { return pid_; }
   [[nodiscard]] const std::string& name() const { return name_; }
@@ -198,9 +201,9 @@ class Runner final : public IoHandler, public std::enable_shared_from_this<Runne
   EventLoop::Steady::time_point ping_window_;
   int pings_ = 0;
 
-  bool killed_ = false;                     ///< by us
-  std::uint32_t kill_slot_ = 0;             ///< the attempt that would not stop; 0: none
-  std::optional<core::JobError> failure_;   ///< why we ended it
+  bool killed_ = false;                    ///< by us
+  std::uint32_t kill_slot_ = 0;            ///< the attempt that would not stop; 0: none
+  std::optional<core::JobError> failure_;  ///< why we ended it
   std::optional<core::Error> load_error_;
   ProcessEnd end_;
 };

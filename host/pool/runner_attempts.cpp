@@ -23,10 +23,13 @@ constexpr std::chrono::milliseconds kWorthALook{5};  // attempts at least this l
 
 wire::CancelReason wireReason(StopReason reason) {
   switch (reason) {
-    case StopReason::Canceled: return wire::CancelReason::User;
-    case StopReason::TimedOut: return wire::CancelReason::Deadline;
+    case StopReason::Canceled:
+      return wire::CancelReason::User;
+    case StopReason::TimedOut:
+      return wire::CancelReason::Deadline;
     case StopReason::Shutdown:
-    case StopReason::Suspended: return wire::CancelReason::Shutdown;
+    case StopReason::Suspended:
+      return wire::CancelReason::Shutdown;
   }
   return wire::CancelReason::User;
 }
@@ -172,9 +175,8 @@ void Runner::stop(Attempt& attempt, StopReason reason) {
   if (again || state_ == State::Ending || state_ == State::Gone) return;
   if (!attempt.sent) return;  // inputs are being staged: it is not sent any more
   cancelNow(attempt);
-  attempt.grace = context_.loop.after(attempt.type->info.cancel_grace, weakly([slot = attempt.slot](Runner& self) {
-    self.graceOver(slot);
-  }));
+  attempt.grace = context_.loop.after(attempt.type->info.cancel_grace,
+                                      weakly([slot = attempt.slot](Runner& self) { self.graceOver(slot); }));
   if (&attempt == attempts_.front().get()) recallAllBehindFront();
 }
 
@@ -183,12 +185,12 @@ void Runner::graceOver(std::uint32_t slot) {
   if (attempt == nullptr) return;
   attempt->grace = 0;
   if (attempt != attempts_.front().get()) {  // it has not begun: those before it come first
-    attempt->grace = context_.loop.after(attempt->type->info.cancel_grace, weakly([slot](Runner& self) {
-      self.graceOver(slot);
-    }));
+    attempt->grace =
+        context_.loop.after(attempt->type->info.cancel_grace, weakly([slot](Runner& self) { self.graceOver(slot); }));
     return;
   }
-  telemetry::log("pool").warn("attempt did not stop job={} runner={} plugin={}", attempt->id().value, name_, pluginId());
+  telemetry::log("pool").warn("attempt did not stop job={} runner={} plugin={}", attempt->id().value, name_,
+                              pluginId());
   kill_slot_ = slot;
   askTerm();
 }
@@ -216,7 +218,8 @@ void Runner::onRecalled(const wire::Frame& frame) {
   for (const auto slot : list.slots) {
     const auto found = std::find_if(attempts_.begin(), attempts_.end(),
                                     [&](const auto& one) { return one->slot == slot && one->sent; });
-    if (found == attempts_.end()) return protocolError("gave back attempt " + std::to_string(slot) + ", which it does not have");
+    if (found == attempts_.end())
+      return protocolError("gave back attempt " + std::to_string(slot) + ", which it does not have");
     returned.push_back(take(static_cast<std::size_t>(found - attempts_.begin())));
   }
   // Last first: each goes to the front of the queue, so the order stays.
@@ -230,9 +233,11 @@ void Runner::onDone(const wire::Frame& frame) {
   if (!wire::decode(frame.payload, done)) return protocolError("DONE cannot be read");
   const auto found = std::find_if(attempts_.begin(), attempts_.end(),
                                   [&](const auto& one) { return one->slot == frame.job && one->sent; });
-  if (found == attempts_.end()) return protocolError("ended attempt " + std::to_string(frame.job) + ", which it does not have");
+  if (found == attempts_.end())
+    return protocolError("ended attempt " + std::to_string(frame.job) + ", which it does not have");
   const bool begun = done.started_us != 0;
-  if (begun && found != attempts_.begin()) return protocolError("ended attempt " + std::to_string(frame.job) + " out of order");
+  if (begun && found != attempts_.begin())
+    return protocolError("ended attempt " + std::to_string(frame.job) + " out of order");
   auto attempt = take(static_cast<std::size_t>(found - attempts_.begin()));
   ++attempts_done_;
   ++finishing_;
@@ -241,7 +246,8 @@ void Runner::onDone(const wire::Frame& frame) {
 
 void Runner::finish(std::unique_ptr<Attempt> attempt, wire::Done done) {
   const auto lasted = EventLoop::Steady::now() - attempt->front_since;
-  const bool left_children = (attempts_.empty() || lasted >= kWorthALook) && state_ != State::Ending && pidfd_ && hasChildren(pid_);
+  const bool left_children =
+      (attempts_.empty() || lasted >= kWorthALook) && state_ != State::Ending && pidfd_ && hasChildren(pid_);
   if (left_children) {
     leave_soon_ = true;
     if (attempts_.empty()) {
@@ -263,10 +269,12 @@ void Runner::settle(std::unique_ptr<Attempt> attempt, const wire::Done& done) {
   auto end = endOf(*attempt);
   const auto now = end.finished_at;
   if (done.started_us != 0) {
-    const auto sent = now - std::chrono::duration_cast<std::chrono::microseconds>(EventLoop::Steady::now() - attempt->sent_at);
+    const auto sent =
+        now - std::chrono::duration_cast<std::chrono::microseconds>(EventLoop::Steady::now() - attempt->sent_at);
     end.started_at = std::clamp(core::fromMicros(done.started_us), std::min(sent, now), now);
   }
-  end.usage = {bounded(done.cpu_us), bounded(done.peak_rss_bytes), bounded(done.read_bytes), bounded(done.written_bytes)};
+  end.usage = {bounded(done.cpu_us), bounded(done.peak_rss_bytes), bounded(done.read_bytes),
+               bounded(done.written_bytes)};
   switch (done.status) {
     case wire::DoneStatus::Succeeded:
       end.kind = AttemptEnd::Kind::Succeeded;
@@ -281,13 +289,19 @@ void Runner::settle(std::unique_ptr<Attempt> attempt, const wire::Done& done) {
       end.kind = AttemptEnd::Kind::Stopped;
       if (!attempt->stop) {
         end.kind = AttemptEnd::Kind::Failed;
-        end.error = core::JobError{core::ErrorClass::Permanent, "stopped_itself", "the plugin ended as canceled, but nobody asked it to stop", {}};
+        end.error = core::JobError{core::ErrorClass::Permanent,
+                                   "stopped_itself",
+                                   "the plugin ended as canceled, but nobody asked it to stop",
+                                   {}};
       }
       break;
-    case wire::DoneStatus::Suspended: end.kind = AttemptEnd::Kind::Suspended; break;
+    case wire::DoneStatus::Suspended:
+      end.kind = AttemptEnd::Kind::Suspended;
+      break;
   }
   if (done.dropped_log_lines > 0) {
-    logLine(*attempt, now, "host", std::to_string(bounded(done.dropped_log_lines)) + " lines dropped: too many a second");
+    logLine(*attempt, now, "host",
+            std::to_string(bounded(done.dropped_log_lines)) + " lines dropped: too many a second");
   }
   lookAfter(*attempt, end, done);
   const bool keep = end.kind == AttemptEnd::Kind::Succeeded && !done.outputs.empty();
@@ -305,9 +319,11 @@ void Runner::judgeResult(AttemptEnd& end, const wire::Done& done) const {
   const auto limit = static_cast<std::size_t>(context_.options.max_result_bytes);
   if (done.result_json.size() > limit) {
     end.kind = AttemptEnd::Kind::Failed;
-    end.error = core::JobError{core::ErrorClass::Permanent, "result_too_large",
+    end.error = core::JobError{core::ErrorClass::Permanent,
+                               "result_too_large",
                                "the result has " + std::to_string(done.result_json.size()) + " bytes, at most " +
-                                   std::to_string(limit) + " are kept", {}};
+                                   std::to_string(limit) + " are kept",
+                               {}};
   } else if (!done.result_json.empty() && !isJson(done.result_json)) {
     end.kind = AttemptEnd::Kind::Failed;
     end.error = core::JobError{core::ErrorClass::Internal, "bad_result", "the result is not valid JSON", {}};
@@ -316,11 +332,13 @@ void Runner::judgeResult(AttemptEnd& end, const wire::Done& done) const {
   }
 }
 
-void Runner::collect(std::shared_ptr<std::unique_ptr<Attempt>> attempt, std::shared_ptr<AttemptEnd> end, const wire::Done& done) {
+void Runner::collect(std::shared_ptr<std::unique_ptr<Attempt>> attempt, std::shared_ptr<AttemptEnd> end,
+                     const wire::Done& done) {
   const auto from = work_ / "out" / std::to_string((*attempt)->slot);
   const auto to = core::jobPaths(context_.options.data_folder, end->id).output;
   OutputLimits limits{context_.options.max_outputs, context_.options.max_output_bytes, context_.options.sync_outputs};
-  if (const auto own = (*attempt)->type->info.limits.output_bytes; own > 0) limits.max_bytes = std::min(limits.max_bytes, own);
+  if (const auto own = (*attempt)->type->info.limits.output_bytes; own > 0)
+    limits.max_bytes = std::min(limits.max_bytes, own);
   context_.files.post([from, to, limits, attempt, end, files = done.outputs, self = shared_from_this()] {
     auto kept = collectOutputs(from, to, files, limits);
     if (kept) {
@@ -331,7 +349,8 @@ void Runner::collect(std::shared_ptr<std::unique_ptr<Attempt>> attempt, std::sha
       end->result_json.clear();
       const bool disk = code == core::ErrorCode::Unavailable;
       const char* name = code == core::ErrorCode::TooLarge ? "output_limit" : disk ? "output_not_kept" : "bad_output";
-      const auto kind = code == core::ErrorCode::InvalidArgument ? core::ErrorClass::Permanent : core::ErrorClass::Resource;
+      const auto kind =
+          code == core::ErrorCode::InvalidArgument ? core::ErrorClass::Permanent : core::ErrorClass::Resource;
       end->error = core::JobError{kind, name, kept.error().message, {}};
     }
     self->context_.loop.post([self, attempt, end] {
@@ -375,18 +394,22 @@ void Runner::lookAfter(const Attempt& attempt, const AttemptEnd& end, const wire
   if (attempt.type->info.isolation == catalog::Isolation::Fresh) why = "fresh";
   if ((done.flags & wire::kDoneLeftThreads) != 0) why = "left_threads";
   if ((done.flags & wire::kDoneRecycle) != 0) why = "asked";
-  if (failed && (end.error->error_class == core::ErrorClass::Internal || end.error->error_class == core::ErrorClass::Resource)) why = "failed";
+  if (failed &&
+      (end.error->error_class == core::ErrorClass::Internal || end.error->error_class == core::ErrorClass::Resource))
+    why = "failed";
   if (attempts_done_ >= options.recycle_after_attempts) why = "attempts";
   const auto lasted = EventLoop::Steady::now() - attempt.front_since;
   if (why == nullptr && pidfd_ && (attempts_done_ == 1 || lasted >= kWorthALook || attempts_done_ % 256 == 0)) {
     const std::int64_t rss = residentBytes(pid_);
     if (attempts_done_ == 1) first_rss_ = rss;
-    const auto limit = static_cast<double>(first_rss_) * options.recycle_rss_factor + static_cast<double>(options.recycle_rss_bytes);
+    const auto limit =
+        static_cast<double>(first_rss_) * options.recycle_rss_factor + static_cast<double>(options.recycle_rss_bytes);
     if (static_cast<double>(rss) > limit) why = "memory";
   }
   if (why == nullptr || leave_soon_) return;
   leave_soon_ = true;
-  telemetry::log("pool").debug("runner recycled runner={} plugin={} reason={} attempts={}", name_, pluginId(), why, attempts_done_);
+  telemetry::log("pool").debug("runner recycled runner={} plugin={} reason={} attempts={}", name_, pluginId(), why,
+                               attempts_done_);
 }
 
 void Runner::logLine(Attempt& attempt, core::Instant at, std::string_view level, std::string_view text) {
@@ -406,7 +429,8 @@ void Runner::endTurn() {
     if (attempt->log) attempt->log->flush();
   }
   auto& front = *attempts_.front();
-  if (front.sent && state_ == State::Ready && !std::exchange(front.told_started, true) && context_.listener != nullptr) {
+  if (front.sent && state_ == State::Ready && !std::exchange(front.told_started, true) &&
+      context_.listener != nullptr) {
     context_.listener->attemptStarted(front.id(), front.assignment.job.lease);
   }
 }

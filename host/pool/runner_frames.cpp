@@ -19,7 +19,7 @@ constexpr std::size_t kReadBytes = 128 * 1024;
 constexpr int kReadsPerTurn = 4;
 constexpr std::size_t kPrintedKept = 20;
 constexpr std::int64_t kCreditBytes = 1 << 20;
-constexpr std::int64_t kCreditSlack = 64 * 1024;  // the runner may count what it sends a little differently
+constexpr std::int64_t kCreditSlack = kCreditBytes;  // the runner sends a whole message while any credit is left
 constexpr std::int64_t kCreditGrant = kCreditBytes / 4;
 constexpr std::chrono::milliseconds kCreditInterval{20};
 constexpr std::size_t kMaxNoteBytes = 256 * 1024;
@@ -27,7 +27,9 @@ constexpr std::int64_t kMaxNotes = 100'000;
 constexpr int kMaxPings = 1000;  // a second
 constexpr std::chrono::seconds kExitWait{2};
 
-std::string shortText(std::string_view text) { return cleanText(text, 1024); }
+std::string shortText(std::string_view text) {
+  return cleanText(text, 1024);
+}
 
 }  // namespace
 
@@ -79,12 +81,13 @@ void Runner::readControl() {
     if (state_ == State::Ending || state_ == State::Draining || !pidfd_) return;
     context_.loop.cancel(kill_timer_);
     kill_timer_ = context_.loop.after(kExitWait, weakly([](Runner& self) {
-      self.kill_timer_ = 0;
-      core::JobError error;
-      error.code = "plugin_closed_connection";
-      error.message = "plugin \"" + self.pluginId() + "\" closed the connection between runner and host";
-      self.endWith(std::move(error));
-    }));
+                                        self.kill_timer_ = 0;
+                                        core::JobError error;
+                                        error.code = "plugin_closed_connection";
+                                        error.message = "plugin \"" + self.pluginId() +
+                                                        "\" closed the connection between runner and host";
+                                        self.endWith(std::move(error));
+                                      }));
     return;
   }
   watchStall();
@@ -96,14 +99,15 @@ void Runner::watchStall() {
     return;
   }
   if (stall_timer_ != 0) return;
-  stall_timer_ = context_.loop.after(context_.options.stall_timeout, weakly([](Runner& self) {
-    self.stall_timer_ = 0;
-    const auto silent = EventLoop::Steady::now() - self.last_byte_;
-    if (!self.reader_.midMessage()) return;
-    if (silent < self.context_.options.stall_timeout) return self.watchStall();
-    self.protocolError("stopped in the middle of a frame for " +
-                       std::to_string(self.context_.options.stall_timeout.count()) + " ms");
-  }));
+  stall_timer_ =
+      context_.loop.after(context_.options.stall_timeout, weakly([](Runner& self) {
+                            self.stall_timer_ = 0;
+                            const auto silent = EventLoop::Steady::now() - self.last_byte_;
+                            if (!self.reader_.midMessage()) return;
+                            if (silent < self.context_.options.stall_timeout) return self.watchStall();
+                            self.protocolError("stopped in the middle of a frame for " +
+                                               std::to_string(self.context_.options.stall_timeout.count()) + " ms");
+                          }));
 }
 
 void Runner::processFrames() {
@@ -122,22 +126,35 @@ void Runner::onFrame(const wire::Frame& frame) {
     return protocolError("sent " + std::string(wire::toString(frame.type)) + " before HELLO");
   }
   switch (frame.type) {
-    case Hello: return onHello(frame);
-    case Loaded: return onLoaded(frame);
-    case LoadFailed: return onLoadFailed(frame);
-    case Done: return onDone(frame);
-    case Recalled: return onRecalled(frame);
-    case Log: return onLog(frame);
-    case Progress: return onProgress(frame);
-    case Note: return onNote(frame);
-    case Started: return;  // the order of the attempts says the same
-    case Call: return onCall(frame);
-    case Ping: return onPing(frame);
-    case Pong: return;
+    case Hello:
+      return onHello(frame);
+    case Loaded:
+      return onLoaded(frame);
+    case LoadFailed:
+      return onLoadFailed(frame);
+    case Done:
+      return onDone(frame);
+    case Recalled:
+      return onRecalled(frame);
+    case Log:
+      return onLog(frame);
+    case Progress:
+      return onProgress(frame);
+    case Note:
+      return onNote(frame);
+    case Started:
+      return;  // the order of the attempts says the same
+    case Call:
+      return onCall(frame);
+    case Ping:
+      return onPing(frame);
+    case Pong:
+      return;
     case Bye:
       said_bye_ = true;
       return;
-    default: return protocolError("sent " + std::string(wire::toString(frame.type)) + ", which is the host's to send");
+    default:
+      return protocolError("sent " + std::string(wire::toString(frame.type)) + ", which is the host's to send");
   }
 }
 
@@ -148,7 +165,9 @@ void Runner::onHello(const wire::Frame& frame) {
     return failLoad({core::ErrorCode::Unavailable,
                      "the runner speaks protocol " + std::to_string(hello.version_min) + "-" +
                          std::to_string(hello.version_max) + ", this host " + std::to_string(wire::kProtocolMin) + "-" +
-                         std::to_string(wire::kProtocolMax), {}, {}});
+                         std::to_string(wire::kProtocolMax),
+                     {},
+                     {}});
   }
   shook_hands_ = true;
   const auto& options = context_.options;
@@ -193,14 +212,17 @@ void Runner::onLoaded(const wire::Frame& frame) {
   if (rank(level) < rank(context_.options.require_sandbox)) {
     return failLoad({core::ErrorCode::Unavailable,
                      "reached the sandbox level \"" + level + "\", the configuration requires \"" +
-                         context_.options.require_sandbox + "\": " + shortText(loaded_.sandbox_missing), {}, {}});
+                         context_.options.require_sandbox + "\": " + shortText(loaded_.sandbox_missing),
+                     {},
+                     {}});
   }
   context_.loop.cancel(load_timer_);
-  for (std::size_t i = 0; i < loaded_.types.size(); ++i) type_index_.emplace(loaded_.types[i], static_cast<std::uint32_t>(i));
+  for (std::size_t i = 0; i < loaded_.types.size(); ++i)
+    type_index_.emplace(loaded_.types[i], static_cast<std::uint32_t>(i));
   state_ = State::Ready;
   idle_since_ = EventLoop::Steady::now();
-  telemetry::log("pool").info("runner ready runner={} pid={} plugin={} version={} sandbox={} load_us={} init_us={}", name_,
-                              pid_, pluginId(), generation_->version, level, loaded_.load_us, loaded_.init_us);
+  telemetry::log("pool").info("runner ready runner={} pid={} plugin={} version={} sandbox={} load_us={} init_us={}",
+                              name_, pid_, pluginId(), generation_->version, level, loaded_.load_us, loaded_.init_us);
   owner_.runnerReady(*this);
   if (leave_soon_) drain();
 }
@@ -208,10 +230,13 @@ void Runner::onLoaded(const wire::Frame& frame) {
 void Runner::onLoadFailed(const wire::Frame& frame) {
   wire::LoadFailed failed;
   if (state_ == State::Ending) return;
-  if (state_ != State::Loading || !wire::decode(frame.payload, failed)) return protocolError("LOAD_FAILED out of place");
+  if (state_ != State::Loading || !wire::decode(frame.payload, failed))
+    return protocolError("LOAD_FAILED out of place");
   const bool setup = failed.stage == wire::LoadStage::Setup;
-  failLoad({setup ? core::ErrorCode::Unavailable : core::ErrorCode::InvalidArgument, shortText(failed.message),
-            std::string(wire::toString(failed.stage)) + " " + shortText(failed.code) + ": " + shortText(failed.detail), {}});
+  failLoad({setup ? core::ErrorCode::Unavailable : core::ErrorCode::InvalidArgument,
+            shortText(failed.message),
+            std::string(wire::toString(failed.stage)) + " " + shortText(failed.code) + ": " + shortText(failed.detail),
+            {}});
 }
 
 void Runner::spend(const wire::Frame& frame) {
@@ -220,14 +245,15 @@ void Runner::spend(const wire::Frame& frame) {
   credit_spent_ += bytes;
   if (credit_left_ < 0) return protocolError("sent more log, progress and notes than it had credit for");
   if (credit_spent_ < kCreditGrant || credit_timer_ != 0) return;
-  credit_timer_ = context_.loop.after(kCreditInterval, weakly([](Runner& self) {
-    self.credit_timer_ = 0;
-    wire::FrameWriter to(self.out_, wire::FrameType::Credit, 0, 0);
-    wire::encode(to.payload(), wire::Credit{static_cast<std::uint64_t>(self.credit_spent_)});
-    to.finish();
-    self.credit_left_ += self.credit_spent_;
-    self.credit_spent_ = 0;
-  }));
+  credit_timer_ =
+      context_.loop.after(kCreditInterval, weakly([](Runner& self) {
+                            self.credit_timer_ = 0;
+                            wire::FrameWriter to(self.out_, wire::FrameType::Credit, 0, 0);
+                            wire::encode(to.payload(), wire::Credit{static_cast<std::uint64_t>(self.credit_spent_)});
+                            to.finish();
+                            self.credit_left_ += self.credit_spent_;
+                            self.credit_spent_ = 0;
+                          }));
 }
 
 void Runner::onLog(const wire::Frame& frame) {
@@ -269,7 +295,8 @@ void Runner::onNote(const wire::Frame& frame) {
     return logLine(*attempt, context_.clock.now(), "host", "a note was dropped: it is too long or not valid JSON");
   }
   if (++attempt->notes > kMaxNotes) {
-    if (attempt->notes == kMaxNotes + 1) logLine(*attempt, context_.clock.now(), "host", "too many notes: the rest is dropped");
+    if (attempt->notes == kMaxNotes + 1)
+      logLine(*attempt, context_.clock.now(), "host", "too many notes: the rest is dropped");
     return;
   }
   if (context_.listener != nullptr) {
@@ -319,8 +346,8 @@ void Runner::readPipes() {
     } else if (status == OutputPipe::Status::Paused) {
       context_.loop.unwatch(pipe->fd());
       context_.loop.after(OutputPipe::kWindow, weakly([pipe](Runner& self) {
-        if (pipe->fd() >= 0) self.context_.loop.watch(pipe->fd(), EPOLLIN, &self);
-      }));
+                            if (pipe->fd() >= 0) self.context_.loop.watch(pipe->fd(), EPOLLIN, &self);
+                          }));
     }
   }
 }
@@ -339,7 +366,8 @@ void Runner::printed(std::string_view level, std::string line) {
 void Runner::flushOut() {
   if (control_closed_ || !control_) return;
   while (out_sent_ < out_.size()) {
-    const ssize_t sent = ::send(control_.get(), out_.data() + out_sent_, out_.size() - out_sent_, MSG_DONTWAIT | MSG_NOSIGNAL);
+    const ssize_t sent =
+        ::send(control_.get(), out_.data() + out_sent_, out_.size() - out_sent_, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0) break;
     out_sent_ += static_cast<std::size_t>(sent);

@@ -31,7 +31,8 @@ struct SpawnedProcess {
 };
 
 /// Starts the process with posix_spawn: own session, every signal at its default and unblocked. PDEATHSIG in the child
-/// follows the calling thread, so call it from one that lives as long as the host. Errors: Unavailable with errno's text.
+/// follows the calling thread, so call it from one that lives as long as the host. Errors: Unavailable with errno's
+/// text.
 core::Result<SpawnedProcess> spawnProcess(SpawnRequest request);
 
 /// A pair of connected sockets, and a pipe as {read, write}; close-on-exec, the first end non-blocking.

@@ -23,7 +23,9 @@ std::string markerFor(const std::filesystem::path& work_folder) {
   return std::string(kMarkerName) + work_folder.string();
 }
 
-std::string cgroupName() { return "jobhost-" + std::to_string(::getpid()); }
+std::string cgroupName() {
+  return "jobhost-" + std::to_string(::getpid());
+}
 
 /// Kills the process that `info` describes, not another that got its number since. Waits shortly for its end.
 void endProcess(const ProcessInfo& info) {

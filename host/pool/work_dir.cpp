@@ -78,10 +78,12 @@ std::vector<std::string> partsOf(const std::string& name) {
 core::Result<UniqueFd> folderFor(int root, const std::vector<std::string>& parts) {
   UniqueFd folder(::fcntl(root, F_DUPFD_CLOEXEC, 0));
   for (std::size_t i = 0; i + 1 < parts.size(); ++i) {
-    if (::mkdirat(folder.get(), parts[i].c_str(), 0750) != 0 && errno != EEXIST) return diskError("cannot keep an output");
+    if (::mkdirat(folder.get(), parts[i].c_str(), 0750) != 0 && errno != EEXIST)
+      return diskError("cannot keep an output");
     UniqueFd next = openBeneath(folder.get(), parts[i].c_str(), O_RDONLY | O_DIRECTORY);
     if (!next) {
-      return core::Error{core::ErrorCode::InvalidArgument, "\"" + parts[i] + "\" is the name of a file and of a folder", {}, {}};
+      return core::Error{
+          core::ErrorCode::InvalidArgument, "\"" + parts[i] + "\" is the name of a file and of a folder", {}, {}};
     }
     folder = std::move(next);
   }
@@ -107,7 +109,7 @@ core::Result<core::Output> takeOutput(int source, int fresh, const wire::OutputF
     return diskError("cannot keep an output");
   }
   const UniqueFd moved = openBeneath(folder->get(), leaf, O_RDONLY | O_NONBLOCK);
-  struct stat status{};
+  struct stat status {};
   if (!moved || ::fstat(moved.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
     return badOutput(file.name, "is not a regular file");
   }
@@ -143,7 +145,8 @@ bool isOutputName(const std::string& name) {
   const auto parts = partsOf(name);
   if (parts.size() > kMaxParts) return false;
   for (const auto& part : parts) {
-    if (part.empty() || part == "." || part == ".." || part.size() > kMaxPartBytes || part.starts_with(".jh-")) return false;
+    if (part.empty() || part == "." || part == ".." || part.size() > kMaxPartBytes || part.starts_with(".jh-"))
+      return false;
   }
   return true;
 }
@@ -157,9 +160,11 @@ core::Result<void> makeWorkDir(const fs::path& folder) {
   return {};
 }
 
-core::Result<std::vector<wire::InputFile>> stageInputs(const fs::path& from, const fs::path& to, std::int64_t max_bytes) {
+core::Result<std::vector<wire::InputFile>> stageInputs(const fs::path& from, const fs::path& to,
+                                                       std::int64_t max_bytes) {
   const UniqueFd source(::open(from.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
-  if (!source) return core::Error{core::ErrorCode::NotFound, "the job's inputs are not there any more", from.string(), {}};
+  if (!source)
+    return core::Error{core::ErrorCode::NotFound, "the job's inputs are not there any more", from.string(), {}};
   if (::mkdir(to.c_str(), 0700) != 0) return diskError("cannot stage the inputs");
   std::vector<wire::InputFile> files;
   std::int64_t total = 0;
@@ -167,11 +172,12 @@ core::Result<std::vector<wire::InputFile>> stageInputs(const fs::path& from, con
   for (const auto& entry : fs::directory_iterator(from, error)) {
     const std::string name = entry.path().filename().string();
     const UniqueFd file = openBeneath(source.get(), name.c_str(), O_RDONLY | O_NONBLOCK);
-    struct stat status{};
+    struct stat status {};
     if (!file || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
     total += status.st_size;
     if (total > max_bytes || files.size() >= kMaxInputs) {
-      return core::Error{core::ErrorCode::TooLarge, "the job's inputs are over " + std::to_string(max_bytes) + " bytes", {}, {}};
+      return core::Error{
+          core::ErrorCode::TooLarge, "the job's inputs are over " + std::to_string(max_bytes) + " bytes", {}, {}};
     }
     const UniqueFd copy(::open((to / name).c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!copy || !copyBytes(file.get(), copy.get()) || ::fchmod(copy.get(), 0444) != 0) {
@@ -214,7 +220,8 @@ core::Result<std::vector<core::Output>> collectOutputs(const fs::path& from, con
     if (!output) return failed(output.error());
     total += output->size_bytes;
     if (total > limits.max_bytes) {
-      return failed({core::ErrorCode::TooLarge, "the outputs are over " + std::to_string(limits.max_bytes) + " bytes", {}, {}});
+      return failed(
+          {core::ErrorCode::TooLarge, "the outputs are over " + std::to_string(limits.max_bytes) + " bytes", {}, {}});
     }
     kept.push_back(*std::move(output));
   }

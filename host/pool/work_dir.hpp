@@ -11,15 +11,15 @@
 
 namespace jobhost::pool {
 
-/// The folder a runner works in: `in/<slot>/`, `out/<slot>/`, `tmp/<slot>/`. Everything here touches the disk and may take
-/// long: called on the files thread. Nothing follows a symbolic link that a plugin may have made.
+/// The folder a runner works in: `in/<slot>/`, `out/<slot>/`, `tmp/<slot>/`. Everything here touches the disk and may
+/// take long: called on the files thread. Nothing follows a symbolic link that a plugin may have made.
 
 core::Result<void> makeWorkDir(const std::filesystem::path& folder);
 
 /// Copies (or reflinks) the regular files of `from` into `to`, which must not exist yet, read-only.
 /// Errors: NotFound when `from` is not there, TooLarge over `max_bytes`, Unavailable when the disk refuses.
-core::Result<std::vector<wire::InputFile>> stageInputs(const std::filesystem::path& from, const std::filesystem::path& to,
-                                                       std::int64_t max_bytes);
+core::Result<std::vector<wire::InputFile>> stageInputs(const std::filesystem::path& from,
+                                                       const std::filesystem::path& to, std::int64_t max_bytes);
 
 struct OutputLimits {
   std::int64_t max_files = 10'000;
@@ -30,7 +30,8 @@ struct OutputLimits {
 /// Moves the files the runner names from `from` (its `out/<slot>/`) to the job's output folder `to`, which is replaced
 /// whole: there are all of them or those of before. Names are checked again; only regular files with one link count.
 /// Errors: InvalidArgument (a name, a file that is none), TooLarge (a limit), Unavailable (the disk).
-core::Result<std::vector<core::Output>> collectOutputs(const std::filesystem::path& from, const std::filesystem::path& to,
+core::Result<std::vector<core::Output>> collectOutputs(const std::filesystem::path& from,
+                                                       const std::filesystem::path& to,
                                                        const std::vector<wire::OutputFile>& files,
                                                        const OutputLimits& limits);
 
