@@ -121,7 +121,8 @@ core::Result<settings::Loaded> loadConfig(const ConfigArgs& args) {
   flag("--log-level", "log.level", args.log_level);
   if (args.port) flag("--port", "server.port", std::to_string(*args.port));
   auto loaded = settings::load(sources);
-  if (loaded && !args.plugins.empty()) {  // as a list, not as text: a folder's name may hold a comma
+  if (!loaded) loaded.error().fields.clear();  // the message names each of them already
+  if (loaded && !args.plugins.empty()) {       // as a list, not as text: a folder's name may hold a comma
     loaded->settings.plugins.folders = args.plugins;
     for (auto& row : loaded->effective) {
       if (row.key != "plugins.folders") continue;

@@ -16,6 +16,16 @@ constexpr const char* kExitCodes =
     "Exit status: 0 done, 1 the job failed, 2 wrong arguments or configuration, 3 no host answers,\n"
     "4 the host refused, 5 the host failed.";
 
+CLI::Validator jobId() {
+  return CLI::Validator(
+      [](std::string& text) {
+        const bool digits =
+            !text.empty() && text.size() < 19 && text.find_first_not_of("0123456789") == std::string::npos;
+        return digits && text.front() != '0' ? std::string() : "must be a job's number, is \"" + text + "\"";
+      },
+      "ID");
+}
+
 /// One command's arguments live as long as the parser; `action` runs after parsing.
 class Commands {
  public:
@@ -94,7 +104,7 @@ class Commands {
     const auto add = [&](const char* name, const char* help, int (*action)(const JobArgs&)) {
       auto* command = app_.add_subcommand(name, help);
       clientOptions(command, jobs_.client);
-      command->add_option("id", jobs_.ids, "Job id")->required()->check(CLI::PositiveNumber);
+      command->add_option("id", jobs_.ids, "Job id")->required()->check(jobId());
       on(command, [this, action] { return action(jobs_); });
     };
     add("get", "Print a job", &get);
@@ -119,7 +129,7 @@ class Commands {
   void addLogs() {
     auto* command = app_.add_subcommand("logs", "Print a job's log");
     clientOptions(command, logs_.client);
-    command->add_option("id", logs_.id, "Job id")->required()->check(CLI::PositiveNumber);
+    command->add_option("id", logs_.id, "Job id")->required()->check(jobId());
     command->add_flag("--follow,-f", logs_.follow, "Go on until the job ends");
     on(command, [this] { return logs(logs_); });
   }

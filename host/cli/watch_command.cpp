@@ -22,6 +22,7 @@ void take(const JsonObject& object, JobView& view) {
   if (const auto fraction = numberAt(object, "fraction")) view.fraction = *fraction;
   if (object->has("progress") && object->isNull("progress")) view.fraction = -1;
   if (const auto message = textAt(object, "message"); !message.empty()) view.message = message;
+  if (view.state == "succeeded") view.fraction = 1;
   for (const char* inner : {"progress", "data", "job"}) take(objectAt(object, inner), view);
 }
 
