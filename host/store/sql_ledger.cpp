@@ -33,7 +33,8 @@ void Ledger::load(Database& database, const core::Clock& clock) {
                       database.number("SELECT value FROM meta WHERE name = 'last_job'").value_or(0));
   max_per_key = static_cast<int>(database.number("SELECT value FROM meta WHERE name = 'max_per_key'").value_or(1));
   any_deps = database.number("SELECT 1 FROM job_deps LIMIT 1").has_value();
-  Statement delayed(database, "SELECT run_at FROM jobs WHERE state = 0 AND hold = 1 ORDER BY run_at LIMIT 1");
+  Statement delayed(
+      database, "SELECT run_at FROM jobs INDEXED BY jobs_delayed WHERE state = 0 AND hold = 1 ORDER BY run_at LIMIT 1");
   if (Query query(delayed); query.step()) next_delayed = query.number(0);
 
   Statement attempts(database, "SELECT " + std::string(kLiveSelect) + " FROM jobs WHERE state = 1");

@@ -22,8 +22,11 @@ Moves::Moves(Database& db, Ledger& ledger, JobTable& table)
       deps_open_(db,
                  "SELECT coalesce(j.state, -1) FROM job_deps d LEFT JOIN jobs j ON j.id = d.dep "
                  "WHERE d.job = $1 AND d.done = 0"),
-      due_(db, "SELECT id FROM jobs WHERE state = 0 AND hold = 1 AND run_at <= $1 ORDER BY run_at, id LIMIT $2"),
-      first_delayed_(db, "SELECT run_at FROM jobs WHERE state = 0 AND hold = 1 ORDER BY run_at LIMIT 1"),
+      due_(db,
+           "SELECT id FROM jobs INDEXED BY jobs_delayed WHERE state = 0 AND hold = 1 AND run_at <= $1 ORDER BY run_at, "
+           "id LIMIT $2"),
+      first_delayed_(
+          db, "SELECT run_at FROM jobs INDEXED BY jobs_delayed WHERE state = 0 AND hold = 1 ORDER BY run_at LIMIT 1"),
       key_ready_(db,
                  "SELECT id, type_id, priority, run_at FROM jobs INDEXED BY jobs_keyed WHERE queue_key = $1 AND state "
                  "= 0 AND hold = 0 "

@@ -1,0 +1,499 @@
+#include "unit/store/store_contract.hpp"
+
+#include <latch>
+#include <thread>
+
+#include "store/sqlite_store.hpp"
+
+namespace jobhost::store {
+
+using core::EventKind;
+using core::Hold;
+using core::JobState;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+using namespace std::chrono_literals;
+
+std::vector<StoreFactory> storeFactories() {
+  return {{"Sqlite", [](const std::filesystem::path& folder, const core::Clock& clock) -> std::unique_ptr<JobStore> {
+             SqliteStore::Options options;
+             options.path = folder / "jobs.db";
+             options.synchronous_full = false;  // the order of writes is the same; the tests only take less long
+             auto opened = SqliteStore::open(options, clock);
+             EXPECT_TRUE(opened.ok()) << opened.error().message << opened.error().detail;
+             return opened ? *std::move(opened) : nullptr;
+           }}};
+}
+
+INSTANTIATE_TEST_SUITE_P(Stores, StoreContract, testing::ValuesIn(storeFactories()),
+                         [](const auto& each) { return each.param.name; });
+
+namespace {
+std::vector<core::JobId> idsOf(const std::vector<ClaimedJob>& jobs) {
+  std::vector<core::JobId> ids;
+  for (const auto& job : jobs) ids.push_back(job.id);
+  return ids;
+}
+core::JobDraft draftOf(const std::string& type) {
+  core::JobDraft draft;
+  draft.type = type;
+  return draft;
+}
+}  // namespace
+
+TEST_P(StoreContract, KeepsEveryFieldOfADraftAcrossAReopen) {
+  core::JobDraft draft = draftOf("pdf");
+  draft.params_json = "{\"text\":\"" + std::string(5000, 'x') + "\"}";
+  draft.priority = 7;
+  draft.run_at = clock.now() + 1h;
+  draft.queue_key = "k";
+  draft.batch = "b";
+  draft.owner = "me";
+  draft.tags = {"one", "two \"quoted\" ü"};
+  draft.notes_json = "{\"a\":1}";
+  draft.max_attempts = 5;
+  draft.backoff = {core::BackoffKind::Exponential, 2s, 60s, 0.25};
+  draft.timeout = 90s;
+  draft.unique_key = "u";
+  draft.webhook_json = "{\"url\":\"http://x\"}";
+  draft.input_id = "in";
+  draft.child_failure = core::ChildFailure::Fail;
+  const auto id = submit(draft);
+  reopen();
+  const core::Job job = this->job(id);
+  EXPECT_EQ(job.type, "pdf");
+  EXPECT_EQ(job.params_json, draft.params_json);
+  EXPECT_EQ(job.priority, 7);
+  EXPECT_EQ(job.run_at, *draft.run_at);
+  EXPECT_EQ(job.hold, Hold::Delayed);
+  EXPECT_EQ(job.queue_key, "k");
+  EXPECT_EQ(job.batch, "b");
+  EXPECT_EQ(job.owner, "me");
+  EXPECT_EQ(job.tags, draft.tags);
+  EXPECT_EQ(job.notes_json, draft.notes_json);
+  EXPECT_EQ(job.max_attempts, 5);
+  EXPECT_EQ(job.backoff, draft.backoff);
+  EXPECT_EQ(job.timeout, draft.timeout);
+  EXPECT_EQ(job.unique_key, "u");
+  EXPECT_EQ(job.webhook_json, draft.webhook_json);
+  EXPECT_EQ(job.input_id, "in");
+  EXPECT_EQ(job.child_failure, core::ChildFailure::Fail);
+  EXPECT_EQ(job.root, id);
+  EXPECT_EQ(store->get({999}).error().code, core::ErrorCode::NotFound);
+}
+
+TEST_P(StoreContract, KeepsHowAnAttemptEnded) {
+  const auto id = submit("t");
+  const auto claimed = claim(1);
+  ASSERT_THAT(claimed, SizeIs(1));
+  EXPECT_EQ(claimed[0].attempt, 1);
+  settle(claimed[0], OutcomeKind::Succeeded, [&](AttemptOutcome& outcome) {
+    outcome.result_json = "\"" + std::string(3000, 'r') + "\"";
+    outcome.usage = {1, 2, 3, 4};
+    outcome.exit = core::ProcessExit{0, std::nullopt};
+    outcome.outputs = {{"a/b.jpg", "image/jpeg", 12, "ab"}};
+    outcome.progress = core::Progress{0.5, 1, 2, "half way"};
+  });
+  const core::Job job = this->job(id);
+  EXPECT_EQ(job.state, JobState::Succeeded);
+  EXPECT_EQ(job.result_json.size(), 3002u);
+  EXPECT_EQ(job.usage, (core::Usage{1, 2, 3, 4}));
+  EXPECT_EQ(job.exit, (core::ProcessExit{0, std::nullopt}));
+  EXPECT_THAT(job.outputs, ElementsAre(core::Output{"a/b.jpg", "image/jpeg", 12, "ab"}));
+  EXPECT_EQ(job.progress, (core::Progress{0.5, 1, 2, "half way"}));
+  EXPECT_EQ(job.finished_at, clock.now());
+  EXPECT_THAT(kinds(id), ElementsAre(EventKind::Queued, EventKind::Started, EventKind::Succeeded));
+}
+
+TEST_P(StoreContract, ClaimsByPriorityThenTimeThenIdAcrossTypes) {
+  core::JobDraft low = draftOf("a");
+  core::JobDraft high = draftOf("b");
+  high.priority = 5;
+  core::JobDraft early = draftOf("b");
+  early.run_at = clock.now() - 1h;
+  const auto first_low = submit(low);
+  const auto second_low = submit(low);
+  const auto high_id = submit(high);
+  const auto early_id = submit(early);
+  EXPECT_THAT(idsOf(claim(3, {"a", "b"})), ElementsAre(high_id, early_id, first_low));
+  EXPECT_THAT(idsOf(claim(3, {"a", "b"})), ElementsAre(second_low));
+}
+
+TEST_P(StoreContract, HonoursQuotasGroupsAndTotal) {
+  for (int i = 0; i < 6; ++i) submit(i % 2 == 0 ? "a" : "b");
+  ClaimRequest request;
+  request.quotas = {{"a", 1, 0, 1}, {"b", 5, 1, 2}};
+  request.groups = {10, 3};  // two jobs of "b" at 2 each: the second overdraws
+  request.total = 10;
+  EXPECT_THAT(claim(request), SizeIs(3));
+  request.groups = {0, 0};
+  EXPECT_THAT(claim(request), IsEmpty());
+  request.groups = {};
+  request.total = 2;
+  EXPECT_THAT(claim(request), SizeIs(2));
+}
+
+TEST_P(StoreContract, ServesAStandingClaimInTheCommitOfASubmit) {
+  ClaimRequest request;
+  request.generation = nextGeneration();
+  request.quotas = {{"t", 1, 0, 1}};
+  request.total = 1;
+  store->claim(request);
+  const auto id = submit("t");
+  settleDown();
+  EXPECT_THAT(idsOf(takeClaimed()), ElementsAre(id));
+  submit("t");
+  settleDown();
+  EXPECT_THAT(takeClaimed(), IsEmpty()) << "a request is used up by the batch it yields";
+  store->claim(request);  // computed before that batch was seen
+  settleDown();
+  EXPECT_THAT(takeClaimed(), IsEmpty());
+}
+
+TEST_P(StoreContract, RunsOneJobOfAKeyAtATimeInOrderOfDispatch) {
+  std::vector<core::JobId> ids;
+  for (int i = 0; i < 4; ++i) {
+    core::JobDraft draft = draftOf("t");
+    draft.queue_key = "k";
+    draft.priority = i == 3 ? 9 : 0;
+    ids.push_back(submit(draft));
+  }
+  EXPECT_EQ(job(ids[0]).hold, Hold::KeyBusy);
+  EXPECT_EQ(job(ids[3]).hold, Hold::None);
+  auto running = claim(10);
+  ASSERT_THAT(idsOf(running), ElementsAre(ids[3]));
+  EXPECT_THAT(claim(10), IsEmpty());
+  settle(running[0], OutcomeKind::Succeeded);
+  ASSERT_TRUE(store->cancel(ids[0], "no").ok());  // the head goes: the next moves up
+  reopen();
+  running = claim(10);
+  ASSERT_THAT(idsOf(running), ElementsAre(ids[1]));
+  settle(running[0], OutcomeKind::Failed);
+  EXPECT_THAT(idsOf(claim(10)), ElementsAre(ids[2]));
+}
+
+TEST_P(StoreContract, LetsAsManyOfAKeyRunAsTheRequestSays) {
+  for (int i = 0; i < 5; ++i) {
+    core::JobDraft draft = draftOf("t");
+    draft.queue_key = "k";
+    submit(draft);
+  }
+  EXPECT_THAT(claim(10, {"t"}, 3), SizeIs(3));
+  EXPECT_THAT(claim(10, {"t"}, 3), IsEmpty());
+  EXPECT_THAT(claim(10, {"t"}, 4), SizeIs(1));
+}
+
+TEST_P(StoreContract, HoldsDelayedJobsUntilTheyAreDue) {
+  std::vector<core::Instant> dues;
+  store->setDueHook([&](core::Instant due) { dues.push_back(due); });
+  core::JobDraft draft = draftOf("t");
+  draft.run_at = clock.now() + 10s;
+  const auto id = submit(draft);
+  EXPECT_THAT(claim(1), IsEmpty());
+  EXPECT_EQ(tick().next_due, *draft.run_at);
+  clock.advance(10s);
+  EXPECT_EQ(tick().promoted, 1);
+  EXPECT_THAT(idsOf(claim(1)), ElementsAre(id));
+  EXPECT_THAT(dues, testing::Contains(*draft.run_at));
+}
+
+TEST_P(StoreContract, IgnoresAReportUnderALeaseThatIsNoLongerTheJobs) {
+  core::JobDraft draft = draftOf("t");
+  draft.max_attempts = 2;
+  const auto id = submit(draft);
+  const auto first = claim(1);
+  clock.advance(31s);
+  EXPECT_THAT(tick().expired, ElementsAre(id));
+  const auto second = claim(1);
+  ASSERT_THAT(second, SizeIs(1));
+  EXPECT_NE(first[0].lease, second[0].lease);
+  EXPECT_EQ(second[0].attempt, 2);
+  EXPECT_FALSE(settle(first[0], OutcomeKind::Succeeded).applied);
+  EXPECT_EQ(state(id), JobState::Running);
+  clock.advance(31s);
+  tick();
+  EXPECT_EQ(state(id), JobState::Failed);
+  EXPECT_EQ(job(id).error->code, "lease_expired");
+}
+
+TEST_P(StoreContract, KeepsRenewedLeasesThroughAJumpOfTheWallClock) {
+  const auto id = submit("t");
+  const auto claimed = claim(1);
+  clock.jump(24h);
+  EXPECT_THAT(tick().expired, IsEmpty()) << "a lease is steady time";
+  clock.advance(20s);
+  const LeaseRef lease{id, claimed[0].lease};
+  const auto lost = wait<std::vector<LeaseRef>>([&](auto done) {
+    store->renew({lease, {{77}, 1}}, 30s, std::move(done));
+  });
+  ASSERT_THAT(*lost, SizeIs(1));
+  EXPECT_EQ(lost->front().id, core::JobId{77});
+  clock.advance(20s);
+  EXPECT_THAT(tick().expired, IsEmpty());
+}
+
+TEST_P(StoreContract, RescuesRunningJobsAtStart) {
+  core::JobDraft draft = draftOf("t");
+  draft.max_attempts = 2;
+  const auto again = submit(draft);
+  const auto last = submit("t");
+  ASSERT_THAT(claim(2), SizeIs(2));
+  reopen();
+  EXPECT_THAT(store->rescueAll()->expired, ElementsAre(again, last));
+  EXPECT_EQ(state(again), JobState::Queued);
+  EXPECT_EQ(state(last), JobState::Failed);
+  EXPECT_EQ(count("t", JobState::Running), 0);
+}
+
+TEST_P(StoreContract, PutsARetryBackAndCountsARequeueNot) {
+  core::JobDraft draft = draftOf("t");
+  draft.max_attempts = 3;
+  const auto id = submit(draft);
+  auto running = claim(1);
+  settle(running[0], OutcomeKind::Requeue, [](AttemptOutcome& o) { o.reason = "shutdown"; });
+  EXPECT_EQ(job(id).attempt, 0);
+  running = claim(1);
+  EXPECT_EQ(running[0].attempt, 1);
+  settle(running[0], OutcomeKind::Retry, [&](AttemptOutcome& o) { o.retry_at = clock.now() + 15s; });
+  EXPECT_EQ(job(id).hold, Hold::Delayed);
+  EXPECT_EQ(job(id).retries, 1);
+  EXPECT_EQ(job(id).error->code, "boom");
+  clock.advance(15s);
+  running = claim(1);
+  ASSERT_THAT(running, SizeIs(1));
+  EXPECT_EQ(running[0].attempt, 2);
+}
+
+TEST_P(StoreContract, AsksARunningJobToStopAndEndsItCanceled) {
+  const auto id = submit("t");
+  const auto running = claim(1);
+  EXPECT_EQ(*store->cancel(id, "enough"), CancelOutcome::Asked);
+  EXPECT_EQ(*store->cancel(id, "enough"), CancelOutcome::Asked);
+  EXPECT_TRUE(job(id).cancel_requested);
+  EXPECT_EQ(settle(running[0], OutcomeKind::Retry).state, JobState::Canceled);
+  EXPECT_EQ(job(id).error->message, "enough");
+  EXPECT_THAT(kinds(id),
+              ElementsAre(EventKind::Queued, EventKind::Started, EventKind::CancelRequested, EventKind::Canceled));
+  EXPECT_EQ(*store->cancel(id, "again"), CancelOutcome::AlreadyEnded);
+  const auto queued = submit("t");
+  EXPECT_EQ(*store->cancel(queued, "no"), CancelOutcome::Canceled);
+  EXPECT_THAT(claim(1), IsEmpty());
+}
+
+TEST_P(StoreContract, LetsASuccessThatRacedACancelStand) {
+  const auto id = submit("t");
+  const auto running = claim(1);
+  EXPECT_EQ(*store->cancel(id, "enough"), CancelOutcome::Asked);
+  EXPECT_EQ(settle(running[0], OutcomeKind::Succeeded).state, JobState::Succeeded);
+}
+
+TEST_P(StoreContract, SuspendsAndResumes) {
+  const auto id = submit("t");
+  ASSERT_TRUE(store->suspend(id).ok());
+  EXPECT_THAT(claim(1), IsEmpty());
+  EXPECT_EQ(store->retry(id).error().code, core::ErrorCode::Conflict);
+  ASSERT_TRUE(store->resume(id).ok());
+  const auto running = claim(1);
+  ASSERT_THAT(running, SizeIs(1));
+  ASSERT_TRUE(store->suspend(id).ok());
+  EXPECT_EQ(settle(running[0], OutcomeKind::Canceled).state, JobState::Suspended);
+  EXPECT_EQ(job(id).attempt, 0) << "the attempt did not take place";
+  ASSERT_TRUE(store->resume(id).ok());
+  EXPECT_THAT(claim(1), SizeIs(1));
+}
+
+TEST_P(StoreContract, RetriesWhatFailedWithOneMoreAttempt) {
+  const auto id = submit("t");
+  auto running = claim(1);
+  EXPECT_EQ(store->retry(id).error().code, core::ErrorCode::Conflict);
+  settle(running[0], OutcomeKind::Failed);
+  ASSERT_TRUE(store->retry(id).ok());
+  running = claim(1);
+  ASSERT_THAT(running, SizeIs(1));
+  EXPECT_EQ(running[0].attempt, 2);
+  EXPECT_EQ(running[0].max_attempts, 2);
+  settle(running[0], OutcomeKind::Succeeded);
+  EXPECT_FALSE(job(id).error);
+  EXPECT_EQ(store->retry(id).error().code, core::ErrorCode::Conflict);
+}
+
+TEST_P(StoreContract, AnswersTheLiveJobThatHasAUniqueKey) {
+  core::JobDraft draft = draftOf("t");
+  draft.unique_key = "u";
+  const auto both = *store->submit({draft, draft}, {});
+  EXPECT_FALSE(both[0].existing);
+  EXPECT_TRUE(both[1].existing);
+  EXPECT_EQ(both[0].id, both[1].id);
+  settle(claim(1)[0], OutcomeKind::Failed);
+  const auto next = submit(draft);
+  EXPECT_NE(next, both[0].id);
+  EXPECT_EQ(store->retry(both[0].id).error().code, core::ErrorCode::Conflict) << "another live job has the key";
+}
+
+TEST_P(StoreContract, KeepsAnIdempotencyPromise) {
+  SubmitOptions options;
+  options.idempotency = Idempotency{"me", "key", "digest", 1h};
+  const auto first = *store->submit({draftOf("t"), draftOf("t")}, options);
+  reopen();
+  const auto second = *store->submit({draftOf("t"), draftOf("t")}, options);
+  EXPECT_EQ(second[1].id, first[1].id);
+  EXPECT_TRUE(second[1].existing);
+  options.idempotency->request_digest = "other";
+  EXPECT_EQ(store->submit({draftOf("t")}, options).error().code, core::ErrorCode::Conflict);
+  clock.advance(2h);
+  EXPECT_NE(store->submit({draftOf("t")}, options)->front().id, first[0].id);
+}
+
+TEST_P(StoreContract, RefusesASubmitOverALimitAsAWhole) {
+  SubmitOptions options;
+  options.max_queued_per_type = 2;
+  EXPECT_EQ(store->submit({draftOf("t"), draftOf("t"), draftOf("t")}, options).error().code,
+            core::ErrorCode::Exhausted);
+  EXPECT_EQ(count("t", JobState::Queued), 0);
+  EXPECT_TRUE(store->submit({draftOf("t"), draftOf("t")}, options).ok());
+  core::JobDraft mine = draftOf("other");
+  mine.owner = "me";
+  options.max_queued_per_owner = 1;
+  EXPECT_TRUE(store->submit({mine}, options).ok());
+  EXPECT_EQ(store->submit({mine}, options).error().code, core::ErrorCode::Exhausted);
+}
+
+TEST_P(StoreContract, TellsEveryCommittedEventOnceInOrder) {
+  std::vector<std::jthread> callers;
+  for (int i = 0; i < 4; ++i) {
+    callers.emplace_back([this] {
+      for (int n = 0; n < 25; ++n) submit("t");
+    });
+  }
+  callers.clear();
+  for (const auto& running : claim(1000)) settle(running, OutcomeKind::Succeeded);
+  const auto events = told();
+  ASSERT_THAT(events, SizeIs(300));
+  for (std::size_t i = 0; i < events.size(); ++i) EXPECT_EQ(events[i].seq, static_cast<std::int64_t>(i + 1));
+  EXPECT_EQ(*store->lastSeq(), 300);
+  const auto stored = *store->events(290, std::nullopt, 100);
+  ASSERT_THAT(stored, SizeIs(10));
+  EXPECT_EQ(stored.back().kind, EventKind::Succeeded);
+}
+
+TEST_P(StoreContract, MergesNotesAndProgressOfARunningAttempt) {
+  const auto id = submit("t");
+  const auto running = claim(1);
+  AttemptUpdate update{id, running[0].lease, core::Progress{0.25, 1, 4, "page 1"}, {{"1", "\"done\""}, {"gone", "1"}}};
+  ASSERT_TRUE(wait<void>([&](auto done) { store->update({update}, std::move(done)); }).ok());
+  update.notes = {{"2", "{\"x\":[1,2]}"}, {"gone", "null"}, {"bad", "{"}};
+  ASSERT_TRUE(wait<void>([&](auto done) { store->update({update}, std::move(done)); }).ok());
+  EXPECT_EQ(job(id).notes_json, "{\"1\":\"done\",\"2\":{\"x\":[1,2]}}");
+  EXPECT_EQ(job(id).progress.message, "page 1");
+  update.lease = 12345;
+  update.progress->message = "stale";
+  ASSERT_TRUE(wait<void>([&](auto done) { store->update({update}, std::move(done)); }).ok());
+  EXPECT_EQ(job(id).progress.message, "page 1");
+  EXPECT_EQ(settle(running[0], OutcomeKind::Succeeded).state, JobState::Succeeded);
+}
+
+TEST_P(StoreContract, KeepsACheckpointUnderTheLease) {
+  const auto id = submit("t");
+  const auto running = claim(1);
+  const std::string bytes("a\0b", 3);
+  ASSERT_TRUE(wait<void>([&](auto done) {
+                store->saveCheckpoint({id, running[0].lease}, bytes, std::move(done));
+              }).ok());
+  EXPECT_EQ(**store->loadCheckpoint(id), bytes);
+  EXPECT_EQ(wait<void>([&](auto done) {
+              store->saveCheckpoint({id, 99}, "x", std::move(done));
+            })
+                .error()
+                .code,
+            core::ErrorCode::Conflict);
+}
+
+TEST_P(StoreContract, ListsByFilterNewestFirstPageByPage) {
+  std::vector<core::JobId> ids;
+  for (int i = 0; i < 25; ++i) {
+    core::JobDraft draft = draftOf(i % 5 == 0 ? "rare" : "t");
+    draft.owner = i % 2 == 0 ? "me" : "you";
+    draft.tags = {i % 3 == 0 ? "third" : "other"};
+    draft.batch = "b";
+    ids.push_back(submit(draft));
+  }
+  for (const auto& running : claim(3)) settle(running, OutcomeKind::Failed);
+  const auto all = [&](JobFilter filter, bool ascending = false) {
+    std::vector<core::JobId> found;
+    ListOptions options;
+    options.limit = 4;
+    options.ascending = ascending;
+    do {
+      const auto page = *store->list(filter, options);
+      for (const auto& each : page.jobs) found.push_back(each.id);
+      options.cursor = page.next;
+    } while (options.cursor);
+    return found;
+  };
+  EXPECT_THAT(all({}), testing::ElementsAreArray(ids.rbegin(), ids.rend()));
+  EXPECT_THAT(all({}, true), testing::ElementsAreArray(ids));
+  JobFilter filter;
+  filter.types = {"rare"};
+  EXPECT_THAT(all(filter), ElementsAre(ids[20], ids[15], ids[10], ids[5], ids[0]));
+  filter.states = {JobState::Failed};
+  EXPECT_THAT(all(filter), IsEmpty());
+  filter.types = {};
+  EXPECT_THAT(all(filter, true), ElementsAre(ids[1], ids[2], ids[3]));
+  filter = {};
+  filter.tag = "third";
+  filter.owner = "me";
+  EXPECT_THAT(all(filter), ElementsAre(ids[24], ids[18], ids[12], ids[6], ids[0]));
+  filter = {};
+  filter.batch = "b";
+  EXPECT_THAT(all(filter), SizeIs(25));
+  filter.batch = "none";
+  EXPECT_THAT(all(filter), IsEmpty());
+}
+
+TEST_P(StoreContract, ChangesPriorityAndTags) {
+  const auto first = submit("t");
+  const auto second = submit("t");
+  ASSERT_TRUE(store->setPriority(second, 3).ok());
+  ASSERT_TRUE(store->setTags(first, {"x"}).ok());
+  JobFilter filter;
+  filter.tag = "x";
+  EXPECT_THAT(store->list(filter, {})->jobs, SizeIs(1));
+  const auto running = claim(1);
+  EXPECT_EQ(running[0].id, second);
+  settle(running[0], OutcomeKind::Failed);
+  EXPECT_EQ(store->setPriority(second, 1).error().code, core::ErrorCode::Conflict);
+  EXPECT_EQ(store->setPriority({99}, 1).error().code, core::ErrorCode::NotFound);
+}
+
+TEST_P(StoreContract, RemovesEndedJobsAndNeverReusesANumber) {
+  const auto id = submit("t");
+  EXPECT_EQ(store->remove(id).error().code, core::ErrorCode::Conflict);
+  settle(claim(1)[0], OutcomeKind::Succeeded);
+  ASSERT_TRUE(store->remove(id).ok());
+  EXPECT_EQ(store->get(id).error().code, core::ErrorCode::NotFound);
+  EXPECT_EQ(count("t", JobState::Succeeded), 0);
+  EXPECT_EQ(told().back().kind, EventKind::Deleted);
+  reopen();
+  EXPECT_GT(submit("t"), id);
+}
+
+TEST_P(StoreContract, PurgesWholeTreesThatEndedBeforeTheCutoff) {
+  const auto root = submit("t");
+  const auto running = claim(1);
+  const auto below = child(root);
+  settle(running[0], OutcomeKind::Succeeded);
+  settle(claim(1)[0], OutcomeKind::Succeeded);
+  const auto alone = submit("t");
+  settle(claim(1)[0], OutcomeKind::Failed);
+  const auto live = submit("t");
+  clock.advance(1h);
+  const auto later = submit("u");
+  settle(claim(1, {"u"})[0], OutcomeKind::Succeeded);
+  EXPECT_THAT(*store->purge(clock.now() - 1min, 100), testing::UnorderedElementsAre(root, below, alone));
+  EXPECT_THAT(*store->purge(clock.now() - 1min, 100), IsEmpty());
+  EXPECT_EQ(state(live), JobState::Queued);
+  EXPECT_EQ(state(later), JobState::Succeeded);
+}
+
+}  // namespace jobhost::store

@@ -1,0 +1,163 @@
+// The contract's part about jobs that wait for other jobs: parents, children, dependencies.
+#include "unit/store/store_contract.hpp"
+
+namespace jobhost::store {
+
+using core::EventKind;
+using core::Hold;
+using core::JobState;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+TEST_P(StoreContract, CountsChildrenAndDescendantsInTheirAncestors) {
+  const auto root = submit("root");
+  const auto running = claim(1, {"root"});
+  const auto middle = child(root, "middle");
+  const auto leaf = child(middle, "leaf");
+  settle(running[0], OutcomeKind::Succeeded);
+  EXPECT_EQ(state(root), JobState::Waiting);
+  EXPECT_EQ(job(root).children, (core::ChildCounters{1, 0, 0}));
+  EXPECT_EQ(job(root).descendants, (core::ChildCounters{2, 0, 0}));
+  EXPECT_EQ(job(leaf).root, root);
+  EXPECT_EQ(job(leaf).depth, 2);
+  settle(claim(1, {"middle"})[0], OutcomeKind::Succeeded);
+  EXPECT_EQ(state(middle), JobState::Waiting);
+  settle(claim(1, {"leaf"})[0], OutcomeKind::Failed);
+  settleDown();
+  EXPECT_EQ(state(middle), JobState::Succeeded) << "failed children are ignored unless told otherwise";
+  EXPECT_EQ(state(root), JobState::Succeeded);
+  EXPECT_EQ(job(root).result_json, "{\"ok\":true}");
+  EXPECT_EQ(job(root).children, (core::ChildCounters{1, 1, 0}));
+  EXPECT_EQ(job(root).descendants, (core::ChildCounters{2, 2, 1}));
+}
+
+TEST_P(StoreContract, FailsAParentWhoseChildrenFailedWhenToldTo) {
+  core::JobDraft draft;
+  draft.type = "root";
+  draft.child_failure = core::ChildFailure::Fail;
+  const auto root = submit(draft);
+  const auto running = claim(1, {"root"});
+  child(root, "c");
+  settle(running[0], OutcomeKind::Succeeded);
+  settle(claim(1, {"c"})[0], OutcomeKind::Failed);
+  EXPECT_EQ(state(root), JobState::Failed);
+  EXPECT_EQ(job(root).error->code, "children_failed");
+}
+
+TEST_P(StoreContract, RunsAParentAgainWhenTheChildrenItAwaitsHaveEnded) {
+  const auto root = submit("root");
+  auto running = claim(1, {"root"});
+  const auto below = child(root, "c");
+  EXPECT_EQ(settle(running[0], OutcomeKind::AwaitChildren).state, JobState::Waiting);
+  EXPECT_THAT(claim(1, {"root"}), IsEmpty());
+  ASSERT_TRUE(store->cancel(below, "no").ok());
+  running = claim(1, {"root"});
+  ASSERT_THAT(running, SizeIs(1));
+  EXPECT_TRUE(running[0].resumed);
+  EXPECT_EQ(running[0].attempt, 1);
+  EXPECT_EQ(settle(running[0], OutcomeKind::AwaitChildren).state, JobState::Queued) << "they have ended already";
+  running = claim(1, {"root"});
+  ASSERT_THAT(running, SizeIs(1));
+  settle(running[0], OutcomeKind::Requeue);
+  running = claim(1, {"root"});
+  EXPECT_TRUE(running[0].resumed);
+  EXPECT_EQ(running[0].attempt, 1);
+  EXPECT_EQ(settle(running[0], OutcomeKind::Succeeded).state, JobState::Succeeded);
+}
+
+TEST_P(StoreContract, FindsTheChildOfARerunAttemptByItsDedupeKey) {
+  const auto root = submit("root");
+  core::JobDraft draft;
+  draft.type = "c";
+  draft.parent = root;
+  draft.dedupe_key = "page 1";
+  const auto first = submit(draft);
+  EXPECT_EQ(submit(draft), first);
+  EXPECT_EQ(job(root).children.total, 1);
+  settle(claim(1, {"c"})[0], OutcomeKind::Succeeded);
+  EXPECT_EQ(submit(draft), first);
+}
+
+TEST_P(StoreContract, RefusesChildrenOfWhatEndedOrLiesTooDeep) {
+  core::JobDraft draft;
+  draft.type = "c";
+  draft.parent = core::JobId{99};
+  EXPECT_EQ(store->submit({draft}, {}).error().code, core::ErrorCode::NotFound);
+  core::JobId at = submit("root");
+  for (int depth = 1; depth <= 32; ++depth) at = child(at, "c");
+  draft.parent = at;
+  EXPECT_EQ(store->submit({draft}, {}).error().code, core::ErrorCode::InvalidArgument);
+  const auto ended = submit("e");
+  ASSERT_TRUE(store->cancel(ended, "no").ok());
+  draft.parent = ended;
+  EXPECT_EQ(store->submit({draft}, {}).error().code, core::ErrorCode::InvalidArgument);
+}
+
+TEST_P(StoreContract, CancelsATreeAndAsksWhatRuns) {
+  const auto root = submit("root");
+  const auto running = claim(1, {"root"});
+  const auto queued = child(root, "q");
+  const auto busy = child(root, "b");
+  const auto attempt = claim(1, {"b"});
+  settle(running[0], OutcomeKind::Succeeded);
+  EXPECT_EQ(*store->cancel(root, "stop"), CancelOutcome::Canceled);
+  EXPECT_EQ(state(root), JobState::Canceled);
+  EXPECT_EQ(state(queued), JobState::Canceled);
+  EXPECT_EQ(state(busy), JobState::Running);
+  EXPECT_TRUE(job(busy).cancel_requested);
+  settle(attempt[0], OutcomeKind::Canceled);
+  EXPECT_EQ(job(root).children, (core::ChildCounters{2, 2, 2}));
+  EXPECT_EQ(job(busy).error->message, "stop");
+}
+
+TEST_P(StoreContract, TakesARetriedChildBackIntoTheCount) {
+  const auto root = submit("root");
+  const auto running = claim(1, {"root"});
+  const auto below = child(root, "c");
+  child(root, "other");
+  settle(claim(1, {"c"})[0], OutcomeKind::Failed);
+  settle(running[0], OutcomeKind::Succeeded);
+  ASSERT_TRUE(store->retry(below).ok());
+  EXPECT_EQ(job(root).children, (core::ChildCounters{2, 0, 0}));
+  settle(claim(1, {"other"})[0], OutcomeKind::Succeeded);
+  EXPECT_EQ(state(root), JobState::Waiting);
+  settle(claim(1, {"c"})[0], OutcomeKind::Succeeded);
+  EXPECT_EQ(state(root), JobState::Succeeded);
+  EXPECT_EQ(job(root).children, (core::ChildCounters{2, 2, 0}));
+}
+
+TEST_P(StoreContract, HoldsAJobUntilItsDependenciesSucceed) {
+  const auto a = submit("a");
+  const auto b = submit("b");
+  core::JobDraft draft;
+  draft.type = "t";
+  draft.depends_on = {b, a, b};
+  const auto id = submit(draft);
+  EXPECT_EQ(job(id).hold, Hold::Dependency);
+  EXPECT_THAT(job(id).depends_on, testing::ElementsAre(a, b));
+  settle(claim(1, {"a"})[0], OutcomeKind::Succeeded);
+  EXPECT_THAT(claim(1), IsEmpty());
+  settle(claim(1, {"b"})[0], OutcomeKind::Succeeded);
+  EXPECT_THAT(claim(1), SizeIs(1));
+}
+
+TEST_P(StoreContract, FailsTheChainBehindAFailedDependency) {
+  const auto first = submit("a");
+  core::JobDraft draft;
+  draft.type = "t";
+  draft.depends_on = {first};
+  const auto second = submit(draft);
+  draft.depends_on = {second};
+  const auto third = submit(draft);
+  settle(claim(1, {"a"})[0], OutcomeKind::Failed);
+  settleDown();
+  EXPECT_EQ(state(second), JobState::Failed);
+  EXPECT_EQ(state(third), JobState::Failed);
+  EXPECT_EQ(job(third).error->code, "dependency_failed");
+  EXPECT_EQ(store->retry(third).error().code, core::ErrorCode::Conflict);
+  EXPECT_EQ(state(submit(draft)), JobState::Failed) << "it had failed before the submit";
+  draft.depends_on = {{12345}};
+  EXPECT_EQ(store->submit({draft}, {}).error().code, core::ErrorCode::NotFound);
+}
+
+}  // namespace jobhost::store
