@@ -1,0 +1,103 @@
+#include "wire/messages.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "wire/codec.hpp"
+#include "wire/status_page.hpp"
+
+namespace jobhost::wire {
+namespace {
+
+template <class Message>
+std::string bytesOf(const Message& message) {
+  std::string bytes;
+  encode(bytes, message);
+  return bytes;
+}
+
+/// Every cut of the payload is refused, and what comes after it is ignored.
+template <class Message>
+void expectCutsRefused(const Message& message) {
+  const std::string bytes = bytesOf(message);
+  Message read;
+  for (std::size_t size = 0; size < bytes.size(); ++size)
+    EXPECT_FALSE(decode(std::string_view(bytes).substr(0, size), read)) << size;
+  ASSERT_TRUE(decode(bytes + "appended later", read));
+  EXPECT_EQ(bytesOf(read), bytes);
+}
+
+TEST(Messages, SurviveTheWayThereAndBack) {
+  wire::Run run;
+  run.job_id = 0x0102030405060708;
+  run.priority = -5;
+  run.params = R"({"a":1})";
+  run.tags_json = R"(["x"])";
+  run.inputs = {{"in.txt", "text/plain", 12}};
+  expectCutsRefused(run);
+  Done done;
+  done.status = DoneStatus::Failed;
+  done.error_class = 6;
+  done.error_code = "http.503";
+  done.result_json = "null";
+  done.outputs = {{"a/b", "image/png", 1'000'000'000'000}};
+  expectCutsRefused(done);
+  Welcome welcome;
+  welcome.work_dir = "/work";
+  welcome.limits = {{7, ~std::uint64_t{0}}};
+  expectCutsRefused(welcome);
+  expectCutsRefused(Hello{});
+  expectCutsRefused(Load{"/a", "/b", "{}"});
+  Loaded loaded;
+  loaded.types = {"noop", "echo"};
+  expectCutsRefused(loaded);
+  expectCutsRefused(LoadFailed{LoadStage::Init, "init_failed", "why", "more"});
+  expectCutsRefused(SlotList{{1, 2, 3}});
+  expectCutsRefused(Log{2, 3, "line"});
+  expectCutsRefused(Progress{1, 2, "half"});
+  expectCutsRefused(Note{"key", "1"});
+  expectCutsRefused(Call{Method::ConfigGet, "body"});
+  expectCutsRefused(Return{-5, "why", "body"});
+  expectCutsRefused(Credit{5});
+  expectCutsRefused(Started{7});
+  expectCutsRefused(Cancel{CancelReason::Deadline});
+  expectCutsRefused(Bye{"drained"});
+}
+
+TEST(Messages, RefuseNumbersThatCannotBe) {
+  const auto refused = [](auto message) {
+    decltype(message) read;
+    return !decode(bytesOf(message), read);
+  };
+  EXPECT_TRUE(refused(Progress{std::nan(""), 1, ""}));
+  EXPECT_TRUE(refused(Progress{1, HUGE_VAL, ""}));
+  EXPECT_TRUE(refused(Progress{-1, 1, ""}));
+  EXPECT_TRUE(refused(Note{"", "1"}));
+  EXPECT_TRUE(refused(Cancel{static_cast<CancelReason>(9)}));
+  EXPECT_TRUE(refused(Return{5, "", ""}));
+  Done done;
+  done.status = static_cast<DoneStatus>(4);
+  EXPECT_TRUE(refused(done));
+  Hello hello;
+  hello.magic = 1;
+  EXPECT_TRUE(refused(hello));
+}
+
+TEST(Messages, DoNotReserveWhatAHostileCountSays) {
+  std::string bytes;
+  Encoder to(bytes);
+  to.u32(100'000);  // slots that are not there
+  SlotList list;
+  EXPECT_FALSE(decode(bytes, list));
+  EXPECT_TRUE(list.slots.empty());
+}
+
+TEST(StatusPage, FitsItsPageAndNamesItsCalls) {
+  EXPECT_LE(sizeof(StatusPage), kStatusPageBytes);
+  EXPECT_STREQ(toString(SdkCall::Progress), "progress");
+  EXPECT_STREQ(toString(static_cast<SdkCall>(999)), "unknown");
+}
+
+}  // namespace
+}  // namespace jobhost::wire
