@@ -67,7 +67,7 @@ class JsonParser {
  public:
   JsonParser(std::string_view text, const JsonLimits& limits, JsonDocument& document)
       : text_(text), limits_(limits), document_(document) {
-    document_.nodes_.reserve(8 + std::min<std::size_t>(text.size() / 6, 1u << 16));
+    document_.nodes_.reserve(8 + std::min<std::size_t>(text.size() / 8, 1u << 16));
   }
 
   bool run() {
@@ -175,20 +175,24 @@ class JsonParser {
     const auto node = open(JsonKind::String);
     ++at_;
     const std::size_t begin = at_;
-    while (at_ < text_.size()) {
-      const auto c = static_cast<unsigned char>(text_[at_]);
+    const std::size_t size = text_.size();
+    for (std::size_t at = begin; at < size;) {
+      const auto c = static_cast<unsigned char>(text_[at]);
+      if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\') {
+        ++at;
+        continue;
+      }
+      at_ = at;
       if (c == '"') {
         ++at_;
         return close(node);
       }
       if (c == '\\') return escapedString(node, begin);
       if (c < 0x20) return fail("has a bare control character in a string");
-      if (c < 0x80) {
-        ++at_;
-      } else if (!multiByte()) {
-        return false;
-      }
+      if (!multiByte()) return false;
+      at = at_;
     }
+    at_ = size;
     return fail("ends inside a string");
   }
 

@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -92,7 +91,7 @@ class JsonDocument {
 
   std::string_view text_;
   std::vector<Node> nodes_;
-  std::deque<std::string> decoded_;
+  std::vector<std::string> decoded_;
 };
 
 /// The text as a JSON string, with the quotes.
