@@ -183,8 +183,7 @@ INSTANTIATE_TEST_SUITE_P(
                     BadSchema{"NegativeCount", R"({"minItems":-1})", "/minItems", "whole number"},
                     BadSchema{"ZeroMultiple", R"({"multipleOf":0})", "/multipleOf", "greater than 0"},
                     BadSchema{"EmptyEnum", R"({"enum":[]})", "/enum", "at least one"}),
-    [](const auto& param) {
-  return param.param.name; });
+    [](const auto& param) { return param.param.name; });
 
 TEST(ParamsSchema, ReportsAllFaultsOfASchemaAtOnce) {
   const auto result = ParamsSchema::compile(R"({"type":"x","minLength":"y","properties":{"a":{"enum":3}}})");
