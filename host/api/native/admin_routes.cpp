@@ -34,9 +34,7 @@ Response createKey(const Parts& parts, Call& call) {
   const auto created = parts.deps.keys.create(std::move(name), *std::move(privileges), expires_at);
   if (!created) return problem(created.error());
   JsonWriter json;
-  json.beginObject().key("key").string(created->raw).key("info");
-  writeKey(json, created->key);
-  json.endObject();
+  writeKey(json, created->key, created->raw);
   Response response(201, kJson, json.take());
   response.with("Location", "/api/v1/keys/" + created->key.id).with("Cache-Control", "no-store");
   return response;

@@ -12,8 +12,19 @@ std::optional<std::string_view> presentedKey(const Request& request) {
   return request.header("X-API-Key");
 }
 
+namespace {
+
+/// 400: the request cannot be read; 422: it can, and members of its body are wrong.
+int nativeStatus(const core::Error& error) {
+  const bool members = error.code == core::ErrorCode::InvalidArgument && !error.fields.empty() &&
+                       error.fields.front().pointer.starts_with('/');
+  return members ? 422 : statusOf(error.code);
+}
+
+}  // namespace
+
 Response problem(const core::Error& error) {
-  const int status = statusOf(error.code);
+  const int status = nativeStatus(error);
   JsonWriter json;
   json.beginObject();
   json.key("type").string(std::string("urn:jobhost:problem:") + core::toString(error.code));

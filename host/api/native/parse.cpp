@@ -32,7 +32,7 @@ std::optional<core::Backoff> readBackoff(JsonObject& job) {
 }
 
 void readRelations(JsonObject& object, core::JobDraft& draft) {
-  if (const auto parent = object.integer("parent_id", 1, std::numeric_limits<std::int64_t>::max())) {
+  if (const auto parent = object.integer("parent", 1, std::numeric_limits<std::int64_t>::max())) {
     draft.parent = core::JobId{*parent};
   }
   if (const auto ids = object.integers("depends_on", kMaxListItems, 1)) {

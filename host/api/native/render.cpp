@@ -58,9 +58,9 @@ std::string_view toString(core::Hold hold) {
 }
 
 void writeRelations(JsonWriter& json, const core::Job& job) {
-  json.key("parent_id");
+  json.key("parent");
   job.parent ? json.number(job.parent->value) : json.null();
-  json.key("root_id").number(job.root.value);
+  json.key("root").number(job.root.value);
   json.key("depth").number(std::int64_t{job.depth});
   json.key("depends_on").beginArray();
   for (const auto id : job.depends_on) json.number(id.value);
@@ -248,8 +248,10 @@ void writePlugin(JsonWriter& json, const catalog::PluginStatus& plugin) {
   json.endObject();
 }
 
-void writeKey(JsonWriter& json, const store::ApiKey& key) {
-  json.beginObject().key("id").string(key.id).key("name").string(key.name).key("privileges");
+void writeKey(JsonWriter& json, const store::ApiKey& key, const std::string& raw) {
+  json.beginObject();
+  if (!raw.empty()) json.key("key").string(raw);
+  json.key("id").string(key.id).key("name").string(key.name).key("privileges");
   writeStrings(json, key.privileges);
   json.key("created_at").time(key.created_at).key("expires_at").time(key.expires_at);
   json.key("revoked_at").time(key.revoked_at).endObject();

@@ -18,7 +18,8 @@ void writeBackoff(JsonWriter& json, const core::Backoff& backoff);
 void writeOutput(JsonWriter& json, core::JobId job, const core::Output& output);
 void writeJobType(JsonWriter& json, const catalog::JobTypeInfo& type);
 void writePlugin(JsonWriter& json, const catalog::PluginStatus& plugin);
-void writeKey(JsonWriter& json, const store::ApiKey& key);
+/// `raw` is the key itself, for the one answer that shows it; empty otherwise.
+void writeKey(JsonWriter& json, const store::ApiKey& key, const std::string& raw = {});
 
 std::string_view toString(core::ErrorClass error_class);
 std::string_view toString(core::BackoffKind kind);

@@ -1,0 +1,245 @@
+#include "dialects/api_host.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <fstream>
+#include <future>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "api/native/native_dialect.hpp"
+#include "api/sse_hub.hpp"
+
+namespace jobhost::test {
+namespace {
+
+constexpr int kWaitMillis = 20'000;
+
+catalog::JobTypeInfo type(std::string name, std::string schema, std::vector<std::string> positional) {
+  catalog::JobTypeInfo info;
+  info.name = std::move(name);
+  info.title = info.name;
+  info.params_schema_json = std::move(schema);
+  info.positional = std::move(positional);
+  return info;
+}
+
+}  // namespace
+
+Wire::Wire(std::uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  EXPECT_EQ(::connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+}
+
+Wire::~Wire() {
+  ::close(fd_);
+}
+
+void Wire::send(const std::string& bytes) {
+  std::size_t at = 0;
+  while (at < bytes.size()) {
+    const auto sent = ::send(fd_, bytes.data() + at, bytes.size() - at, MSG_NOSIGNAL);
+    if (sent <= 0) return;  // the server may refuse before it has read everything
+    at += static_cast<std::size_t>(sent);
+  }
+}
+
+bool Wire::more() {
+  pollfd entry{fd_, POLLIN, 0};
+  if (::poll(&entry, 1, kWaitMillis) <= 0) {
+    ADD_FAILURE() << "nothing came within the deadline; so far: " << buffer_.substr(0, 500);
+    return false;
+  }
+  char piece[65536];
+  const auto got = ::recv(fd_, piece, sizeof piece, 0);
+  if (got <= 0) return false;
+  buffer_.append(piece, static_cast<std::size_t>(got));
+  return true;
+}
+
+Answer Wire::receive(bool head_only) {
+  Answer answer;
+  std::size_t end = 0;
+  while ((end = buffer_.find("\r\n\r\n")) == std::string::npos) {
+    if (!more()) return answer;
+  }
+  answer.status = std::atoi(buffer_.substr(9, 3).c_str());
+  std::size_t at = buffer_.find("\r\n") + 2;
+  while (at < end + 2) {
+    const auto stop = buffer_.find("\r\n", at);
+    auto line = buffer_.substr(at, stop - at);
+    const auto colon = line.find(": ");
+    std::string name = line.substr(0, colon);
+    for (auto& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    answer.headers[name] = line.substr(colon + 2);
+    at = stop + 2;
+  }
+  buffer_.erase(0, end + 4);
+  const auto found = answer.headers.find("content-length");
+  const std::size_t length = found == answer.headers.end() || head_only ? 0 : std::stoul(found->second);
+  while (buffer_.size() < length) {
+    if (!more()) break;
+  }
+  answer.body = buffer_.substr(0, length);
+  buffer_.erase(0, length);
+  answer.closed = answer.headers.count("connection") != 0 && answer.headers["connection"] == "close";
+  return answer;
+}
+
+std::string Wire::readUntil(const std::string& mark) {
+  std::size_t found = 0;
+  while ((found = buffer_.find(mark)) == std::string::npos) {
+    if (!more()) return std::exchange(buffer_, {});
+  }
+  auto text = buffer_.substr(0, found + mark.size());
+  buffer_.erase(0, found + mark.size());
+  return text;
+}
+
+bool Wire::atEnd() {
+  pollfd entry{fd_, POLLIN, 0};
+  char piece[4096];
+  while (::poll(&entry, 1, kWaitMillis) > 0) {
+    if (::recv(fd_, piece, sizeof piece, 0) <= 0) return true;
+  }
+  return false;
+}
+
+ApiHost::ApiHost(api::ServerOptions options, jobs::SubmitLimits limits) {
+  static std::atomic<int> count{0};
+  folder_ = std::filesystem::temp_directory_path() /
+            ("jobhost-api-" + std::to_string(::getpid()) + "-" + std::to_string(count++));
+  std::filesystem::create_directories(folder_);
+  catalog_.addTypeForTest(type("echo", R"({"type":"object"})", {}));
+  catalog_.addTypeForTest(type("resize",
+                               R"({"type":"object","additionalProperties":false,"required":["width"],"properties":
+      {"width":{"type":"integer","minimum":1,"maximum":100},"name":{"type":"string"}}})",
+                               {"width", "name"}));
+  catalog_.addTypeForTest(type("page_thumbnails", R"({"type":"object"})", {"id", "force"}));
+  catalog_.addTypeForTest(type("find_duplicates", R"({"type":"object"})", {"threshold"}));
+  catalog_.addTypeForTest(type("build_stat_hashes", R"({"type":"object"})", {}));
+  store::SqliteStore::Options where;
+  where.path = (folder_ / "jobhost.db").string();
+  where.synchronous_full = false;
+  auto opened = store::SqliteStore::open(where, clock_);
+  EXPECT_TRUE(opened) << (opened ? "" : opened.error().message + opened.error().detail);
+  store_ = *std::move(opened);
+  store_->setEventHook([this](std::span<const core::JobEvent> events) { bus_.publish(events); });
+  store_->setClaimHook([this](store::ClaimBatch batch) {
+    std::lock_guard lock(mutex_);
+    seen_ = batch.generation;
+    for (auto& job : batch.jobs) claims_.push_back(std::move(job));
+    claimed_.notify_all();
+  });
+  jobs_ = std::make_unique<jobs::JobService>(*store_, catalog_, clock_, jobs::JobService::Options{limits, folder_});
+  keys_ = std::make_unique<api::KeyRing>(*store_, clock_);
+  EXPECT_TRUE(keys_->load());
+  const auto file = api::ensureAdminKey(folder_, *keys_);
+  EXPECT_TRUE(file);
+  std::ifstream(*file) >> admin_key_;
+  options.port = 0;
+  options.data_folder = folder_;
+  server_ = std::make_unique<api::Server>(
+      api::Deps{*jobs_, bus_, catalog_, *keys_, clock_, [this] { return store_->check(); }, {}, {}, {}}, options);
+  const auto started = server_->start();
+  EXPECT_TRUE(started) << (started ? "" : started.error().message);
+}
+
+ApiHost::~ApiHost() {
+  server_.reset();
+  jobs_.reset();
+  store_.reset();
+  std::error_code ignored;
+  std::filesystem::remove_all(folder_, ignored);
+}
+
+Answer ApiHost::call(const std::string& method, const std::string& target, const std::string& body,
+                     const std::string& headers) {
+  Wire wire(port());
+  std::string request = method + " " + target + " HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer " + admin_key_ +
+                        "\r\nConnection: close\r\n" + headers;
+  if (!body.empty() || method == "POST") request += "Content-Length: " + std::to_string(body.size()) + "\r\n";
+  wire.send(request + "\r\n" + body);
+  return wire.receive(method == "HEAD");
+}
+
+std::vector<std::string> ApiHost::nativeRoutes() {
+  const api::ServerOptions options;
+  const api::Deps deps{*jobs_, bus_, catalog_, *keys_, clock_, {}, {}, {}, {}};
+  api::SseHub hub({*jobs_, bus_, [](const core::Job&) { return std::string(); }}, options.sse);
+  const api::native::NativeDialect dialect({deps, options, hub});
+  std::vector<std::string> rows;
+  for (const auto& row : dialect.routes().rows())
+    rows.push_back(std::string(api::toString(row.method)) + " " + row.pattern);
+  return rows;
+}
+
+std::int64_t ApiHost::submit(const std::string& job_type, const std::string& params) {
+  const auto answer = call("POST", "/api/v1/jobs", R"({"type":")" + job_type + R"(","params":)" + params + "}");
+  EXPECT_EQ(answer.status, 201) << answer.body;
+  const auto at = answer.body.find("\"id\":");
+  return at == std::string::npos ? 0 : std::atoll(answer.body.c_str() + at + 5);
+}
+
+store::ClaimedJob ApiHost::start(std::int64_t id) {
+  const auto job = jobs_->get({id});
+  EXPECT_TRUE(job);
+  std::unique_lock lock(mutex_);
+  store::ClaimRequest request;
+  request.generation = ++generation_;
+  request.seen = seen_;
+  request.quotas = {{job->type, 1}};
+  request.total = 1;
+  lock.unlock();
+  store_->claim(request);
+  lock.lock();
+  EXPECT_TRUE(claimed_.wait_for(lock, std::chrono::milliseconds(kWaitMillis), [&] { return !claims_.empty(); }));
+  auto claimed = claims_.back();
+  claims_.clear();
+  EXPECT_EQ(claimed.id.value, id);
+  return claimed;
+}
+
+void ApiHost::settle(const store::ClaimedJob& job, store::OutcomeKind kind, const std::string& result,
+                     std::optional<core::JobError> error, std::vector<core::Output> outputs) {
+  store::AttemptOutcome outcome;
+  outcome.id = job.id;
+  outcome.lease = job.lease;
+  outcome.kind = kind;
+  outcome.result_json = result;
+  outcome.error = std::move(error);
+  outcome.started_at = clock_.now();
+  outcome.finished_at = clock_.now();
+  outcome.retry_at = clock_.now() + std::chrono::seconds(15);
+  outcome.outputs = std::move(outputs);
+  std::promise<void> done;
+  store_->settle({outcome}, [&](core::Result<std::vector<store::Settled>> settled) {
+    EXPECT_TRUE(settled && settled->front().applied);
+    done.set_value();
+  });
+  done.get_future().get();
+}
+
+void ApiHost::note(const store::ClaimedJob& job, const std::string& key, const std::string& value_json) {
+  store::AttemptUpdate update;
+  update.id = job.id;
+  update.lease = job.lease;
+  update.notes = {{key, value_json}};
+  std::promise<void> done;
+  store_->update({update}, [&](core::Result<void> updated) {
+    EXPECT_TRUE(updated);
+    done.set_value();
+  });
+  done.get_future().get();
+}
+
+}  // namespace jobhost::test

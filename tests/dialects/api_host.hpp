@@ -1,0 +1,99 @@
+#pragma once
+
+#include <condition_variable>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/auth/key_ring.hpp"
+#include "api/server.hpp"
+#include "catalog/catalog.hpp"
+#include "core/clock.hpp"
+#include "events/event_bus.hpp"
+#include "jobs/job_service.hpp"
+#include "store/sqlite_store.hpp"
+
+namespace jobhost::test {
+
+/// An answer as it came over the wire. Header names are lower-cased.
+struct Answer {
+  int status = 0;
+  std::map<std::string, std::string> headers;
+  std::string body;
+  bool closed = false;  ///< the server ended the connection after it
+};
+
+/// A raw connection to the host under test. Every wait has a deadline of 20 s; a test that reaches it fails.
+class Wire {
+ public:
+  explicit Wire(std::uint16_t port);
+  ~Wire();
+  Wire(const Wire&) = delete;
+  Wire& operator=(const Wire&) = delete;
+
+  void send(const std::string& bytes);
+  /// The next whole answer; status 0: the connection ended before one came.
+  Answer receive(bool head_only = false);
+  /// Reads until `mark` has come, or the connection ends; all that was read since the last call up to its end.
+  std::string readUntil(const std::string& mark);
+  bool atEnd();  ///< waits for the server to end the connection
+  int fd() const { return fd_; }
+
+ private:
+  bool more();
+  int fd_;
+  std::string buffer_;
+};
+
+/// The API over a real store, service, catalog and bus on port 0, with the clock in the test's hand.
+/// Job types: "echo" (any object), "resize" {width 1..100 required, name}, "page_thumbnails" [id, force],
+/// "find_duplicates" [threshold], "build_stat_hashes" [].
+class ApiHost {
+ public:
+  explicit ApiHost(api::ServerOptions options = {}, jobs::SubmitLimits limits = {});
+  ~ApiHost();
+
+  std::uint16_t port() const { return server_->port(); }
+  const std::string& adminKey() const { return admin_key_; }
+  std::filesystem::path data() const { return folder_; }
+  store::SqliteStore& store() { return *store_; }
+  api::KeyRing& keys() { return *keys_; }
+  core::ManualClock& clock() { return clock_; }
+  events::EventBus& bus() { return bus_; }
+  api::Server& server() { return *server_; }
+  /// "GET /api/v1/jobs/{id}" for each native row.
+  std::vector<std::string> nativeRoutes();
+
+  /// One request with the admin key on a connection of its own.
+  Answer call(const std::string& method, const std::string& target, const std::string& body = {},
+              const std::string& headers = {});
+  std::int64_t submit(const std::string& type = "echo", const std::string& params = "{}");
+  /// Claims this job (it must be the next one) and leaves it running.
+  store::ClaimedJob start(std::int64_t id);
+  /// Ends a started job.
+  void settle(const store::ClaimedJob& job, store::OutcomeKind kind, const std::string& result = {},
+              std::optional<core::JobError> error = std::nullopt, std::vector<core::Output> outputs = {});
+  void note(const store::ClaimedJob& job, const std::string& key, const std::string& value_json);
+
+ private:
+  std::filesystem::path folder_;
+  core::ManualClock clock_;
+  catalog::Catalog catalog_;
+  events::EventBus bus_;
+  std::unique_ptr<store::SqliteStore> store_;
+  std::unique_ptr<jobs::JobService> jobs_;
+  std::unique_ptr<api::KeyRing> keys_;
+  std::unique_ptr<api::Server> server_;
+  std::string admin_key_;
+  std::mutex mutex_;
+  std::condition_variable claimed_;
+  std::vector<store::ClaimedJob> claims_;
+  std::uint64_t generation_ = 0;
+  std::uint64_t seen_ = 0;
+};
+
+}  // namespace jobhost::test

@@ -1,0 +1,139 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <regex>
+#include <sstream>
+
+#include "api/encoding.hpp"
+#include "dialects/api_host.hpp"
+
+namespace jobhost::test {
+namespace {
+
+/// A golden file is a list of exchanges:
+///   ### what it shows
+///   > POST /api/v1/jobs          (head lines, then an empty "> " line and the body, if any)
+///   < 201                        (status)
+///   < location: …                (headers that must be there, lower case)
+///   < {"id":{{int}}}             (the body; absent: not looked at)
+/// {{key}} and {{key64}} stand for the admin key; {{any}} and {{int}} match what varies. The exchanges of a file run in
+/// order against one fresh host, each on a connection of its own.
+struct Exchange {
+  std::string title, method, request, body, expected_body;
+  int status = 0;
+  std::vector<std::string> expected_headers;
+};
+
+void replaceAll(std::string& text, const std::string& from, const std::string& to) {
+  for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) {
+    text.replace(at, from.size(), to);
+  }
+}
+
+std::vector<Exchange> readGolden(const std::filesystem::path& file, const std::string& key) {
+  std::ifstream in(file);
+  std::vector<Exchange> exchanges;
+  std::string line;
+  bool in_body = false;
+  while (std::getline(in, line)) {
+    replaceAll(line, "{{key}}", key);
+    replaceAll(line, "{{key64}}", api::toBase64(key));
+    if (line.starts_with("### ")) {
+      exchanges.push_back({});
+      exchanges.back().title = line.substr(4);
+      in_body = false;
+      continue;
+    }
+    if (exchanges.empty()) continue;
+    auto& exchange = exchanges.back();
+    if (line == ">" || line == "> ") {
+      in_body = true;
+    } else if (line.starts_with("> ")) {
+      if (in_body) {
+        exchange.body += line.substr(2);
+      } else if (exchange.method.empty()) {
+        exchange.method = line.substr(2, line.find(' ', 2) - 2);
+        exchange.request = line.substr(2) + " HTTP/1.1\r\nHost: golden\r\nConnection: close\r\n";
+      } else {
+        exchange.request += line.substr(2) + "\r\n";
+      }
+    } else if (line.starts_with("< ")) {
+      const auto text = line.substr(2);
+      if (exchange.status == 0) {
+        exchange.status = std::stoi(text);
+      } else if (std::regex_match(text, std::regex("^[a-z-]+: .*"))) {
+        exchange.expected_headers.push_back(text);
+      } else {
+        exchange.expected_body += text;
+      }
+    }
+  }
+  return exchanges;
+}
+
+std::regex pattern(const std::string& expected) {
+  std::string escaped;
+  for (const char c : expected) {
+    if (std::string_view("\\^$.|?*+()[]{}").find(c) != std::string_view::npos) escaped += '\\';
+    escaped += c;
+  }
+  replaceAll(escaped, "\\{\\{any\\}\\}", ".*");
+  replaceAll(escaped, "\\{\\{int\\}\\}", "[0-9]+");
+  return std::regex(escaped);
+}
+
+class Golden : public testing::TestWithParam<std::string> {};
+
+TEST_P(Golden, AnswersAsWritten) {
+  api::ServerOptions options;
+  if (GetParam().find("literal") != std::string::npos) options.minion.literal_unknown_id = true;
+  if (GetParam().find("open_mode") != std::string::npos) options.minion.open = true;
+  if (GetParam().find("no_query_key") != std::string::npos) options.minion.query_key = false;
+  ApiHost host(options);
+  const auto file = std::filesystem::path(JOBHOST_SOURCE_DIR) / "tests" / "dialects" / GetParam();
+  const auto exchanges = readGolden(file, host.adminKey());
+  ASSERT_FALSE(exchanges.empty()) << file;
+  for (const auto& exchange : exchanges) {
+    SCOPED_TRACE(exchange.title);
+    Wire wire(host.port());
+    auto request = exchange.request;
+    if (!exchange.body.empty()) request += "Content-Length: " + std::to_string(exchange.body.size()) + "\r\n";
+    wire.send(request + "\r\n" + exchange.body);
+    const auto answer = wire.receive(exchange.method == "HEAD");
+    EXPECT_EQ(answer.status, exchange.status) << answer.body;
+    for (const auto& header : exchange.expected_headers) {
+      const auto colon = header.find(": ");
+      const auto found = answer.headers.find(header.substr(0, colon));
+      ASSERT_NE(found, answer.headers.end()) << header;
+      EXPECT_TRUE(std::regex_match(found->second, pattern(header.substr(colon + 2))))
+          << header << " is " << found->second;
+    }
+    if (!exchange.expected_body.empty()) {
+      EXPECT_TRUE(std::regex_match(answer.body, pattern(exchange.expected_body)))
+          << "expected " << exchange.expected_body << "\n     got " << answer.body;
+    }
+  }
+}
+
+std::vector<std::string> goldenFiles() {
+  std::vector<std::string> files;
+  const auto root = std::filesystem::path(JOBHOST_SOURCE_DIR) / "tests" / "dialects";
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(root)) {
+    if (entry.path().extension() == ".http") files.push_back(std::filesystem::relative(entry.path(), root).string());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+INSTANTIATE_TEST_SUITE_P(Dialects, Golden, testing::ValuesIn(goldenFiles()), [](const auto& info) {
+  std::string name = info.param.substr(0, info.param.size() - 5);
+  for (auto& c : name) {
+    if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '_';
+  }
+  return name;
+});
+
+}  // namespace
+}  // namespace jobhost::test

@@ -1,0 +1,133 @@
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "dialects/api_host.hpp"
+
+namespace jobhost::test {
+namespace {
+
+TEST(Transport, ServesManyRequestsOnOneConnection) {
+  ApiHost host;
+  Wire wire(host.port());
+  for (int i = 0; i < 100; ++i) {
+    wire.send("GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n");
+    EXPECT_EQ(wire.receive().status, 200);
+  }
+}
+
+TEST(Transport, AnswersPipelinedRequestsInOrder) {
+  ApiHost host;
+  Wire wire(host.port());
+  const std::string job = R"({"type":"echo"})";
+  const std::string post = "POST /api/v1/jobs HTTP/1.1\r\nHost: t\r\nX-API-Key: " + host.adminKey() +
+                           "\r\nContent-Length: " + std::to_string(job.size()) + "\r\n\r\n" + job;
+  wire.send(post + "GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n" + post);
+  EXPECT_EQ(wire.receive().status, 201);
+  EXPECT_EQ(wire.receive().status, 200);
+  EXPECT_EQ(wire.receive().headers["location"], "/api/v1/jobs/2");
+}
+
+TEST(Transport, TakesABodyByteByByteAndInChunks) {
+  ApiHost host;
+  Wire wire(host.port());
+  const std::string head = "POST /api/v1/jobs HTTP/1.1\r\nHost: t\r\nX-API-Key: " + host.adminKey() + "\r\n";
+  const std::string request = head + "Content-Length: 15\r\n\r\n{\"type\":\"echo\"}";
+  for (const char c : request) wire.send(std::string(1, c));
+  EXPECT_EQ(wire.receive().status, 201);
+  wire.send(head + "Transfer-Encoding: chunked\r\n\r\n8\r\n{\"type\":\r\n7\r\n\"echo\"}\r\n0\r\n\r\n");
+  EXPECT_EQ(wire.receive().status, 201);
+  wire.send(head + "Expect: 100-continue\r\nContent-Length: 15\r\n\r\n");
+  EXPECT_EQ(wire.receive().status, 100);
+  wire.send("{\"type\":\"echo\"}");
+  EXPECT_EQ(wire.receive().status, 201);
+}
+
+TEST(Transport, RefusesHostileHeadsAndCloses) {
+  ApiHost host;
+  for (const std::string request :
+       {"POST /api/v1/jobs HTTP/1.1\r\nHost: t\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "GET / HTTP/1.1\nHost: t\n\n", "\x16\x03\x01\x02 not http\r\n\r\n", "GET / HTTP/3.0\r\nHost: t\r\n\r\n"}) {
+    Wire wire(host.port());
+    wire.send(request);
+    const auto answer = wire.receive();
+    EXPECT_GE(answer.status, 400) << request;
+    EXPECT_TRUE(answer.closed) << request;
+    EXPECT_TRUE(wire.atEnd()) << request;
+  }
+}
+
+TEST(Transport, ABadChunkEndsTheConnectionSoNothingIsSmuggled) {
+  ApiHost host;
+  Wire wire(host.port());
+  wire.send("POST /api/v1/jobs HTTP/1.1\r\nHost: t\r\nX-API-Key: " + host.adminKey() +
+            "\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nGET /healthz HTTP/1.1\r\nHost: t\r\n\r\n");
+  const auto answer = wire.receive();
+  EXPECT_EQ(answer.status, 400);
+  EXPECT_TRUE(answer.closed);
+  EXPECT_TRUE(wire.atEnd());
+}
+
+TEST(Transport, RefusesABodyOverTheLimitBeforeReadingIt) {
+  api::ServerOptions options;
+  options.http.body_bytes = 1000;
+  ApiHost host(options);
+  Wire wire(host.port());
+  wire.send("POST /api/v1/jobs HTTP/1.1\r\nHost: t\r\nX-API-Key: " + host.adminKey() +
+            "\r\nContent-Length: 100000000\r\n\r\n");
+  const auto answer = wire.receive();
+  EXPECT_EQ(answer.status, 413);
+  EXPECT_TRUE(answer.closed);
+}
+
+TEST(Transport, DoesNotWaitForASlowHead) {
+  api::ServerOptions options;
+  options.http.head_timeout = core::Millis(50);
+  ApiHost host(options);
+  Wire wire(host.port());
+  wire.send("GET /healthz HTTP/1.1\r\nHo");
+  EXPECT_EQ(wire.receive().status, 408);
+  EXPECT_TRUE(wire.atEnd());
+}
+
+TEST(Transport, DoesNotWaitForASlowBody) {
+  api::ServerOptions options;
+  options.http.body_idle = core::Millis(50);
+  ApiHost host(options);
+  Wire wire(host.port());
+  wire.send("POST /api/v1/jobs HTTP/1.1\r\nHost: t\r\nX-API-Key: " + host.adminKey() +
+            "\r\nContent-Length: 9\r\n\r\n{");
+  EXPECT_EQ(wire.receive().status, 408);
+  EXPECT_TRUE(wire.atEnd());
+}
+
+TEST(Transport, AnIdleConnectionMakesRoomForANewOne) {
+  api::ServerOptions options;
+  options.http.max_threads = 2;
+  ApiHost host(options);
+  Wire first(host.port()), second(host.port());
+  for (auto* wire : {&first, &second}) {
+    wire->send("GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n");
+    EXPECT_EQ(wire->receive().status, 200);
+  }
+  Wire third(host.port());
+  third.send("GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n");
+  EXPECT_EQ(third.receive().status, 200);
+}
+
+TEST(Transport, StopLetsARequestInProgressAnswer) {
+  ApiHost host;
+  Wire wire(host.port());
+  wire.send("GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n");
+  EXPECT_EQ(wire.receive().status, 200);
+  host.server().stop();
+  EXPECT_TRUE(wire.atEnd());
+}
+
+TEST(Transport, AServerThatCannotBindSaysWhere) {
+  ApiHost host;
+  EXPECT_NE(host.server().url().find(std::to_string(host.port())), std::string::npos);
+}
+
+}  // namespace
+}  // namespace jobhost::test
