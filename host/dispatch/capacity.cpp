@@ -103,8 +103,7 @@ int Capacity::depth(const Type& type, core::Clock::Steady now) const {
   const Plugin& plugin = *type.plugin;
   const double short_us = std::chrono::duration<double, std::micro>(options_.short_attempt).count();
   if (type.samples < kSamplesToTrust || type.average_us >= short_us || now < plugin.careful_until) return 1;
-  if (plugin.limit > 0 && plugin.limit < plugin.slots) return 1;
-  if (type.concurrency > 0 && type.concurrency < plugin.slots) return 1;
+  if (plugin.limit > 0 || type.concurrency > 0) return 1;
   if (globalLimitBinds()) return 1;
   const double wanted = kAheadMicros / std::max(type.average_us, 1.0);
   return std::clamp(static_cast<int>(std::min(wanted, 1e6)), 1, std::clamp(options_.read_ahead, 1, kSlot));
@@ -124,8 +123,7 @@ void Capacity::fill(store::ClaimRequest& request, core::Clock::Steady now) const
     if (!type.available || budget <= 0 || now < plugin.blocked_until) continue;
     const int cost = kSlot / depth(type, now);
     int max = (budget + cost - 1) / cost;
-    if (type.concurrency > 0 && type.concurrency < plugin.slots)
-      max = std::min(max, type.concurrency - type.outstanding);
+    if (type.concurrency > 0) max = std::min(max, type.concurrency - type.outstanding);
     if (max <= 0) continue;
     const auto [group, added] = groups.try_emplace(&plugin, static_cast<int>(request.groups.size()));
     if (added) request.groups.push_back(budget);

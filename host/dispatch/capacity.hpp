@@ -15,8 +15,9 @@ namespace jobhost::dispatch {
 ///
 /// A slot is worth kSlot units. An attempt of an ordinary type takes a whole slot; of a type whose attempts are short
 /// on average it takes a part, so that several wait behind each other on a slot (read-ahead). Where a limit counts
-/// attempts (global, per plugin below its slots, per type below the slots), there is no read-ahead: handed over is
-/// counted as running. Not thread-safe: owned by the dispatcher's thread. Pointers given out stay valid for its life.
+/// attempts (of a type, of a plugin, or a global one below the slots there are) there is no read-ahead: handed over is
+/// counted as running.
+/// Not thread-safe: owned by the dispatcher's thread. Pointers given out stay valid for its life.
 class Capacity {
  public:
   static constexpr int kSlot = 1024;

@@ -105,6 +105,7 @@ void Dispatcher::setPaused(bool paused) {
 }
 
 bool Dispatcher::drain(core::Millis grace) {
+  if (catalog_listener_ == 0) return true;  // never started: nothing was taken
   inbox_->push(msg::Drain{clock_.steadyNow() + grace});
   std::unique_lock lock(drain_->mutex);
   drain_->changed.wait(lock, [this] { return drain_->phase != DrainState::Phase::Running; });
