@@ -267,6 +267,10 @@ CrashContext Runner::crashContext(const Attempt* attempt) const {
 }
 
 void Runner::reportAttempts() {
+  const bool left_by_itself = page_.get() != nullptr &&
+                              page_.get()->phase.load() == static_cast<std::uint32_t>(wire::Phase::Ending) &&
+                              processExit(end_).signal == SIGKILL;
+  if (left_by_itself && !killed_ && !failure_) failure_ = closedError();
   const bool stopped = !attempts_.empty() && std::any_of(attempts_.begin(), attempts_.end(), [](const auto& attempt) {
     return attempt->sent && attempt->stop.has_value();
   });

@@ -122,6 +122,8 @@ class Runner final : public IoHandler, public std::enable_shared_from_this<Runne
   void onRecalled(const wire::Frame& frame);
   void onPing(const wire::Frame& frame);
   void printed(std::string_view level, std::string line);
+  void tellStarted(std::uint32_t slot);
+  [[nodiscard]] core::JobError closedError() const;
   void spend(const wire::Frame& frame);
   void watchStall();
   void flushOut();

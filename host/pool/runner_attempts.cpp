@@ -428,11 +428,8 @@ void Runner::endTurn() {
   for (const auto& attempt : attempts_) {
     if (attempt->log) attempt->log->flush();
   }
-  auto& front = *attempts_.front();
-  if (front.sent && state_ == State::Ready && !std::exchange(front.told_started, true) &&
-      context_.listener != nullptr) {
-    context_.listener->attemptStarted(front.id(), front.assignment.job.lease);
-  }
+  // What lasts says so by STARTED too; the status page shows it at once.
+  if (page_.get() != nullptr) tellStarted(page_.get()->slot.load());
 }
 
 void Runner::measured(const TreeUsage& usage) {

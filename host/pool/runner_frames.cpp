@@ -48,6 +48,13 @@ void Runner::protocolError(const std::string& what) {
   }
 }
 
+core::JobError Runner::closedError() const {
+  core::JobError error;
+  error.code = "plugin_closed_connection";
+  error.message = "plugin \"" + pluginId() + "\" closed the connection between runner and host";
+  return error;
+}
+
 Attempt* Runner::find(std::uint32_t slot) {
   for (const auto& attempt : attempts_) {
     if (attempt->slot == slot && attempt->sent) return attempt.get();
@@ -82,11 +89,7 @@ void Runner::readControl() {
     context_.loop.cancel(kill_timer_);
     kill_timer_ = context_.loop.after(kExitWait, weakly([](Runner& self) {
                                         self.kill_timer_ = 0;
-                                        core::JobError error;
-                                        error.code = "plugin_closed_connection";
-                                        error.message = "plugin \"" + self.pluginId() +
-                                                        "\" closed the connection between runner and host";
-                                        self.endWith(std::move(error));
+                                        self.endWith(self.closedError());
                                       }));
     return;
   }
@@ -143,7 +146,7 @@ void Runner::onFrame(const wire::Frame& frame) {
     case Note:
       return onNote(frame);
     case Started:
-      return;  // the order of the attempts says the same
+      return tellStarted(frame.job);
     case Call:
       return onCall(frame);
     case Ping:
@@ -321,6 +324,13 @@ void Runner::onCall(const wire::Frame& frame) {
   ++attempt->open_calls;
   if (attempt->open_calls > kMaxOpenCalls) return answer(CallAnswer{kCallLimit, "too many calls at once", {}});
   handleCall(context_, *attempt, call, answer);
+}
+
+void Runner::tellStarted(std::uint32_t slot) {
+  if (attempts_.empty() || context_.listener == nullptr || state_ != State::Ready) return;
+  auto& front = *attempts_.front();
+  if (front.slot != slot || !front.sent || std::exchange(front.told_started, true)) return;
+  context_.listener->attemptStarted(front.id(), front.assignment.job.lease);
 }
 
 void Runner::onPing(const wire::Frame& frame) {

@@ -61,7 +61,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Crash{"ForgedDone", "forged_done", "plugin_protocol_error", "DONE", 0},
                     Crash{"ClosesItsSocket", "close_socket", "plugin_closed_connection", "closed the connection", 0},
                     Crash{"ClosesAllFds", "close_fds", "plugin_closed_connection", "closed the connection", 0}),
-    [](const auto& info) { return info.param.name; });
+    [](const auto& one) { return one.param.name; });
 
 class Hog : public PoolTest {};
 

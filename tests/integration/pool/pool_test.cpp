@@ -109,9 +109,8 @@ TEST_F(Pool, MovesInputsInAndOutputsOut) {
   std::set<std::string> names;
   for (const auto& output : end.outputs) names.insert(output.name);
   EXPECT_THAT(names, testing::UnorderedElementsAre("copy/a.txt", "sub/b.txt", "by-path.txt"));
-  std::ifstream kept(core::jobPaths(data_, id).output / "copy/a.txt");
   std::string text;
-  kept >> text;
+  std::ifstream(core::jobPaths(data_, id).output / "copy/a.txt") >> text;
   EXPECT_EQ(text, "given");
   EXPECT_TRUE(std::filesystem::exists(inputs / "a.txt")) << "the upload stays for a retry";
   expectNothingLeft();
