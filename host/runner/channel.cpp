@@ -5,14 +5,22 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "wire/status_page.hpp"
+
 namespace jobhost::runner {
 namespace {
 
 thread_local bool is_protocol_thread = false;
+std::atomic<std::atomic<std::uint32_t>*> last_word{nullptr};
 
 }  // namespace
 
+void leaveWordIn(std::atomic<std::uint32_t>& phase) {
+  last_word = &phase;
+}
+
 void leaveWithGroup(int code) {
+  if (auto* word = last_word.load()) word->store(static_cast<std::uint32_t>(wire::Phase::Ending));
   // Only a group of our own: started from a shell, the group is the shell's job.
   if (getpgrp() == getpid()) kill(0, SIGKILL);
   _exit(code);

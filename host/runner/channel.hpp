@@ -82,4 +82,7 @@ class Channel {
 /// The host is gone or the session is over: ends the process and everything in its process group.
 [[noreturn]] void leaveWithGroup(int code);
 
+/// Where leaveWithGroup() leaves word (Phase::Ending) for a host that is still there. Set once, before any thread.
+void leaveWordIn(std::atomic<std::uint32_t>& phase);
+
 }  // namespace jobhost::runner

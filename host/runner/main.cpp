@@ -12,6 +12,7 @@
 #include <string>
 #include <thread>
 
+#include "runner/channel.hpp"
 #include "runner/confine.hpp"
 #include "runner/crash.hpp"
 #include "runner/host_table.hpp"
@@ -125,6 +126,7 @@ int main(int argc, char** argv) {
   if (!runner::followParent(parent)) _exit(0);
   runner::tidyProcess();
   auto& page = mapPage();
+  runner::leaveWordIn(page.phase);
   runner::Status status(page);
   runner::useAlternateStack();
   runner::installCrashHandler(page);

@@ -88,10 +88,8 @@ void Session::protocolLoop() {
     }
     if ((fds[0].revents & (POLLIN | POLLHUP | POLLERR)) == 0) continue;
     const ssize_t n = recv(socket_, reader_.prepare(kReadBytes), kReadBytes, MSG_DONTWAIT);
-    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
-      status_.phase(wire::Phase::Ending);  // tells a host that is there after all that its runner lost the connection
-      leaveWithGroup(0);                   // the host is gone: nothing of this runner may stay
-    }
+    if (n == 0) leaveWithGroup(0);  // the host is gone: nothing of this runner may stay
+    if (n < 0 && errno != EAGAIN && errno != EINTR) leaveWithGroup(0);
     if (n > 0) reader_.commit(static_cast<std::size_t>(n));
   }
 }
