@@ -121,7 +121,7 @@ struct Http {
 
 struct Minion {
   bool enabled = true;
-  bool query_key = false;
+  bool query_key = true;
 };
 
 struct Sse {
