@@ -36,7 +36,7 @@ void bus() {
   [[maybe_unused]] const char c = page[0];
 }
 
-void fpe() {
+[[gnu::no_sanitize("undefined")]] void fpe() {
   volatile int zero = 0;
   [[maybe_unused]] volatile int result = 1000 / zero;
 }
