@@ -120,10 +120,10 @@ ApiHost::ApiHost(api::ServerOptions options, jobs::SubmitLimits limits) {
             ("jobhost-api-" + std::to_string(::getpid()) + "-" + std::to_string(count++));
   std::filesystem::create_directories(folder_);
   catalog_.addTypeForTest(type("echo", R"({"type":"object"})", {}));
-  catalog_.addTypeForTest(type("resize",
-                               R"({"type":"object","additionalProperties":false,"required":["width"],"properties":
-      {"width":{"type":"integer","minimum":1,"maximum":100},"name":{"type":"string"}}})",
-                               {"width", "name"}));
+  catalog_.addTypeForTest(type(
+      "resize",
+      R"({"type":"object","additionalProperties":false,"required":["width"],"properties":{"width":{"type":"integer","minimum":1,"maximum":100},"name":{"type":"string"}}})",
+      {"width", "name"}));
   catalog_.addTypeForTest(type("page_thumbnails", R"({"type":"object"})", {"id", "force"}));
   catalog_.addTypeForTest(type("find_duplicates", R"({"type":"object"})", {"threshold"}));
   catalog_.addTypeForTest(type("build_stat_hashes", R"({"type":"object"})", {}));

@@ -127,8 +127,8 @@ std::vector<std::string> goldenFiles() {
   return files;
 }
 
-INSTANTIATE_TEST_SUITE_P(Dialects, Golden, testing::ValuesIn(goldenFiles()), [](const auto& info) {
-  std::string name = info.param.substr(0, info.param.size() - 5);
+INSTANTIATE_TEST_SUITE_P(Dialects, Golden, testing::ValuesIn(goldenFiles()), [](const auto& one) {
+  std::string name = one.param.substr(0, one.param.size() - 5);
   for (auto& c : name) {
     if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '_';
   }

@@ -78,7 +78,7 @@ INSTANTIATE_TEST_SUITE_P(
                   return text + "\r\n";
                 }()},
         BadHead{"LargeHeaders", 431, "GET / HTTP/1.1\r\nHost: h\r\nX: " + std::string(40'000, 'a') + "\r\n\r\n"}),
-    [](const auto& info) { return std::string(info.param.name); });
+    [](const auto& one) { return std::string(one.param.name); });
 
 std::string decode(const std::string& text, std::size_t piece, ChunkedDecoder::Step& last) {
   ChunkedDecoder decoder;

@@ -33,7 +33,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"Open", "[1"}, BadCase{"OpenString", "\"a"}, BadCase{"Backslash", "\"a\\"},
         BadCase{"Comment", "/* */ 1"}, BadCase{"Bom", "\xEF\xBB\xBF{}"}, BadCase{"Nul", std::string("{}\0", 3)},
         BadCase{"Deep", std::string(33, '[') + std::string(33, ']')}),
-    [](const auto& info) { return std::string(info.param.name); });
+    [](const auto& one) { return std::string(one.param.name); });
 
 TEST(JsonReader, TakesWhatIsAllowed) {
   EXPECT_TRUE(parseJson(std::string(32, '[') + std::string(32, ']')));
