@@ -72,7 +72,7 @@ Verdict succeeded(LiveRow& row) {
 }
 
 /// How an outcome reads when nobody asked for anything: or was asked to suspend, `suspend`.
-Verdict judge(LiveRow& row, const AttemptOutcome& outcome, bool suspend) {
+Verdict judge(LiveRow& row, const AttemptOutcome& outcome, bool suspend, core::Instant now) {
   const std::string error = outcome.error ? errorText(*outcome.error) : std::string();
   const Verdict suspended{JobState::Suspended, EventKind::Suspended, {}, {}, false, false};
   switch (outcome.kind) {
@@ -95,7 +95,7 @@ Verdict judge(LiveRow& row, const AttemptOutcome& outcome, bool suspend) {
       return {JobState::Queued, EventKind::Queued, {}, "resumed", true, false};
     case OutcomeKind::Requeue:
       if (suspend) return suspended;
-      if (outcome.retry_at > core::fromMicros(row.run_at)) row.run_at = core::toMicros(outcome.retry_at);
+      if (outcome.retry_at > now) row.run_at = core::toMicros(outcome.retry_at);  // else it keeps its place
       return {
           JobState::Queued, EventKind::Queued, {}, outcome.reason.empty() ? "requeued" : outcome.reason, false, false};
   }
@@ -118,7 +118,7 @@ JobState AttemptOps::settleOne(LiveRow row, const AttemptOutcome& outcome) {
   if (row.ask == Ask::Cancel && outcome.kind != OutcomeKind::Succeeded) {
     verdict = {JobState::Canceled, EventKind::Canceled, {}, {}};  // a success that raced the cancel stays one
   } else {
-    verdict = judge(row, outcome, row.ask == Ask::Suspend);
+    verdict = judge(row, outcome, row.ask == Ask::Suspend, ledger_.now);
   }
   if (verdict.to == JobState::Canceled) verdict.error = cancelError(row, &outcome);
 

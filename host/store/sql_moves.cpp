@@ -46,7 +46,8 @@ void Moves::enqueue(LiveRow& row, bool at_once) {
   row.state = JobState::Queued;
   if (row.deps_pending > 0) {
     row.hold = core::Hold::Dependency;
-  } else if (!at_once && row.run_at > core::toMicros(ledger_.now)) {
+  } else if (!at_once && row.run_at > std::max(row.created_at, core::toMicros(ledger_.now))) {
+    // A job that was never delayed does not become so by a clock set back.
     row.hold = core::Hold::Delayed;
     if (!ledger_.next_delayed || *ledger_.next_delayed > row.run_at) ledger_.next_delayed = row.run_at;
     ledger_.noteDue(core::fromMicros(row.run_at));

@@ -60,6 +60,7 @@ LiveRow readLive(const Query& q) {
   row.depth = q.integer(at++);
   row.queue_key = q.view(at++);
   row.owner = q.view(at++);
+  row.created_at = q.number(at++);
   return row;
 }
 

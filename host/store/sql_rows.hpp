@@ -54,6 +54,7 @@ struct LiveRow {
   std::optional<std::int64_t> parent;
   std::int64_t root = 0;
   int depth = 0;
+  std::int64_t created_at = 0;
   std::string queue_key;
   std::string owner;
 };

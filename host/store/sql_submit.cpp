@@ -155,6 +155,7 @@ Submitted SubmitOps::add(const core::JobDraft& draft) {
     Query(add_type_, row.type_id, draft.type).run();
   }
   row.id = {++ledger_.last_job};
+  row.created_at = core::toMicros(ledger_.now);
   row.priority = draft.priority;
   row.run_at = core::toMicros(draft.run_at.value_or(ledger_.now));
   row.max_attempts = std::max(1, draft.max_attempts);

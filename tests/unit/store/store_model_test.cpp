@@ -54,6 +54,7 @@ struct Model {
     JobState state = JobState::Queued;
     bool keyed = false;
     std::int64_t run_at = 0;
+    std::int64_t created = 0;
     int parent = -1;
     int dep = -1;
     int attempt = 0;
@@ -81,8 +82,14 @@ struct Model {
       Job& other = at(k);
       const bool held = other.state == JobState::Queued || other.state == JobState::Suspended;
       if (other.dep == i && to != JobState::Succeeded && held) end(k, JobState::Failed);
+      if (other.dep == i && to == JobState::Succeeded && other.state == JobState::Queued) enter(other);
     }
     if (at(i).parent >= 0) wake(at(i).parent);
+  }
+  /// (Back) in the queue: what is due now stays so, also when the clock is set back.
+  void enter(Job& job) {
+    job.state = JobState::Queued;
+    job.at_once = job.run_at <= std::max(job.created, now);
   }
   void wake(int i) {
     Job& job = at(i);
@@ -92,9 +99,10 @@ struct Model {
     job.resume_next = job.at_once = true;
   }
   Job& at(int i) { return jobs[static_cast<std::size_t>(i)]; }
+  bool dependsOn(const Job& job) { return job.dep >= 0 && at(job.dep).state != JobState::Succeeded; }
   bool held(int i) {
     const Job& job = at(i);
-    if (job.dep >= 0 && at(job.dep).state != JobState::Succeeded) return true;
+    if (dependsOn(job)) return true;
     return job.run_at > now && !job.at_once;
   }
   bool keyRuns() const {
@@ -136,7 +144,7 @@ struct Model {
     if (kind == OutcomeKind::Requeue) uncount(job);
     if (kind == OutcomeKind::Retry) job.run_at = now;
     if (kind == OutcomeKind::AwaitChildren) job.resume_next = true;
-    job.state = suspend ? JobState::Suspended : JobState::Queued;
+    suspend ? static_cast<void>(job.state = JobState::Suspended) : enter(job);
     if (kind == OutcomeKind::AwaitChildren && !suspend && outstanding(i) > 0) {
       job.state = JobState::Waiting;
       job.own_done = false;
@@ -152,7 +160,7 @@ struct Model {
       } else if (job.attempt >= job.max_attempts && !suspend) {
         end(i, JobState::Failed);
       } else {
-        job.state = suspend ? JobState::Suspended : JobState::Queued;
+        suspend ? static_cast<void>(job.state = JobState::Suspended) : enter(job);
       }
     }
   }
@@ -223,7 +231,7 @@ class Run {
       case Op::Resume:
         if (pick >= 0 && harness_.store->resume(id(pick)).ok() != (model_.at(pick).state == JobState::Suspended))
           return "resume";
-        if (pick >= 0 && model_.at(pick).state == JobState::Suspended) model_.at(pick).state = JobState::Queued;
+        if (pick >= 0 && model_.at(pick).state == JobState::Suspended) model_.enter(model_.at(pick));
         break;
       case Op::RetryCommand:
         return retry(pick);
@@ -266,7 +274,7 @@ class Run {
   /// Once found due a job stays ready, also when the clock is set back.
   void promote() {
     for (auto& job : model_.jobs) {
-      if (job.state == JobState::Queued && job.run_at <= model_.now) job.at_once = true;
+      if (job.state == JobState::Queued && job.run_at <= model_.now && !model_.dependsOn(job)) job.at_once = true;
     }
   }
   void tick() {
@@ -280,7 +288,7 @@ class Run {
     draft.type = "t";
     draft.max_attempts = 2;
     Model::Job job;
-    job.run_at = model_.now;
+    job.run_at = job.created = model_.now;
     if (step.op == Op::SubmitKeyed) draft.queue_key = "k";
     if (step.op == Op::SubmitDelayed) draft.run_at = harness_.clock.now() + std::chrono::seconds(1 + step.arg % 50);
     if (draft.run_at) job.run_at = core::toMicros(*draft.run_at);
