@@ -145,8 +145,7 @@ void HostServices::loadCheckpoint(const Caller& caller, Done<std::optional<std::
 }
 
 void HostServices::config(const Caller& caller, Done<std::string> done) {
-  const auto found = options_.config.find(caller.plugin);
-  done(found == options_.config.end() ? std::string("{}") : found->second);
+  done(options_.config ? options_.config(caller.plugin) : std::string("{}"));
 }
 
 void HostServices::secret(const Caller& caller, std::string name, Done<std::string> done) {

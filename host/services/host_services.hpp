@@ -24,7 +24,8 @@ namespace jobhost::services {
 class HostServices final : public pool::AttemptServices {
  public:
   struct Options {
-    std::map<std::string, std::string> config;                          ///< plugin id → JSON object
+    /// The plugin's configuration, a JSON object; any thread. Empty function: "{}" for every plugin.
+    std::function<std::string(const std::string& plugin)> config;
     std::map<std::string, std::map<std::string, std::string>> secrets;  ///< plugin id → name → value
     std::size_t checkpoint_bytes = 16u << 20;
     std::size_t request_bytes = 2u << 20;  ///< of one child's request

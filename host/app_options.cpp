@@ -1,0 +1,143 @@
+#include "app_options.hpp"
+
+#include <algorithm>
+#include <thread>
+
+#include "settings/loader.hpp"
+
+namespace jobhost {
+namespace fs = std::filesystem;
+namespace {
+
+int cores() {
+  return static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+}
+
+int orElse(std::int64_t value, int otherwise) {
+  return value > 0 ? static_cast<int>(value) : otherwise;
+}
+
+// Where this program lies: the runner is installed beside it.
+fs::path ownFolder() {
+  std::error_code failed;
+  const auto self = fs::read_symlink("/proc/self/exe", failed);
+  return failed ? fs::current_path() : self.parent_path();
+}
+
+}  // namespace
+
+store::SqliteStore::Options storeOptions(const settings::Settings& all, const fs::path& data) {
+  return {.path = (data / "jobhost.db").string(),
+          .synchronous_full = all.store.synchronous == "full",
+          .max_batch = static_cast<int>(all.store.max_batch),
+          .readers = static_cast<int>(all.store.readers),
+          .cache_kib = static_cast<int>(all.store.cache_kib)};
+}
+
+jobs::JobService::Options jobServiceOptions(const settings::Settings& all, const fs::path& data) {
+  const auto& from = all.limits;
+  jobs::SubmitLimits to;
+  to.params_bytes = static_cast<std::size_t>(from.params_bytes);
+  to.notes_bytes = static_cast<std::size_t>(from.notes_bytes);
+  to.batch_jobs = static_cast<std::size_t>(from.batch_jobs);
+  to.tags = static_cast<int>(from.tags);
+  to.tag_bytes = static_cast<std::size_t>(from.tag_bytes);
+  to.key_bytes = static_cast<std::size_t>(from.key_bytes);
+  to.depends_on = static_cast<int>(from.depends_on);
+  to.max_attempts = static_cast<int>(from.max_attempts);
+  to.priority_abs = static_cast<int>(from.priority_abs);
+  to.timeout = from.timeout_ms;
+  to.queued_per_type = from.queued_per_type;
+  to.queued_per_owner = from.queued_per_owner;
+  return {.limits = to, .data_folder = data};
+}
+
+jobs::Retention::Options retentionOptions(const settings::Settings& all, const fs::path& data) {
+  return {.data_folder = data,
+          .finished = all.retention.finished_ms,
+          .inputs = all.retention.inputs_ms,
+          .every = all.retention.sweep_ms,
+          .batch = static_cast<int>(all.retention.batch)};
+}
+
+services::HostServices::Options serviceOptions(const settings::Settings& all) {
+  services::HostServices::Options options;
+  options.config = [all](const std::string& plugin) { return settings::pluginConfigJson(all, plugin); };
+  options.secrets = all.secret;
+  options.queued_per_type = all.limits.queued_per_type;
+  return options;
+}
+
+pool::RunnerPoolOptions poolOptions(const settings::Settings& all, const fs::path& data) {
+  const auto& from = all.runner;
+  pool::RunnerPoolOptions to;
+  to.runner = from.executable.empty() ? ownFolder() / "jobhost-runner" : fs::absolute(from.executable);
+  to.data_folder = data;
+  to.host_version = JOBHOST_VERSION;
+  to.max_runners_per_plugin = orElse(from.max_per_plugin, cores());
+  to.max_runners = orElse(from.max_total, 4 * cores());
+  to.min_idle = static_cast<int>(from.min_idle);
+  to.cpu_budget = cores();
+  to.idle_timeout = from.idle_ms;
+  to.read_ahead = static_cast<int>(all.dispatch.read_ahead);
+  to.recycle_after_attempts = static_cast<int>(from.recycle_attempts);
+  to.recycle_rss_bytes = from.recycle_growth_mb << 20;
+  to.load_timeout = from.load_timeout_ms;
+  to.term_grace = from.kill_grace_ms;
+  to.max_result_bytes = from.result_bytes;
+  to.max_output_bytes = from.output_mb << 20;
+  to.max_log_bytes = from.log_bytes;
+  to.memory_bytes = from.memory_mb << 20;
+  to.processes = static_cast<int>(from.processes);
+  to.max_file_bytes = from.file_mb << 20;
+  to.max_open_files = static_cast<int>(from.open_files);
+  to.require_sandbox = all.sandbox.require;
+  return to;
+}
+
+dispatch::Options dispatchOptions(const settings::Settings& all) {
+  dispatch::Options to;
+  to.max_running = static_cast<int>(all.dispatch.max_running);
+  to.max_per_key = static_cast<int>(all.dispatch.max_per_key);
+  to.lease = all.dispatch.lease_ms;
+  to.default_timeout = all.dispatch.default_timeout_ms;
+  to.read_ahead = static_cast<int>(all.dispatch.read_ahead);
+  to.progress_interval = all.dispatch.update_ms;
+  to.poll = all.scheduler.poll_ms;
+  return to;
+}
+
+catalog::PluginFolder::Options folderOptions(const settings::Settings& all, const fs::path& data) {
+  catalog::PluginFolder::Options to;
+  for (const auto& folder : all.plugins.folders) to.loader.folders.push_back(fs::absolute(folder));
+  to.loader.store = data / "plugins" / ".store";
+  to.loader.settle = all.plugins.settle_ms;
+  to.loader.early_window = all.plugins.early_window_ms;
+  to.loader.early_crashes = static_cast<int>(all.plugins.early_crashes);
+  to.loader.max_file_bytes = all.plugins.max_file_bytes;
+  to.rescan = all.plugins.rescan_ms;
+  return to;
+}
+
+api::ServerOptions serverOptions(const settings::Settings& all, const fs::path& data) {
+  api::ServerOptions to;
+  to.bind = all.server.bind;
+  to.port = static_cast<std::uint16_t>(all.server.port);
+  to.data_folder = data;
+  to.http.max_threads = static_cast<int>(all.server.max_threads);
+  to.http.max_queued = static_cast<int>(all.server.max_queued_connections);
+  to.http.head_bytes = static_cast<std::size_t>(all.server.max_header_bytes);
+  to.http.body_bytes = all.server.max_body_bytes;
+  to.http.upload_bytes = all.server.max_upload_bytes;
+  to.http.head_timeout = all.server.request_timeout_ms;
+  to.http.body_idle = all.server.request_timeout_ms;
+  to.http.keep_alive = all.server.keep_alive_ms;
+  to.sse.max_watchers = static_cast<int>(all.sse.max_watchers);
+  to.sse.buffer_bytes = static_cast<std::size_t>(all.sse.buffer_bytes);
+  to.sse.keep_alive = all.sse.keep_alive_ms;
+  to.minion.enabled = all.minion.enabled;
+  to.minion.query_key = all.minion.query_key;
+  return to;
+}
+
+}  // namespace jobhost

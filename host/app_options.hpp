@@ -1,0 +1,27 @@
+#pragma once
+
+#include <filesystem>
+
+#include "api/server.hpp"
+#include "catalog/plugin_folder.hpp"
+#include "dispatch/options.hpp"
+#include "jobs/job_service.hpp"
+#include "jobs/retention.hpp"
+#include "pool/options.hpp"
+#include "services/host_services.hpp"
+#include "settings/settings.hpp"
+#include "store/sqlite_store.hpp"
+
+namespace jobhost {
+
+// What the operator's settings mean to each part. Pure; `data` is the absolute data folder.
+store::SqliteStore::Options storeOptions(const settings::Settings& all, const std::filesystem::path& data);
+jobs::JobService::Options jobServiceOptions(const settings::Settings& all, const std::filesystem::path& data);
+jobs::Retention::Options retentionOptions(const settings::Settings& all, const std::filesystem::path& data);
+services::HostServices::Options serviceOptions(const settings::Settings& all);
+pool::RunnerPoolOptions poolOptions(const settings::Settings& all, const std::filesystem::path& data);
+dispatch::Options dispatchOptions(const settings::Settings& all);
+catalog::PluginFolder::Options folderOptions(const settings::Settings& all, const std::filesystem::path& data);
+api::ServerOptions serverOptions(const settings::Settings& all, const std::filesystem::path& data);
+
+}  // namespace jobhost
