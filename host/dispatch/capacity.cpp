@@ -71,6 +71,11 @@ void Capacity::giveBack(const Place& place, bool begun) {
   --outstanding_;
 }
 
+void Capacity::takeWholeSlot(Place& place) {
+  place.plugin->used += kSlot - place.cost;
+  place.cost = kSlot;
+}
+
 void Capacity::learn(Type& type, double micros) const {
   type.average_us = type.samples == 0 ? micros : type.average_us + kWeightOfNewest * (micros - type.average_us);
   type.samples = std::min(type.samples + 1, kSamplesToTrust);

@@ -61,6 +61,8 @@ class Capacity {
   [[nodiscard]] Type* find(const std::string& type);
   Place take(Type& type, core::Clock::Steady now);
   void giveBack(const Place& place, bool begun);
+  /// The attempt is not as short as its type promised: from now on it takes a whole slot.
+  static void takeWholeSlot(Place& place);
 
   /// Learns from an attempt's duration.
   void learn(Type& type, double micros) const;

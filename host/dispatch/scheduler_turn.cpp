@@ -114,6 +114,7 @@ void Scheduler::checkStalls() {
     if (plugin.outstanding == plugin.begun || (!gone && !long_running)) continue;
     stalled.insert(&plugin);
     if (!long_running) continue;
+    Capacity::takeWholeSlot(attempt.place);
     auto& average = attempt.place.type->average_us;
     average = std::max(average, std::chrono::duration<double, std::micro>(now - *attempt.began_at).count());
   }

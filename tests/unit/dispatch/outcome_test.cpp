@@ -1,0 +1,106 @@
+#include "dispatch/outcome.hpp"
+
+#include <gtest/gtest.h>
+
+namespace jobhost::dispatch {
+namespace {
+
+using core::ErrorClass;
+using store::OutcomeKind;
+using End = AttemptEnd::Kind;
+
+struct Case {
+  const char* name;
+  End end;
+  std::optional<StopReason> stop;
+  bool forced;
+  std::optional<core::JobError> error;
+  int attempts_left;
+  OutcomeKind kind;
+  const char* code_or_reason;
+};
+
+core::JobError error(ErrorClass error_class, const char* code) {
+  return {error_class, code, "text", ""};
+}
+
+class Outcome : public ::testing::TestWithParam<Case> {};
+
+TEST_P(Outcome, IsDecided) {
+  const Case& expected = GetParam();
+  AttemptEnd end;
+  end.id = {7};
+  end.lease = 3;
+  end.kind = expected.end;
+  end.forced = expected.forced;
+  end.error = expected.error;
+  AttemptFacts facts;
+  facts.now = core::fromMicros(1'000'000'000);
+  facts.run_at = core::fromMicros(5'000'000);
+  facts.max_attempts = 1 + expected.attempts_left;
+  facts.timeout = core::Millis(30'000);
+  facts.stop = expected.stop;
+  const auto outcome = decideOutcome(std::move(end), facts);
+  EXPECT_EQ(outcome.kind, expected.kind);
+  EXPECT_EQ(outcome.error ? outcome.error->code : outcome.reason, expected.code_or_reason);
+  EXPECT_EQ(outcome.lease, 3);
+  if (outcome.kind == OutcomeKind::Requeue) {
+    EXPECT_EQ(outcome.retry_at, facts.run_at) << "keeps its place";
+  }
+  if (outcome.kind == OutcomeKind::Retry) {
+    EXPECT_EQ(outcome.retry_at, facts.now + core::Millis(15'000));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    OfEachEnd, Outcome,
+    ::testing::Values(
+        Case{"Success", End::Succeeded, {}, false, {}, 0, OutcomeKind::Succeeded, ""},
+        Case{"SuccessThoughCanceled", End::Succeeded, StopReason::Canceled, false, {}, 0, OutcomeKind::Succeeded, ""},
+        Case{"SuccessThoughTimedOut", End::Succeeded, StopReason::TimedOut, false, {}, 0, OutcomeKind::Succeeded, ""},
+        Case{"Waits", End::Suspended, {}, false, {}, 0, OutcomeKind::AwaitChildren, ""},
+        Case{"BadInput", End::Failed, {}, false, error(ErrorClass::BadInput, "bad"), 5, OutcomeKind::Failed, "bad"},
+        Case{"Transient", End::Failed, {}, false, error(ErrorClass::Transient, "net"), 1, OutcomeKind::Retry, "net"},
+        Case{"TransientLast",
+             End::Failed,
+             {},
+             false,
+             error(ErrorClass::Transient, "net"),
+             0,
+             OutcomeKind::Failed,
+             "net"},
+        Case{"FailedWithoutAWord", End::Failed, {}, false, {}, 0, OutcomeKind::Failed, "failed"},
+        Case{"Canceled", End::Stopped, StopReason::Canceled, false, {}, 3, OutcomeKind::Canceled, "canceled"},
+        Case{"KilledAfterCancel", End::Stopped, StopReason::Canceled, true, {}, 3, OutcomeKind::Canceled, "canceled"},
+        Case{"FailedAfterCancel", End::Failed, StopReason::Canceled, false, error(ErrorClass::Transient, "x"), 3,
+             OutcomeKind::Canceled, "canceled"},
+        Case{"TimedOut", End::Stopped, StopReason::TimedOut, true, {}, 0, OutcomeKind::Failed, "timeout"},
+        Case{"TimedOutRetry", End::Stopped, StopReason::TimedOut, false, {}, 1, OutcomeKind::Retry, "timeout"},
+        Case{"OwnErrorAtTimeout", End::Failed, StopReason::TimedOut, false, error(ErrorClass::Permanent, "own"), 1,
+             OutcomeKind::Failed, "own"},
+        Case{"Shutdown", End::Stopped, StopReason::Shutdown, true, {}, 0, OutcomeKind::Requeue, "shutdown"},
+        Case{"StoppedByTheRunnerSide", End::Stopped, {}, false, {}, 0, OutcomeKind::Requeue, "shutdown"},
+        Case{"KilledAtShutdown", End::Failed, StopReason::Shutdown, true, error(ErrorClass::Internal, "plugin_crashed"),
+             0, OutcomeKind::Requeue, "shutdown"},
+        Case{"PutAside", End::Stopped, StopReason::Suspended, false, {}, 0, OutcomeKind::Requeue, "suspended"},
+        Case{"Recalled", End::NotStarted, {}, false, {}, 0, OutcomeKind::Requeue, "recalled"},
+        Case{"NoRunner",
+             End::NotStarted,
+             {},
+             false,
+             error(ErrorClass::Internal, "load_failed"),
+             0,
+             OutcomeKind::Requeue,
+             "plugin_unavailable"},
+        Case{"CanceledBeforeItBegan",
+             End::NotStarted,
+             StopReason::Canceled,
+             false,
+             {},
+             0,
+             OutcomeKind::Canceled,
+             "canceled"}),
+    [](const auto& tested) { return std::string(tested.param.name); });
+
+}  // namespace
+}  // namespace jobhost::dispatch
