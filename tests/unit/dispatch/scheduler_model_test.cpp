@@ -192,7 +192,7 @@ class History {
       const auto attempts = desk_.runner.attempts;
       for (const auto& attempt : attempts) {
         if (begun_.insert(attempt.job.lease).second) desk_.begin(attempt.job.id);
-        desk_.succeed(attempt.job.id, 0ms);
+        desk_.succeed(attempt.job.id, attempt.job.type == "noop" ? 0ms : 500ms);
       }
     }
     for (const auto& [id, row] : desk_.store.rows) {
