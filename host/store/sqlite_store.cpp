@@ -1,7 +1,8 @@
 #include "store/sqlite_store.hpp"
 
 #include <algorithm>
-#include <semaphore>
+#include <condition_variable>
+#include <mutex>
 #include <utility>
 
 #include "store/sql_migrations.hpp"
@@ -91,13 +92,17 @@ void SqliteStore::changeAsync(std::function<Result<T>(WriteSide&)> work, Done<T>
 
 template <class T>
 Result<T> SqliteStore::change(std::function<Result<T>(WriteSide&)> work) {
+  // Not a semaphore: libstdc++'s yields in a loop before it sleeps, and many callers wait for one commit.
+  std::mutex mutex;
+  std::condition_variable answered;
   std::optional<Result<T>> answer;
-  std::binary_semaphore answered(0);
   changeAsync<T>(std::move(work), [&](Result<T> result) {
+    const std::lock_guard lock(mutex);
     answer.emplace(std::move(result));
-    answered.release();
+    answered.notify_one();  // under the lock: the caller's frame goes as soon as it has the answer
   });
-  answered.acquire();
+  std::unique_lock lock(mutex);
+  answered.wait(lock, [&] { return answer.has_value(); });
   return *std::move(answer);
 }
 
