@@ -102,8 +102,6 @@ const Row kRows[] = {
      at<&S::runner, &Runner::recycle_attempts>, 0, kMany},
     {"runner.recycle_growth_mb", "MiB", "A runner that grew by this much is replaced; 0: never.",
      at<&S::runner, &Runner::recycle_growth_mb>, 0, 1 << 20},
-    {"runner.cancel_grace_ms", "ms", "From asking a job to stop until SIGTERM, where the plugin does not say.",
-     at<&S::runner, &Runner::cancel_grace_ms>, 0, kDayMs},
     {"runner.kill_grace_ms", "ms", "From SIGTERM until SIGKILL of all it started.",
      at<&S::runner, &Runner::kill_grace_ms>, 0, kDayMs},
     {"runner.memory_mb", "MiB", "Memory of a runner, where the plugin asks for no less; 0: no limit.",

@@ -68,7 +68,6 @@ struct Runner {
   Millis load_timeout_ms{15'000};
   std::int64_t recycle_attempts = 100'000;
   std::int64_t recycle_growth_mb = 512;
-  Millis cancel_grace_ms{5'000};
   Millis kill_grace_ms{1'000};
   std::int64_t memory_mb = 4096;
   std::int64_t file_mb = 4096;

@@ -137,7 +137,7 @@ int bench(const BenchArgs& args) {
     OwnHost::Options options;
     options.plugins = args.plugins.empty() ? ownTestPlugins() : std::filesystem::path(args.plugins);
     options.scratch = args.scratch;
-    options.set = {"runner.cancel_grace_ms=100", "runner.kill_grace_ms=0"};  // of the forced kill, see endings()
+    options.set = {"runner.kill_grace_ms=0"};  // of the forced kill, see endings()
     options.set.insert(options.set.end(), args.set.begin(), args.set.end());
     if (!std::filesystem::is_directory(options.plugins)) {
       std::cerr << "jobhost: " << options.plugins.string() << " is no folder; name the one with testkit by --plugins\n";
