@@ -35,12 +35,10 @@ std::string joined(const std::vector<std::string>& words) {
 
 int pluginList(const PluginArgs& args) {
   return shown(args.client, "/api/v1/plugins", [](const JsonObject& answer) {
-    std::vector<std::vector<std::string>> rows{{"ID", "VERSION", "STATE", "JOB TYPES", "REASON"}};
+    std::vector<std::vector<std::string>> rows{{"ID", "VERSION", "STATE", "JOB TYPES", "FILE", "REASON"}};
     for (const auto& plugin : objectsAt(answer, "plugins")) {
-      auto types = joined(textsAt(plugin, "types"));
-      if (types.empty()) types = joined(textsAt(plugin, "job_types"));
-      rows.push_back(
-          {textAt(plugin, "id"), textAt(plugin, "version"), textAt(plugin, "state"), types, textAt(plugin, "reason")});
+      rows.push_back({textAt(plugin, "id"), textAt(plugin, "version"), textAt(plugin, "state"),
+                      joined(textsAt(plugin, "job_types")), textAt(plugin, "file"), textAt(plugin, "reason")});
     }
     printTable(std::cout, rows);
   });
@@ -48,14 +46,16 @@ int pluginList(const PluginArgs& args) {
 
 int pluginWhy(const PluginArgs& args) {
   return shown(args.client, "/api/v1/plugins/" + encoded(args.id), [](const JsonObject& plugin) {
-    std::cout << textAt(plugin, "id") << ' ' << textAt(plugin, "version") << ": " << textAt(plugin, "state");
-    if (const auto reason = textAt(plugin, "reason"); !reason.empty()) std::cout << " (" << reason << ')';
-    std::cout << '\n';
+    for (const auto& file : objectsAt(plugin, "files")) {
+      std::cout << textAt(file, "file") << ": " << textAt(file, "id") << ' ' << textAt(file, "version") << ' '
+                << textAt(file, "state");
+      if (const auto reason = textAt(file, "reason"); !reason.empty()) std::cout << " (" << reason << ')';
+      std::cout << '\n';
+    }
     std::vector<std::vector<std::string>> rows{{"AT", "DECISION", "REASON"}};
-    auto decisions = objectsAt(plugin, "why");
-    if (decisions.empty()) decisions = objectsAt(plugin, "decisions");
-    for (const auto& one : decisions)
+    for (const auto& one : objectsAt(plugin, "why")) {
       rows.push_back({textAt(one, "at"), textAt(one, "decision"), textAt(one, "reason")});
+    }
     if (rows.size() > 1) printTable(std::cout, rows);
   });
 }

@@ -89,7 +89,13 @@ core::Result<Response> Client::get(const std::string& path) {
 core::Result<Response> Client::send(const std::string& method, const std::string& path, const std::string& body,
                                     const Headers& headers) {
   try {
-    if (!session_) session_ = connect();  // Poco reconnects by itself when a kept connection was closed at rest
+    // Readable before anything was asked: the host closed it at rest. A request sent into it could not be sent again
+    // safely, since nobody would know whether it was served.
+    if (session_ && session_->socket().impl()->initialized() &&
+        session_->socket().poll(Poco::Timespan(), Poco::Net::Socket::SELECT_READ)) {
+      session_.reset();
+    }
+    if (!session_) session_ = connect();
     HTTPRequest request(method, base_path_ + path, HTTPRequest::HTTP_1_1);
     request.setContentLength64(static_cast<Poco::Int64>(body.size()));
     if (!body.empty()) request.setContentType("application/json");

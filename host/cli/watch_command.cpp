@@ -2,6 +2,7 @@
 
 #include "cli/job_commands.hpp"
 #include "cli/json.hpp"
+#include "cli/log_lines.hpp"
 #include "cli/progress_bar.hpp"
 #include "cli/sse.hpp"
 #include "core/job_state.hpp"
@@ -103,6 +104,7 @@ int logs(const LogsArgs& args) {
   const std::string path = "/api/v1/jobs/" + std::to_string(args.id);
   std::size_t offset = 0;
   constexpr std::size_t kPiece = 1 << 20;
+  LogLines lines;
   // Prints what the log has beyond `offset`.
   const auto print = [&]() -> core::Result<void> {
     for (;;) {
@@ -110,13 +112,13 @@ int logs(const LogsArgs& args) {
           client->send("GET", path + "/logs?offset=" + std::to_string(offset) + "&limit=" + std::to_string(kPiece), {},
                        {{"Accept", "text/plain"}});
       if (!part) return part.error();
-      std::cout << part->body << std::flush;
+      std::cout << (args.client.json ? part->body : lines.feed(part->body)) << std::flush;
       offset += part->body.size();
       if (part->body.size() < kPiece) return {};
     }
   };
   if (const auto printed = print(); !printed) return fail(printed.error());
-  if (!args.follow) return kOk;
+  if (!args.follow) return std::cout << lines.rest(), kOk;
 
   JobView view;
   core::Result<void> failed;
@@ -135,6 +137,7 @@ int logs(const LogsArgs& args) {
     return refresh() && !ended(view.state);
   };
   const auto followed = follow(*client, {.path = path + "/events", .on_event = on_event, .on_end = on_end});
+  std::cout << lines.rest();
   if (!failed) return fail(failed.error());
   return followed ? kOk : fail(followed.error());
 }

@@ -48,6 +48,19 @@ double counters(const std::string& page, const std::vector<std::string>& names) 
   return sum;
 }
 
+/// A host answers before it has read its plugins: waits until the bench's job type is there.
+core::Result<void> awaitTestkit(Client& client) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  for (;;) {
+    const auto type = client.get("/api/v1/job-types/noop");
+    if (type) return {};
+    if (type.error().code != core::ErrorCode::NotFound || std::chrono::steady_clock::now() > deadline) {
+      return type.error();
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+}
+
 }  // namespace
 
 Figures missing(Figures figures, const std::string& why) {
@@ -151,6 +164,7 @@ int bench(const BenchArgs& args) {
   }
   auto client = connect(client_args);
   if (!client) return fail(client.error()), kUsage;
+  if (const auto there = awaitTestkit(*client); !there) return fail(there.error());
   const auto key = client->endpoint().key;
   const Poco::URI uri(client_args.url);
   Target target{*std::move(client), uri.getHost(), uri.getPort(), key, own ? own->pid() : -1, args};

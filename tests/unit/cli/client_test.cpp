@@ -41,6 +41,14 @@ TEST(Client, SendsTheKeyAndKeepsTheConnection) {
   EXPECT_EQ(asked[1].body, "{\"x\":1}");
 }
 
+TEST(Client, ConnectsAnewWhenTheHostClosedTheConnectionAtRest) {
+  SmallHost host([](const auto&) { return SmallHost::Answer{200, "{}"}; }, std::chrono::milliseconds(50));
+  auto client = clientOf(host);
+  ASSERT_TRUE(client.get("/a").ok());
+  host.awaitNoConnections();
+  EXPECT_TRUE(client.send("POST", "/b", "{}").ok());
+}
+
 TEST(Client, TellsWhatAProblemDocumentSays) {
   SmallHost host([](const auto&) {
     return SmallHost::Answer{

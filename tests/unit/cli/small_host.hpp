@@ -8,9 +8,11 @@
 #include <Poco/Net/ServerSocket.h>
 #include <Poco/StreamCopier.h>
 
+#include <chrono>
 #include <functional>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace jobhost::cli {
@@ -26,8 +28,9 @@ class SmallHost {
     std::string body;
     std::string type = "application/json";
   };
-  explicit SmallHost(std::function<Answer(const Request&)> answer)
-      : answer_(std::move(answer)), server_(new Factory(*this), socket_, new Poco::Net::HTTPServerParams) {
+  explicit SmallHost(std::function<Answer(const Request&)> answer,
+                     std::chrono::milliseconds keep_alive = std::chrono::seconds(15))
+      : answer_(std::move(answer)), server_(new Factory(*this), socket_, params(keep_alive)) {
     server_.start();
   }
   ~SmallHost() { server_.stopAll(true); }
@@ -36,12 +39,21 @@ class SmallHost {
 
   [[nodiscard]] unsigned short port() const { return socket_.address().port(); }
   [[nodiscard]] std::string url() const { return "http://127.0.0.1:" + std::to_string(port()); }
+  /// Returns when the server has closed every connection (its keep-alive time went by).
+  void awaitNoConnections() const {
+    while (server_.currentConnections() > 0) std::this_thread::yield();
+  }
   [[nodiscard]] std::vector<Request> asked() const {
     std::lock_guard lock(mutex_);
     return asked_;
   }
 
  private:
+  static Poco::Net::HTTPServerParams::Ptr params(std::chrono::milliseconds keep_alive) {
+    Poco::Net::HTTPServerParams::Ptr made = new Poco::Net::HTTPServerParams;
+    made->setKeepAliveTimeout(Poco::Timespan(static_cast<Poco::Timespan::TimeDiff>(keep_alive.count()) * 1000));
+    return made;
+  }
   struct Handler : Poco::Net::HTTPRequestHandler {
     explicit Handler(SmallHost& host) : host_(host) {}
     void handleRequest(Poco::Net::HTTPServerRequest& in, Poco::Net::HTTPServerResponse& out) override {
