@@ -22,6 +22,7 @@ using Poco::Net::HTTPClientSession;
 using Poco::Net::HTTPRequest;
 using Poco::Net::HTTPResponse;
 
+constexpr std::chrono::seconds kMostRest{1};
 constexpr std::size_t kMaxAnswerBytes = 256u << 20;
 
 core::Error failure(core::ErrorCode code, std::string message) {
@@ -40,6 +41,12 @@ bool readAll(std::istream& in, std::string& body) {
     if (body.size() > kMaxAnswerBytes) return false;
   }
   return true;
+}
+
+/// Readable before anything was asked.
+bool closedByHost(HTTPClientSession& session) {
+  return session.socket().impl()->initialized() &&
+         session.socket().poll(Poco::Timespan(), Poco::Net::Socket::SELECT_READ);
 }
 
 void addHeaders(HTTPRequest& request, const Endpoint& endpoint, const Client::Headers& headers) {
@@ -89,12 +96,10 @@ core::Result<Response> Client::get(const std::string& path) {
 core::Result<Response> Client::send(const std::string& method, const std::string& path, const std::string& body,
                                     const Headers& headers) {
   try {
-    // Readable before anything was asked: the host closed it at rest. A request sent into it could not be sent again
-    // safely, since nobody would know whether it was served.
-    if (session_ && session_->socket().impl()->initialized() &&
-        session_->socket().poll(Poco::Timespan(), Poco::Net::Socket::SELECT_READ)) {
-      session_.reset();
-    }
+    // A kept connection may be closed by the host at any time at rest, and a request sent into it could not be sent
+    // again safely, since nobody would know whether it was served: so it is kept for requests in a row only.
+    const auto now = std::chrono::steady_clock::now();
+    if (session_ && (now - last_use_ > kMostRest || closedByHost(*session_))) session_.reset();
     if (!session_) session_ = connect();
     HTTPRequest request(method, base_path_ + path, HTTPRequest::HTTP_1_1);
     request.setContentLength64(static_cast<Poco::Int64>(body.size()));
@@ -108,6 +113,7 @@ core::Result<Response> Client::send(const std::string& method, const std::string
       session_.reset();
       return failure(core::ErrorCode::TooLarge, "the answer is larger than 256 MiB");
     }
+    last_use_ = std::chrono::steady_clock::now();
     if (response.status >= 400) return errorOf(response);
     return response;
   } catch (const Poco::Exception& error) {

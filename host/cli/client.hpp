@@ -65,6 +65,7 @@ class Client {
   unsigned short port_ = 0;
   std::string base_path_;
   std::unique_ptr<Poco::Net::HTTPClientSession> session_;
+  std::chrono::steady_clock::time_point last_use_;
 };
 
 /// Percent-encodes one path part or query value.
