@@ -38,9 +38,25 @@ void PluginFolder::start() {
   catalog_.setWatcher(this);
   watchFolders();  // before the first look, so that nothing falls between
   loader_.start();
-  keepStories();
   next_rescan_ = clock_.steadyNow() + options_.rescan;
+  settleAtStart();
+  keepStories();
   thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+}
+
+void PluginFolder::settleAtStart() {
+  auto left = options_.settle_at_start;
+  while (left.count() > 0) {
+    const auto due = loader_.nextDue();
+    if (!due) return;
+    const auto wait = std::max(core::Millis(1), std::chrono::ceil<core::Millis>(*due - clock_.steadyNow()));
+    if (wait > left) return;
+    pollfd changed{watch_.fd(), POLLIN, 0};
+    ::poll(&changed, 1, static_cast<int>(wait.count()));
+    left -= wait;
+    for (const fs::path& path : watch_.read().files) loader_.touched(path);
+    loader_.step();
+  }
 }
 
 void PluginFolder::stop() {

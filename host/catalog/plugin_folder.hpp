@@ -26,6 +26,9 @@ class PluginFolder final : public GenerationWatcher {
   struct Options {
     LoaderOptions loader;
     core::Millis rescan{60'000};  ///< finds what the kernel did not tell
+    /// How long start() may wait for files that were written a moment ago to settle, so that a host whose plugins were
+    /// just installed is ready with them; a file that is still being copied then loads later. 0: not at all.
+    core::Millis settle_at_start{3'000};
   };
 
   /// All references must outlive it. Nothing happens before start().
@@ -55,6 +58,7 @@ class PluginFolder final : public GenerationWatcher {
   void waitForWork(const std::stop_token& stop);
   void watchFolders();
   void keepStories();
+  void settleAtStart();
 
   const Options options_;
   Catalog& catalog_;

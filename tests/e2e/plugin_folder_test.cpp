@@ -72,7 +72,7 @@ class PluginFolder : public testing::Test {
 
 TEST_F(PluginFolder, TakesAPluginThatIsDroppedInWhileRunning) {
   EXPECT_FALSE(offers("noop"));
-  EXPECT_EQ(host_.post("/api/v1/jobs", R"({"type":"noop","params":{}})").status, 404);
+  EXPECT_EQ(host_.post("/api/v1/jobs", R"({"type":"noop","params":{}})").status, 422);
   install(build(1));
   ASSERT_TRUE(HostProcess::eventually([&] { return offers("noop"); })) << why() << host_.log();
   EXPECT_EQ(text(host_.waitForEnd(*host_.submit("noop")), "state"), "succeeded");
