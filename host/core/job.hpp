@@ -109,6 +109,7 @@ struct JobDraft {
   std::string dedupe_key;              ///< among the children of one parent: a re-run attempt finds its child again
   std::string input_id;                ///< uploaded inputs this job takes over; empty: none
   ChildFailure child_failure = ChildFailure::Ignore;
+  std::string args_json;               ///< the arguments a caller gave by position, as spelt; empty: none
 };
 
 /// A job as stored.
@@ -152,6 +153,7 @@ struct Job {
   Usage usage;                         ///< of the last attempt
   std::optional<ProcessExit> exit;
   std::vector<Output> outputs;
+  std::string args_json;               ///< as in the draft; read with one job, not in lists
 };
 
 }  // namespace jobhost::core

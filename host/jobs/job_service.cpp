@@ -76,6 +76,7 @@ core::Result<core::JobDraft> JobService::check(JobRequest request) const {
     auto named = paramsFromArgs(*request.args_json, type->info.positional, limits.params_bytes);
     if (!named) return named.error();
     draft.params_json = *std::move(named);
+    draft.args_json = *std::move(request.args_json);
   }
   if (draft.params_json.size() > limits.params_bytes) {
     return Error{ErrorCode::TooLarge,

@@ -135,6 +135,7 @@ void JobTable::insert(const LiveRow& row, const core::JobDraft& draft) {
       .run();
   if (aside) putDoc(row.id, Doc::Params, draft.params_json);
   if ((row.docs & docBit(Doc::Notes)) != 0) putDoc(row.id, Doc::Notes, draft.notes_json);
+  if ((row.docs & docBit(Doc::Args)) != 0) putDoc(row.id, Doc::Args, draft.args_json);
   addTags(row.id, draft.tags);
 }
 

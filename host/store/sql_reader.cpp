@@ -27,7 +27,7 @@ Reader::Reader(const Database::Options& options)
     : database_(options),
       job_(database_,
            std::string("SELECT ") + kJobSelect + " FROM jobs j JOIN types t ON t.id = j.type_id WHERE j.id = $1"),
-      docs_(database_, "SELECT kind, body FROM job_docs WHERE job = $1 AND kind < 4"),
+      docs_(database_, "SELECT kind, body FROM job_docs WHERE job = $1 AND kind <> 4"),
       events_(database_,
               "SELECT seq, job, kind, at, state, attempt, data FROM events WHERE seq > $1 ORDER BY seq LIMIT $2"),
       job_events_(database_,
@@ -68,7 +68,7 @@ std::optional<core::Job> Reader::job(core::JobId id, bool with_documents) {
     job.params_json.clear();
     job.result_json.clear();
   }
-  if (with_documents && (docs & (docBit(Doc::Checkpoint) - 1)) != 0) {
+  if (with_documents && (docs & kShownDocs) != 0) {
     for (Query query(docs_, id.value); query.step();) {
       switch (static_cast<Doc>(query.integer(0))) {
         case Doc::Params:
@@ -82,6 +82,9 @@ std::optional<core::Job> Reader::job(core::JobId id, bool with_documents) {
           break;
         case Doc::Outputs:
           job.outputs = readOutputs(query.view(1));
+          break;
+        case Doc::Args:
+          job.args_json = query.view(1);
           break;
         case Doc::Checkpoint:
           break;

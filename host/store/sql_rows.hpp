@@ -12,10 +12,13 @@
 namespace jobhost::store {
 
 /// Kinds of job_docs rows; the bit 1 << kind in jobs.docs says that the row exists.
-enum class Doc : int { Params = 0, Result = 1, Notes = 2, Outputs = 3, Checkpoint = 4 };
+enum class Doc : int { Params = 0, Result = 1, Notes = 2, Outputs = 3, Checkpoint = 4, Args = 5 };
 constexpr int docBit(Doc doc) {
   return 1 << static_cast<int>(doc);
 }
+/// What a job is shown with; a checkpoint is the plugin's alone.
+inline constexpr int kShownDocs =
+    docBit(Doc::Params) | docBit(Doc::Result) | docBit(Doc::Notes) | docBit(Doc::Outputs) | docBit(Doc::Args);
 /// More bits of jobs.docs: the job has rows in job_deps.
 inline constexpr int kHasDeps = 1 << 8;
 /// Params and results up to this size lie in the job's row: one B-tree entry less to write and to find. A larger one

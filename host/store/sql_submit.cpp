@@ -172,6 +172,7 @@ Submitted SubmitOps::add(const core::JobDraft& draft) {
   }
   if (draft.params_json.size() > kInlineBytes) row.docs |= docBit(Doc::Params);
   if (!draft.notes_json.empty() && draft.notes_json != "{}") row.docs |= docBit(Doc::Notes);
+  if (!draft.args_json.empty()) row.docs |= docBit(Doc::Args);
   bool failed = false;
   if (!draft.depends_on.empty()) row.deps_pending = addDependencies(row, draft, failed);
 

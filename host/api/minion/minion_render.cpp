@@ -61,9 +61,13 @@ void writeResult(JsonWriter& json, const core::Job& job) {
   }
 }
 
-/// Params as the array they came in: by the type's positional order, without the absent ones at the end. A job whose
-/// type declares no order shows its params as they are.
+/// The arguments as they were given. A job made elsewhere has none: its params stand in for them, by the type's
+/// positional order, without the absent ones at the end; as they are when the type declares no order.
 void writeArgs(JsonWriter& json, const core::Job& job, const std::vector<std::string>& positional) {
+  if (!job.args_json.empty()) {
+    json.canonical(job.args_json);
+    return;
+  }
   const auto params = parseJson(job.params_json);
   if (!params || params->root.kind != JsonKind::Object || (positional.empty() && !params->members.empty())) {
     json.canonical(job.params_json);

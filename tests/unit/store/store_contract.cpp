@@ -58,6 +58,7 @@ TEST_P(StoreContract, KeepsEveryFieldOfADraftAcrossAReopen) {
   draft.unique_key = "u";
   draft.webhook_json = "{\"url\":\"http://x\"}";
   draft.input_id = "in";
+  draft.args_json = "[5, null]";
   draft.child_failure = core::ChildFailure::Fail;
   const auto id = submit(draft);
   reopen();
@@ -78,6 +79,7 @@ TEST_P(StoreContract, KeepsEveryFieldOfADraftAcrossAReopen) {
   EXPECT_EQ(job.unique_key, "u");
   EXPECT_EQ(job.webhook_json, draft.webhook_json);
   EXPECT_EQ(job.input_id, "in");
+  EXPECT_EQ(job.args_json, "[5, null]");
   EXPECT_EQ(job.child_failure, core::ChildFailure::Fail);
   EXPECT_EQ(job.root, id);
   EXPECT_EQ(store->get({999}).error().code, core::ErrorCode::NotFound);
@@ -199,22 +201,70 @@ TEST_P(StoreContract, HoldsDelayedJobsUntilTheyAreDue) {
 }
 
 TEST_P(StoreContract, IgnoresAReportUnderALeaseThatIsNoLongerTheJobs) {
-  core::JobDraft draft = draftOf("t");
-  draft.max_attempts = 2;
-  const auto id = submit(draft);
+  const auto id = submit("t");
   const auto first = claim(1);
   clock.advance(31s);
   EXPECT_THAT(tick().expired, ElementsAre(id));
   const auto second = claim(1);
   ASSERT_THAT(second, SizeIs(1));
   EXPECT_NE(first[0].lease, second[0].lease);
-  EXPECT_EQ(second[0].attempt, 2);
   EXPECT_FALSE(settle(first[0], OutcomeKind::Succeeded).applied);
   EXPECT_EQ(state(id), JobState::Running);
-  clock.advance(31s);
-  tick();
+}
+
+TEST_P(StoreContract, CountsNoAttemptThatWasLostWithItsLease) {
+  const auto id = submit("t");  // one attempt allowed
+  const auto behind = submit("t");
+  for (int lost = 0; lost < kMaxRescues; ++lost) {
+    const auto running = claim(1);
+    ASSERT_THAT(idsOf(running), ElementsAre(id)) << "it keeps its place in the queue";
+    EXPECT_EQ(running[0].attempt, 1);
+    clock.advance(31s);
+    EXPECT_THAT(tick().expired, ElementsAre(id));
+    EXPECT_EQ(state(id), JobState::Queued);
+    EXPECT_EQ(job(id).attempt, 0);
+    EXPECT_EQ(job(id).retries, 0);
+  }
+  EXPECT_EQ(store->events(0, id, 1000)->back().data_json, "{\"reason\":\"lease_expired\"}");
+  reopen();  // the count outlives the host, whose deaths it counts
+  ASSERT_THAT(claim(1), SizeIs(1));
+  EXPECT_THAT(store->rescueAll()->expired, ElementsAre(id));
   EXPECT_EQ(state(id), JobState::Failed);
   EXPECT_EQ(job(id).error->code, "lease_expired");
+  EXPECT_THAT(job(id).error->message, testing::HasSubstr("after 10 rescues"));
+  EXPECT_EQ(state(behind), JobState::Queued);
+
+  ASSERT_TRUE(store->retry(id).ok());
+  for (const auto& running : claim(2)) EXPECT_EQ(running.attempt, running.id == id ? 2 : 1);
+  EXPECT_THAT(store->rescueAll()->expired, SizeIs(2));
+  EXPECT_EQ(state(id), JobState::Queued) << "a retry starts the count anew";
+}
+
+TEST_P(StoreContract, HonoursWhatWasAskedOfAJobWhenItIsRescued) {
+  const auto canceled = submit("t");
+  const auto suspended = submit("t");
+  ASSERT_THAT(claim(2), SizeIs(2));
+  EXPECT_EQ(*store->cancel(canceled, "enough"), CancelOutcome::Asked);
+  ASSERT_TRUE(store->suspend(suspended).ok());
+  EXPECT_THAT(store->rescueAll()->expired, ElementsAre(canceled, suspended));
+  EXPECT_EQ(state(canceled), JobState::Canceled);
+  EXPECT_EQ(job(canceled).error->message, "enough");
+  EXPECT_EQ(state(suspended), JobState::Suspended);
+  EXPECT_EQ(job(suspended).attempt, 0);
+  ASSERT_TRUE(store->resume(suspended).ok());
+  EXPECT_THAT(idsOf(claim(2)), ElementsAre(suspended));
+}
+
+TEST_P(StoreContract, ContinuesARescuedAttemptThatHadAwaitedItsChildren) {
+  const auto root = submit("root");
+  settle(claim(1, {"root"})[0], OutcomeKind::AwaitChildren);
+  auto running = claim(1, {"root"});
+  ASSERT_THAT(running, SizeIs(1));
+  EXPECT_THAT(store->rescueAll()->expired, ElementsAre(root));
+  running = claim(1, {"root"});
+  ASSERT_THAT(running, SizeIs(1));
+  EXPECT_TRUE(running[0].resumed);
+  EXPECT_EQ(running[0].attempt, 1);
 }
 
 TEST_P(StoreContract, KeepsRenewedLeasesThroughAJumpOfTheWallClock) {
@@ -234,16 +284,14 @@ TEST_P(StoreContract, KeepsRenewedLeasesThroughAJumpOfTheWallClock) {
 }
 
 TEST_P(StoreContract, RescuesRunningJobsAtStart) {
-  core::JobDraft draft = draftOf("t");
-  draft.max_attempts = 2;
-  const auto again = submit(draft);
-  const auto last = submit("t");
+  const auto first = submit("t");
+  const auto second = submit("t");
   ASSERT_THAT(claim(2), SizeIs(2));
   reopen();
-  EXPECT_THAT(store->rescueAll()->expired, ElementsAre(again, last));
-  EXPECT_EQ(state(again), JobState::Queued);
-  EXPECT_EQ(state(last), JobState::Failed);
+  EXPECT_THAT(store->rescueAll()->expired, ElementsAre(first, second));
+  EXPECT_EQ(count("t", JobState::Queued), 2);
   EXPECT_EQ(count("t", JobState::Running), 0);
+  EXPECT_THAT(idsOf(claim(2)), ElementsAre(first, second));
 }
 
 TEST_P(StoreContract, PutsARetryBackAndCountsARequeueNot) {
