@@ -2,13 +2,14 @@
 """Runs what README.md shows, as written: the quick start and the commands against a real host, and the plugin, built
 with the staged SDK and dropped into the host's folder.
 
-The blocks run in a scratch folder laid out like the repository (build/release, build/samples, data, plugins). The one
-thing changed is the port, since 8080 may be taken. Usage: readme_test.py SOURCE_DIR BUILD_DIR
+The blocks run in a scratch folder laid out like the repository (build/release with its own plugin folder, build/samples,
+data). The one thing changed is the port, since 8080 may be taken. Usage: readme_test.py SOURCE_DIR BUILD_DIR
 """
 import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,14 +33,17 @@ class Readme(unittest.TestCase):
         cls.scratch = tempfile.TemporaryDirectory(prefix="jobhost-readme-")
         cls.addClassCleanup(cls.scratch.cleanup)
         cls.folder = pathlib.Path(cls.scratch.name)
-        (cls.folder / "build").mkdir()
-        (cls.folder / "plugins").mkdir()
-        (cls.folder / "build" / "release").symlink_to(BUILD)
+        release = cls.folder / "build" / "release"
+        (release / "plugins").mkdir(parents=True)
+        for part in BUILD.iterdir():
+            if part.name != "plugins":
+                (release / part.name).symlink_to(part)
+        for plugin in (BUILD / "plugins").glob("*.so"):
+            shutil.copy(plugin, release / "plugins")
         (cls.folder / "build" / "samples").symlink_to(SOURCE / "build" / "samples")
         cls.log = open(cls.folder / "log", "w+", encoding="utf-8")
         cls.addClassCleanup(cls.log.close)
-        command = ["build/release/bin/jobhost", "serve", "--port", "0", "--data", "data", "--plugins", "build/release/plugins",
-                   "--plugins", "plugins"]
+        command = ["build/release/bin/jobhost", "serve", "--port", "0", "--data", "data", "--plugins", "build/release/plugins"]
         cls.host = subprocess.Popen(command, cwd=cls.folder, stdout=subprocess.PIPE, stderr=cls.log, text=True)
         cls.addClassCleanup(cls.stop)
         ready = cls.host.stdout.readline()
