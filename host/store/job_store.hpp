@@ -35,6 +35,9 @@ struct SubmitOptions {
   std::int64_t max_queued_per_owner = 0;  ///< the same per principal
 };
 
+/// How often a job is rescued (see JobStore::tick) before it fails; the retry command starts the count anew.
+inline constexpr int kMaxRescues = 10;
+
 /// Names one claim of one job. A job rescued and claimed again has another token, so a late report is recognised.
 using LeaseToken = std::int64_t;
 
@@ -48,14 +51,14 @@ struct TypeQuota {
 /// What the dispatcher could run now. It stands in the store until jobs for it exist, so nobody polls: a job submitted
 /// while a request stands is claimed in the commit that stores it.
 struct ClaimRequest {
-  std::uint64_t generation = 0;  ///< increasing; a newer request replaces an older one
-  std::uint64_t seen = 0;        ///< generation of the last ClaimBatch the caller has processed (see JobStore::claim)
-  std::vector<TypeQuota> quotas; ///< types not named are not claimed
-  /// Budgets the types of a group share. A job is claimed while its group has more than 0 left (the last one may overdraw
-  /// it); beyond that its type is passed over as if its quota were used up. Empty: no budgets.
+  std::uint64_t generation = 0;   ///< increasing; a newer request replaces an older one
+  std::uint64_t seen = 0;         ///< generation of the last ClaimBatch the caller has processed (see JobStore::claim)
+  std::vector<TypeQuota> quotas;  ///< types not named are not claimed
+  /// Budgets the types of a group share. A job is claimed while its group has more than 0 left (the last one may
+  /// overdraw it); beyond that its type is passed over as if its quota were used up. Empty: no budgets.
   std::vector<int> groups;
-  int total = 0;                 ///< over all types
-  int max_per_key = 1;           ///< jobs of one queue key that may run at once
+  int total = 0;        ///< over all types
+  int max_per_key = 1;  ///< jobs of one queue key that may run at once
   core::Millis lease{30'000};
 };
 
@@ -76,7 +79,7 @@ struct ClaimedJob {
   std::string owner;
   std::vector<std::string> tags;
   std::string input_id;
-  bool resumed = false;          ///< run again after SUSPENDED: a checkpoint may exist
+  bool resumed = false;  ///< run again after SUSPENDED: a checkpoint may exist
   core::Instant created_at;
   core::Instant run_at;
 };
@@ -88,11 +91,11 @@ struct ClaimBatch {
 
 enum class OutcomeKind {
   Succeeded,
-  Failed,     ///< terminal
+  Failed,  ///< terminal
   Canceled,
-  Retry,      ///< failed, and queued again at retry_at
+  Retry,          ///< failed, and queued again at retry_at
   AwaitChildren,  ///< run() answered SUSPENDED: wait without a slot, then run again (same attempt)
-  Requeue,    ///< not the job's doing (host stops, recalled, runner could not start): queued again, attempt not counted
+  Requeue,  ///< not the job's doing (host stops, recalled, runner could not start): queued again, attempt not counted
 };
 
 /// How an attempt ended.
@@ -100,15 +103,15 @@ struct AttemptOutcome {
   core::JobId id;
   LeaseToken lease = 0;
   OutcomeKind kind = OutcomeKind::Failed;
-  std::string result_json;               ///< Succeeded
-  std::optional<core::JobError> error;   ///< Failed, Retry, Canceled
-  core::Instant retry_at;                ///< Retry, Requeue
+  std::string result_json;              ///< Succeeded
+  std::optional<core::JobError> error;  ///< Failed, Retry, Canceled
+  core::Instant retry_at;               ///< Retry, Requeue
   std::optional<core::Instant> started_at;
   core::Instant finished_at;
-  std::string reason;                    ///< Requeue: "recalled", "shutdown", "plugin_unavailable"
+  std::string reason;  ///< Requeue: "recalled", "shutdown", "plugin_unavailable"
   core::Usage usage;
   std::optional<core::ProcessExit> exit;
-  std::vector<core::Output> outputs;     ///< already in the job's output folder
+  std::vector<core::Output> outputs;  ///< already in the job's output folder
   std::optional<core::Progress> progress;
 };
 
@@ -134,16 +137,16 @@ struct AttemptUpdate {
 
 /// What time brought about.
 struct TickResult {
-  int promoted = 0;  ///< delayed jobs whose run_at came
-  std::vector<core::JobId> expired;          ///< running jobs whose lease had run out: queued again, or failed
-  std::optional<core::Instant> next_due;     ///< the next run_at ahead or lease end; nullopt: none
+  int promoted = 0;                       ///< delayed jobs whose run_at came
+  std::vector<core::JobId> expired;       ///< running jobs whose lease had run out (see JobStore::tick)
+  std::optional<core::Instant> next_due;  ///< the next run_at ahead or lease end; nullopt: none
 };
 
 enum class CancelOutcome { Canceled, Asked, AlreadyEnded };
 
 struct JobFilter {
-  std::vector<core::JobState> states;   ///< empty: any
-  std::vector<std::string> types;       ///< empty: any
+  std::vector<core::JobState> states;  ///< empty: any
+  std::vector<std::string> types;      ///< empty: any
   std::string owner, batch, tag, queue_key;
   std::string input_id;  ///< the job that took over this upload (unique; needs an index)
   std::optional<core::JobId> parent;
@@ -190,7 +193,8 @@ class JobStore {
 
   // ---- jobs come to be
   /// Stores all drafts or none, in order; returns when they are durable. Errors: Exhausted (queue limits), Conflict
-  /// (Idempotency-Key used with another body), NotFound (parent or depends_on), InvalidArgument (depth limit, parent ended).
+  /// (Idempotency-Key used with another body), NotFound (parent or depends_on), InvalidArgument (depth limit, parent
+  /// ended); pointers of the last two begin with the draft's index ("/3/parent").
   virtual core::Result<std::vector<Submitted>> submit(std::vector<core::JobDraft> drafts, SubmitOptions options) = 0;
   virtual void submitAsync(std::vector<core::JobDraft> drafts, SubmitOptions options,
                            Done<std::vector<Submitted>> done) = 0;
@@ -198,12 +202,12 @@ class JobStore {
   // ---- the dispatcher's side
   /// Where claimed jobs are delivered (writer thread, after the commit). Set before the first claim().
   virtual void setClaimHook(std::function<void(ClaimBatch)> hook) = 0;
-  /// Told (writer thread, after the commit) when the earliest moment at which tick() has something to do has moved nearer:
-  /// a delayed job was stored, or a lease granted. Set before the first change.
+  /// Told (writer thread, after the commit) when the earliest moment at which tick() has something to do has moved
+  /// nearer: a delayed job was stored, or a lease granted. Set before the first change.
   virtual void setDueHook(std::function<void(core::Instant)> hook) = 0;
-  /// Places or replaces the standing request. It is used up by the first batch it yields. A request whose `seen` is older
-  /// than the last batch delivered was computed without knowing that batch: it is dropped, and the caller, who is about
-  /// to receive the batch, asks again. So no job is ever claimed beyond what the caller can run.
+  /// Places or replaces the standing request. It is used up by the first batch it yields. A request whose `seen` is
+  /// older than the last batch delivered was computed without knowing that batch: it is dropped, and the caller, who is
+  /// about to receive the batch, asks again. So no job is ever claimed beyond what the caller can run.
   virtual void claim(ClaimRequest request) = 0;
   /// Ends attempts. Terminal moves happen once; counters of ancestors change in the same transaction; parents whose
   /// children have all ended move on.
@@ -211,8 +215,10 @@ class JobStore {
   virtual void update(std::vector<AttemptUpdate> updates, Done<void> done) = 0;
   /// Extends leases to now + lease; answers those that were no longer held.
   virtual void renew(std::vector<LeaseRef> leases, core::Millis lease, Done<std::vector<LeaseRef>> done) = 0;
-  /// Promotes delayed jobs that are due and rescues running ones whose lease has run out (queued again while attempts
-  /// are left, else failed with code "lease_expired").
+  /// Promotes delayed jobs that are due and rescues running ones whose lease has run out. That is not the job's
+  /// doing: it is queued again in its old place, the attempt not counted (event Queued, reason "lease_expired"); one
+  /// that was asked to cancel or suspend ends up canceled or suspended instead. After kMaxRescues it fails, code
+  /// "lease_expired".
   virtual void tick(Done<TickResult> done) = 0;
   /// At start, when no other host can hold a lease: every running job is treated as expired. Blocks until durable.
   virtual core::Result<TickResult> rescueAll() = 0;
@@ -221,12 +227,14 @@ class JobStore {
   /// Queued, waiting and suspended jobs end at once; a running one is asked (event CancelRequested) and ends when its
   /// attempt does. Descendants are treated alike. `reason` becomes the error's message.
   virtual core::Result<CancelOutcome> cancel(core::JobId id, std::string reason) = 0;
-  virtual core::Result<void> retry(core::JobId id) = 0;    ///< failed or canceled → queued; Conflict otherwise
-  virtual core::Result<void> suspend(core::JobId id) = 0;  ///< queued → suspended; running: asked to stop, then suspended
+  virtual core::Result<void> retry(core::JobId id) = 0;  ///< failed or canceled → queued; Conflict otherwise
+  virtual core::Result<void> suspend(
+      core::JobId id) = 0;  ///< queued → suspended; running: asked to stop, then suspended
   virtual core::Result<void> resume(core::JobId id) = 0;
   virtual core::Result<void> setPriority(core::JobId id, int priority) = 0;
   virtual core::Result<void> setTags(core::JobId id, std::vector<std::string> tags) = 0;
-  virtual core::Result<void> remove(core::JobId id) = 0;   ///< terminal jobs without live descendants; Conflict otherwise
+  virtual core::Result<void> remove(
+      core::JobId id) = 0;  ///< terminal jobs without live descendants; Conflict otherwise
   /// Removes terminal root trees that ended before `cutoff`, at most `limit` jobs; answers their ids (files go after).
   virtual core::Result<std::vector<core::JobId>> purge(core::Instant cutoff, int limit) = 0;
 

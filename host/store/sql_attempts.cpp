@@ -49,6 +49,15 @@ struct Verdict {
   bool finished = true;  ///< finished_at tells when this attempt ended
 };
 
+/// The attempt did not take place. A continued one was not counted when it was claimed; it will be continued again.
+void uncount(LiveRow& row) {
+  if (row.resumed == Resume::Now) {
+    row.resumed = Resume::Next;
+  } else {
+    row.attempt = std::max(0, row.attempt - 1);
+  }
+}
+
 bool childrenOutstanding(const LiveRow& row) {
   return row.children.done < row.children.total;
 }
@@ -123,12 +132,7 @@ JobState AttemptOps::settleOne(LiveRow row, const AttemptOutcome& outcome) {
   if (verdict.to == JobState::Canceled) verdict.error = cancelError(row, &outcome);
 
   if (!verdict.counted) {
-    // A continued attempt was not counted when it was claimed; it will be continued again.
-    if (row.resumed == Resume::Now) {
-      row.resumed = Resume::Next;
-    } else {
-      row.attempt = std::max(0, row.attempt - 1);
-    }
+    uncount(row);
   } else if (outcome.kind != OutcomeKind::AwaitChildren) {
     row.resumed = Resume::None;
   }
@@ -151,25 +155,32 @@ JobState AttemptOps::settleOne(LiveRow row, const AttemptOutcome& outcome) {
   return row.state;
 }
 
+/// An attempt lost with its host or lease is not the job's doing: it is not counted, and the job keeps its place in the
+/// queue. The limit is for jobs that take their host with them each time.
 void AttemptOps::expireOne(LiveRow row) {
-  const std::string error = errorText(
-      {core::ErrorClass::Internal, "lease_expired", "the host or runner that had this attempt went away", {}});
-  row.resumed = Resume::None;
   JobTable::Ending ending;
-  ending.error = error;
-  row.finished_at = core::toMicros(ledger_.now);
   if (row.ask == Ask::Cancel) {
+    row.finished_at = core::toMicros(ledger_.now);
+    row.resumed = Resume::None;
     ending.error = cancelError(row, nullptr);
     moves_.leaveAttempt(row, JobState::Canceled, EventKind::Canceled, ending.error);
-  } else if (row.attempt >= row.max_attempts && row.ask != Ask::Suspend) {
-    moves_.leaveAttempt(row, JobState::Failed, EventKind::Failed, error);
+  } else if (row.ask == Ask::Suspend) {
+    uncount(row);
+    moves_.leaveAttempt(row, JobState::Suspended, EventKind::Suspended, {});
+  } else if (row.rescues >= kMaxRescues) {
+    row.finished_at = core::toMicros(ledger_.now);
+    row.resumed = Resume::None;
+    ending.error = errorText({core::ErrorClass::Internal,
+                              "lease_expired",
+                              "the host or runner that had this attempt went away; given up after " +
+                                  std::to_string(kMaxRescues) + " rescues",
+                              {}});
+    moves_.leaveAttempt(row, JobState::Failed, EventKind::Failed, ending.error);
   } else {
-    ++row.retries;
-    if (row.ask == Ask::Suspend) {
-      moves_.leaveAttempt(row, JobState::Suspended, EventKind::Suspended, {});
-    } else {
-      moves_.leaveAttempt(row, JobState::Queued, EventKind::Queued, "{\"reason\":\"lease_expired\"}");
-    }
+    ++row.rescues;
+    table_.saveRescues(row);
+    uncount(row);
+    moves_.leaveAttempt(row, JobState::Queued, EventKind::Queued, "{\"reason\":\"lease_expired\"}");
   }
   table_.saveEnd(row, ending);
 }

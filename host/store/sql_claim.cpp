@@ -98,7 +98,6 @@ ClaimedJob ClaimOps::take(core::JobId id) {
     if (!query.step())
       throw SqlError(SQLITE_CORRUPT, "an index names job " + core::toString(id) + ", which is not there");
     row = readLive(query);
-    job.created_at = core::fromMicros(query.number(kLiveColumns - 2));
     job.params_json = query.view(kLiveColumns);
     job.backoff = readBackoff(query.view(kLiveColumns + 1));
     job.timeout = core::Millis(query.number(kLiveColumns + 2));
@@ -110,6 +109,7 @@ ClaimedJob ClaimOps::take(core::JobId id) {
   }
   moves_.startAttempt(row, standing_->lease);
   job.id = id;
+  job.created_at = core::fromMicros(row.created_at);
   job.lease = row.lease;
   job.type = ledger_.typeName(row.type_id);
   job.priority = row.priority;

@@ -100,6 +100,8 @@ core::Result<void> CommandOps::retry(core::JobId id) {
   moves_.childRevived(*row);
   row->max_attempts = std::max(row->max_attempts, row->attempt + 1);
   ++row->retries;
+  row->rescues = 0;
+  table_.saveRescues(*row);
   row->own_done = false;
   row->resumed = Resume::None;
   row->run_at = core::toMicros(ledger_.now);

@@ -21,6 +21,7 @@ JobTable::JobTable(Database& db, Ledger& ledger)
                      "UPDATE jobs SET child_total = $1, child_done = $2, child_failed = $3, desc_total = $4, "
                      "desc_done = $5, desc_failed = $6, event_seq = $7, updated_at = $8 WHERE id = $9"),
       save_hold_(db, "UPDATE jobs SET hold = $1 WHERE id = $2"),
+      save_rescues_(db, "UPDATE jobs SET rescues = $1 WHERE id = $2"),
       set_error_(db, "UPDATE jobs SET error = $1 WHERE id = $2"),
       error_(db, "SELECT error FROM jobs WHERE id = $1"),
       clear_result_(db, "UPDATE jobs SET result = NULL WHERE id = $1"),
@@ -105,6 +106,10 @@ void JobTable::saveCounters(const LiveRow& row) {
 
 void JobTable::saveHold(core::JobId id, core::Hold hold) {
   Query(save_hold_, hold, id.value).run();
+}
+
+void JobTable::saveRescues(const LiveRow& row) {
+  Query(save_rescues_, row.rescues, row.id.value).run();
 }
 
 void JobTable::setError(core::JobId id, const std::string& error) {

@@ -32,6 +32,7 @@ class JobTable {
   void saveEnd(LiveRow& row, const Ending& ending);
   void saveCounters(const LiveRow& row);
   void saveHold(core::JobId id, core::Hold hold);
+  void saveRescues(const LiveRow& row);
   void setError(core::JobId id, const std::string& error);
   std::string error(core::JobId id);  ///< as stored; empty: none
   void clearResult(LiveRow& row);     ///< the caller saves the row
@@ -55,7 +56,8 @@ class JobTable {
 
  private:
   Ledger& ledger_;
-  Statement load_, save_, save_end_, save_counters_, save_hold_, set_error_, error_, clear_result_, insert_, add_event_;
+  Statement load_, save_, save_end_, save_counters_, save_hold_, save_rescues_, set_error_, error_, clear_result_,
+      insert_, add_event_;
   Statement put_doc_, doc_, drop_doc_, drop_docs_, add_tag_, drop_tag_, set_tags_, tags_;
   Statement erase_job_, erase_deps_, event_prev_, erase_event_;
   Statement put_count_, put_owner_, drop_owner_;

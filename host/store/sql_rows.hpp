@@ -41,6 +41,7 @@ struct LiveRow {
   int attempt = 0;
   int retries = 0;
   int max_attempts = 1;
+  int rescues = 0;
   Ask ask = Ask::None;
   Resume resumed = Resume::None;
   bool own_done = false;

@@ -85,10 +85,14 @@ core::Result<void> SubmitOps::check(const std::vector<core::JobDraft>& drafts, c
   std::map<std::string_view, std::int64_t> of_type;
   std::map<std::string_view, std::int64_t> of_owner;
   const bool limited = options.max_queued_per_type > 0 || options.max_queued_per_owner > 0;
-  for (const core::JobDraft& draft : drafts) {
+  for (std::size_t i = 0; i < drafts.size(); ++i) {
+    const core::JobDraft& draft = drafts[i];
     const bool refers = draft.parent || !draft.depends_on.empty();
     if (refers) {
-      if (auto checked = checkReferences(draft); !checked) return checked.error();
+      if (auto checked = checkReferences(draft); !checked) {
+        for (auto& field : checked.error().fields) field.pointer.insert(0, "/" + std::to_string(i));
+        return checked.error();
+      }
     }
     if (limited && !findExisting(draft)) {
       ++of_type[draft.type];
@@ -116,7 +120,7 @@ core::Result<void> SubmitOps::checkReferences(const core::JobDraft& draft) {
   if (draft.parent) {
     const auto parent = table_.load(*draft.parent);
     const std::string name = "job " + core::toString(*draft.parent);
-    if (!parent) return Error{ErrorCode::NotFound, "parent: " + name + " does not exist", {}, {}};
+    if (!parent) return Error{ErrorCode::NotFound, "parent: " + name + " does not exist", {}, {{"/parent", "does not exist"}}};
     if (core::isTerminal(parent->state)) {
       return Error{ErrorCode::InvalidArgument, "parent: " + name + " has ended", {}, {{"/parent", "has ended"}}};
     }
@@ -125,9 +129,13 @@ core::Result<void> SubmitOps::checkReferences(const core::JobDraft& draft) {
       return Error{ErrorCode::InvalidArgument, "parent: " + reason, {}, {{"/parent", reason}}};
     }
   }
-  for (const core::JobId id : draft.depends_on) {
+  for (std::size_t i = 0; i < draft.depends_on.size(); ++i) {
+    const core::JobId id = draft.depends_on[i];
     if (table_.load(id)) continue;
-    return Error{ErrorCode::NotFound, "depends_on: job " + core::toString(id) + " does not exist", {}, {}};
+    return Error{ErrorCode::NotFound,
+                 "depends_on: job " + core::toString(id) + " does not exist",
+                 {},
+                 {{"/depends_on/" + std::to_string(i), "does not exist"}}};
   }
   return {};
 }

@@ -58,7 +58,7 @@ struct Model {
     int parent = -1;
     int dep = -1;
     int attempt = 0;
-    int max_attempts = 2;
+    int rescues = 0;
     bool cancel_asked = false;
     bool suspend_asked = false;
     bool own_done = false;
@@ -157,9 +157,11 @@ struct Model {
       const bool suspend = std::exchange(job.suspend_asked, false);
       if (std::exchange(job.cancel_asked, false)) {
         end(i, JobState::Canceled);
-      } else if (job.attempt >= job.max_attempts && !suspend) {
+      } else if (!suspend && job.rescues == kMaxRescues) {
         end(i, JobState::Failed);
       } else {
+        if (!suspend) ++job.rescues;
+        uncount(job);
         suspend ? static_cast<void>(job.state = JobState::Suspended) : enter(job);
       }
     }
@@ -355,7 +357,7 @@ class Run {
     if (harness_.store->retry(id(index)).ok() != allowed) return "retry";
     if (!allowed) return compare();
     job.state = JobState::Queued;
-    job.max_attempts = std::max(job.max_attempts, job.attempt + 1);
+    job.rescues = 0;
     job.own_done = job.resume_next = false;
     job.run_at = model_.now;
     job.at_once = true;

@@ -22,6 +22,7 @@ CREATE TABLE jobs (
   attempt       INTEGER NOT NULL DEFAULT 0,
   retries       INTEGER NOT NULL DEFAULT 0,
   max_attempts  INTEGER NOT NULL DEFAULT 1,
+  rescues       INTEGER NOT NULL DEFAULT 0,  -- attempts lost with their host or lease since the last retry command
   ask           INTEGER NOT NULL DEFAULT 0,  -- of a running job: 1 cancel, 2 suspend
   resumed       INTEGER NOT NULL DEFAULT 0,  -- 1: the next claim continues the attempt; 2: the running claim does
   own_done      INTEGER NOT NULL DEFAULT 0,  -- waiting: 1 its own step succeeded, 0 it wants to run again
@@ -78,6 +79,14 @@ CREATE INDEX jobs_by_owner ON jobs (owner, id) WHERE owner IS NOT NULL;
 CREATE INDEX jobs_by_batch ON jobs (batch, id) WHERE batch IS NOT NULL;
 CREATE INDEX jobs_by_input ON jobs (input_id, id) WHERE input_id IS NOT NULL;
 CREATE INDEX jobs_by_key ON jobs (queue_key, id) WHERE queue_key IS NOT NULL;
+
+-- For each full block of 1024 ids from `first` on, when its jobs were made: leads from times to ids (the wall clock may
+-- be set back, so ids alone do not tell). The newest block is in no row.
+CREATE TABLE created_marks (
+  first    INTEGER PRIMARY KEY,
+  earliest INTEGER NOT NULL,
+  latest   INTEGER NOT NULL
+);
 
 -- Documents too big or too rarely read for the row (kind: sql_rows.hpp).
 CREATE TABLE job_docs (
