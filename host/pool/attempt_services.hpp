@@ -50,6 +50,8 @@ class AttemptServices {
   virtual void config(const Caller& caller, Done<std::string> done) = 0;
   /// NotFound when the operator has not set it; PermissionDenied when the manifest did not ask for it.
   virtual void secret(const Caller& caller, std::string name, Done<std::string> done) = 0;
+  /// Values that must not appear in what the plugin logs or answers.
+  [[nodiscard]] virtual std::vector<std::string> redactions(const std::string& plugin) const = 0;
 };
 
 }  // namespace jobhost::pool

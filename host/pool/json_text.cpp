@@ -329,6 +329,7 @@ std::optional<std::string> jsonString(std::string_view json) {
 
 std::optional<std::int64_t> jsonInteger(std::string_view json) {
   std::int64_t value = 0;
+  if (!isJson(json)) return std::nullopt;  // from_chars takes leading zeros
   const auto [end, error] = std::from_chars(json.data(), json.data() + json.size(), value);
   if (error != std::errc{} || end != json.data() + json.size()) return std::nullopt;
   return value;

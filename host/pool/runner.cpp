@@ -290,6 +290,7 @@ void Runner::reportAttempts() {
       const auto context = crashContext(attempt.get());
       const bool crashed = !failure_.has_value();
       end.error = crashed ? crashError(end_, context) : *failure_;
+      redact(*end.error);
       if (crashed) telemetry::metrics().add(telemetry::Counter::RunnersCrashed);
       const auto lines = crashed ? crashLines(*end.error, context) : std::vector<std::string>{end.error->message};
       for (const auto& line : lines) logLine(*attempt, end.finished_at, "host", line);

@@ -16,6 +16,7 @@
 #include "pool/crash_report.hpp"
 #include "pool/output_pipe.hpp"
 #include "pool/pool_context.hpp"
+#include "pool/redaction.hpp"
 #include "pool/status_memory.hpp"
 #include "wire/frame.hpp"
 #include "wire/messages.hpp"
@@ -136,6 +137,7 @@ class Runner final : public IoHandler, public std::enable_shared_from_this<Runne
   void onDone(const wire::Frame& frame);
   void finish(std::unique_ptr<Attempt> attempt, wire::Done done);
   void settle(std::unique_ptr<Attempt> attempt, const wire::Done& done);
+  void redact(core::JobError& error) const;
   void judgeResult(dispatch::AttemptEnd& end, const wire::Done& done) const;
   void removeSlotFolders(std::uint32_t slot);
   void afterAttempt();
@@ -183,6 +185,7 @@ class Runner final : public IoHandler, public std::enable_shared_from_this<Runne
   wire::Loaded loaded_;
   std::unordered_map<std::string, std::uint32_t> type_index_;
   std::deque<std::string> last_printed_;
+  Redaction redaction_;  ///< of the plugin's secrets
 
   std::deque<std::unique_ptr<Attempt>> attempts_;  ///< in the order sent
   int finishing_ = 0;                              ///< attempts whose DONE came and whose end is not told yet

@@ -283,6 +283,7 @@ void Runner::settle(std::unique_ptr<Attempt> attempt, const wire::Done& done) {
     case wire::DoneStatus::Failed:
       end.kind = AttemptEnd::Kind::Failed;
       end.error = errorOf(done);
+      redact(*end.error);
       end.retry_after = core::Millis(std::clamp<std::int64_t>(done.retry_after_ms, -1, 366LL * 24 * 3600 * 1000));
       break;
     case wire::DoneStatus::Canceled:
@@ -315,6 +316,13 @@ void Runner::settle(std::unique_ptr<Attempt> attempt, const wire::Done& done) {
   afterAttempt();
 }
 
+void Runner::redact(core::JobError& error) const {
+  if (redaction_.empty()) return;
+  error.code = redaction_.text(error.code);
+  error.message = redaction_.text(error.message);
+  if (!error.details_json.empty()) error.details_json = redaction_.json(error.details_json);
+}
+
 void Runner::judgeResult(AttemptEnd& end, const wire::Done& done) const {
   const auto limit = static_cast<std::size_t>(context_.options.max_result_bytes);
   if (done.result_json.size() > limit) {
@@ -329,6 +337,7 @@ void Runner::judgeResult(AttemptEnd& end, const wire::Done& done) const {
     end.error = core::JobError{core::ErrorClass::Internal, "bad_result", "the result is not valid JSON", {}};
   } else {
     end.result_json = done.result_json.empty() ? "null" : done.result_json;
+    if (!redaction_.empty()) end.result_json = redaction_.json(end.result_json);
   }
 }
 
@@ -418,7 +427,7 @@ void Runner::logLine(Attempt& attempt, core::Instant at, std::string_view level,
         core::jobPaths(context_.options.data_folder, attempt.id()).log,
         JobLog::Limits{context_.options.max_log_bytes, context_.options.log_lines_per_s, context_.options.log_burst});
   }
-  auto line = attempt.log->append(at, level, text);
+  auto line = attempt.log->append(at, level, redaction_.empty() ? text : std::string_view(redaction_.text(text)));
   if (line && context_.listener != nullptr) context_.listener->logged(attempt.id(), *std::move(line));
 }
 

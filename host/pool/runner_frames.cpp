@@ -222,6 +222,7 @@ void Runner::onLoaded(const wire::Frame& frame) {
   context_.loop.cancel(load_timer_);
   for (std::size_t i = 0; i < loaded_.types.size(); ++i)
     type_index_.emplace(loaded_.types[i], static_cast<std::uint32_t>(i));
+  if (context_.services != nullptr) redaction_ = Redaction(context_.services->redactions(pluginId()));
   state_ = State::Ready;
   idle_since_ = EventLoop::Steady::now();
   telemetry::log("pool").info("runner ready runner={} pid={} plugin={} version={} sandbox={} load_us={} init_us={}",
@@ -284,7 +285,7 @@ void Runner::onProgress(const wire::Frame& frame) {
   progress.done = message.done;
   progress.total = message.total;
   progress.fraction = message.total > 0 ? std::clamp(message.done / message.total, 0.0, 1.0) : -1.0;
-  progress.message = shortText(message.message);
+  progress.message = redaction_.empty() ? shortText(message.message) : shortText(redaction_.text(message.message));
   context_.listener->progressed(attempt->id(), attempt->assignment.job.lease, std::move(progress));
 }
 
@@ -302,6 +303,7 @@ void Runner::onNote(const wire::Frame& frame) {
       logLine(*attempt, context_.clock.now(), "host", "too many notes: the rest is dropped");
     return;
   }
+  if (!redaction_.empty()) note.json = redaction_.json(note.json);
   if (context_.listener != nullptr) {
     context_.listener->noted(attempt->id(), attempt->assignment.job.lease, std::move(note.key), std::move(note.json));
   }
@@ -363,6 +365,7 @@ void Runner::readPipes() {
 }
 
 void Runner::printed(std::string_view level, std::string line) {
+  if (!redaction_.empty()) line = redaction_.text(line);
   Attempt* attempt = attempts_.empty() ? nullptr : attempts_.front().get();
   if (attempt != nullptr && attempt->sent) {
     logLine(*attempt, context_.clock.now(), level, line);

@@ -119,6 +119,21 @@ core::Result<core::Output> takeOutput(int source, int fresh, const wire::OutputF
   return core::Output{file.name, cleanText(file.media_type, 255), status.st_size, {}};
 }
 
+/// The names of the files last too, not only their bytes: every folder that got an entry is synced once.
+bool syncFolders(int fresh, const std::vector<wire::OutputFile>& files) {
+  std::set<std::string> folders;
+  for (const auto& file : files) {
+    for (std::size_t at = file.name.find('/'); at != std::string::npos; at = file.name.find('/', at + 1)) {
+      folders.insert(file.name.substr(0, at));
+    }
+  }
+  for (const auto& folder : folders) {
+    const UniqueFd fd = openBeneath(fresh, folder.c_str(), O_RDONLY | O_DIRECTORY);
+    if (!fd || ::fsync(fd.get()) != 0) return false;
+  }
+  return ::fsync(fresh) == 0;
+}
+
 /// Puts `fresh` in the place of `to` in one step; what was there is removed after.
 core::Result<void> replaceFolder(const fs::path& fresh, const fs::path& to, bool sync) {
   if (::rename(fresh.c_str(), to.c_str()) != 0) {
@@ -225,7 +240,7 @@ core::Result<std::vector<core::Output>> collectOutputs(const fs::path& from, con
     }
     kept.push_back(*std::move(output));
   }
-  if (limits.sync && ::fsync(target.get()) != 0) return failed(diskError("cannot keep the outputs"));
+  if (limits.sync && !syncFolders(target.get(), files)) return failed(diskError("cannot keep the outputs"));
   if (auto replaced = replaceFolder(fresh, to, limits.sync); !replaced) return failed(replaced.error());
   return kept;
 }

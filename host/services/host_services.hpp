@@ -50,8 +50,8 @@ class HostServices final : public pool::AttemptServices {
   void config(const Caller& caller, Done<std::string> done) override;
   void secret(const Caller& caller, std::string name, Done<std::string> done) override;
 
-  /// Values that must not appear in a plugin's log or error texts, longest first.
-  [[nodiscard]] std::vector<std::string> redactions(const std::string& plugin) const;
+  /// Longest first.
+  [[nodiscard]] std::vector<std::string> redactions(const std::string& plugin) const override;
 
  private:
   class Worker;
