@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <sstream>
@@ -187,6 +188,18 @@ void PoolTest::expectStillWorks() {
   const auto end = run("echo", R"({"value":42})");
   ASSERT_EQ(end.kind, dispatch::AttemptEnd::Kind::Succeeded) << (end.error ? end.error->message : "");
   EXPECT_NE(end.result_json.find("42"), std::string::npos) << end.result_json;
+}
+
+int PoolTest::strangers() {
+  const auto runners = pool_->status();
+  int count = 0;
+  for (const auto& info : allProcesses()) {
+    const bool ours = hasEnvironment(info.pid, "JOBHOST_WORK=" + (data_ / "work").string());
+    const bool runner =
+        std::any_of(runners.begin(), runners.end(), [&](const auto& one) { return one.pid == info.pid; });
+    if (ours && !runner && info.state != 'Z') ++count;
+  }
+  return count;
 }
 
 void PoolTest::expectNothingLeft() {

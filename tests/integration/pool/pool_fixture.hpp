@@ -71,6 +71,8 @@ class PoolTest : public testing::Test {
   std::string logOf(core::JobId id);
   /// A job after a bad one: the pool still works.
   void expectStillWorks();
+  /// Processes that carry this pool's marker and are none of its runners.
+  int strangers();
   /// Ends the pool and looks for what it should have taken away.
   void expectNothingLeft();
 

@@ -1,7 +1,10 @@
 #include "pool/runner_pool.hpp"
 
 #include <gmock/gmock.h>
+#include <spawn.h>
+#include <sys/wait.h>
 
+#include <csignal>
 #include <fstream>
 #include <set>
 
@@ -186,8 +189,29 @@ TEST_F(Pool, ProbesAPluginInAProcessOfItsOwn) {
 
 TEST_F(Pool, EndsWhatAFormerHostLeftBehind) {
   run("noop");
+  pool_.reset();
   std::filesystem::create_directories(data_ / "work" / "r-99" / "out");
+  // A process as a host that was killed leaves it: it carries the work folder's mark and belongs to nobody.
+  std::string marker = "JOBHOST_WORK=" + (data_ / "work").string();
+  std::string program = "/bin/sleep";
+  std::string seconds = "600";
+  char* arguments[] = {program.data(), seconds.data(), nullptr};
+  char* environment[] = {marker.data(), nullptr};
+  pid_t left = -1;
+  ASSERT_EQ(::posix_spawn(&left, program.c_str(), nullptr, nullptr, arguments, environment), 0);
+  // Another that has nothing to do with us: its mark names another folder.
+  std::string other_marker = marker + "-of-another";
+  char* other_environment[] = {other_marker.data(), nullptr};
+  pid_t other = -1;
+  ASSERT_EQ(::posix_spawn(&other, program.c_str(), nullptr, nullptr, arguments, other_environment), 0);
+
   restart(defaultOptions(data_));
+  int status = 0;
+  ASSERT_EQ(::waitpid(left, &status, 0), left);
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+  EXPECT_EQ(::waitpid(other, &status, WNOHANG), 0) << "a stranger was ended";
+  ::kill(other, SIGKILL);
+  ASSERT_EQ(::waitpid(other, &status, 0), other);
   EXPECT_FALSE(std::filesystem::exists(data_ / "work" / "r-99"));
   expectStillWorks();
 }

@@ -16,15 +16,15 @@ namespace {
 
 using jobhost::Json;
 
-/// Takes address space up to 10 GB in 64 MB blocks but touches only 256 MB of it: the limit of the address space must
-/// stop it.
-Json memory(std::int64_t amount) {
+/// Takes address space up to 10 GB in 64 MB blocks but touches only the first of them: the limit of the address space
+/// must stop it.
+Json memory(std::int64_t amount, std::size_t touched) {
   constexpr std::size_t kBlock = 64U << 20;
   const auto wanted = static_cast<std::size_t>(amount > 0 ? amount : std::int64_t{10} << 30);
   std::size_t taken = 0;
   while (taken < wanted) {
     char* block = new char[kBlock];  // throws when the limit is reached; kept until the process ends
-    if (taken < (std::size_t{256} << 20)) std::memset(block, 1, kBlock);
+    if (taken < touched) std::memset(block, 1, kBlock);
     [[maybe_unused]] volatile char* seen = block;
     taken += kBlock;
   }
@@ -109,10 +109,18 @@ jobhost::Json hog(jobhost::Job& job) {
   const auto params = job.params();
   const std::string what = params["what"].str();
   const auto amount = params["amount"].integer(0, INT64_MAX, 0);
-  if (what == "memory") return memory(amount);
+  const auto hold = [&](Json taken) {
+    rest(job, params["hold_ms"].integer(0, INT64_MAX, 0));
+    return taken;
+  };
+  if (what == "memory") return hold(memory(amount, 64U << 20));
+  if (what == "touched_memory") {
+    const auto bytes = std::min<std::int64_t>(amount > 0 ? amount : 256 << 20, 1 << 30);
+    return hold(memory(bytes, static_cast<std::size_t>(bytes)));
+  }
   if (what == "cpu") return cpu(job, true);
   if (what == "cpu_deaf") return cpu(job, false);
-  if (what == "forks") return forks(amount);
+  if (what == "forks") return hold(forks(amount));
   if (what == "orphans") return orphans(amount);
   if (what == "threads") return threads(amount);
   if (what == "fds") return openFiles(amount);

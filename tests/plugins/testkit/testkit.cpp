@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include <chrono>
+#include <cstdio>
 #include <stdexcept>
 
 JOBHOST_MANIFEST(JOBHOST_MANIFEST_JSON);
@@ -50,7 +51,20 @@ static jobhost::Json fail(jobhost::Job& job) {
       .retryAfterMs(params["retry_after_ms"].integer(INT64_MIN, INT64_MAX, -1));
 }
 
+/// Says the secret in every way there is.
+static void leak(jobhost::Job& job) {
+  const std::string token = job.secret("TOKEN");
+  job.log("the token is " + token);
+  std::printf("printed %s\n", token.c_str());
+  std::fflush(stdout);
+  std::fprintf(stderr, "complained %s\n", token.c_str());
+  job.progress(1, 2, "with " + token);
+  job.note("token", token);
+  throw jobhost::Error::permanent("the far side refused " + token).details(jobhost::Json({{"sent", token}}).dump());
+}
+
 static jobhost::Json settings(jobhost::Job& job) {
+  if (job.params()["leak"].boolean(false)) leak(job);
   return {{"config", job.config().json()}, {"token", job.secret("TOKEN")}};
 }
 

@@ -1,6 +1,7 @@
 // Jobs that do what the SDK is for: files, children, checkpoints.
 #include "testkit.hpp"
 
+#include <filesystem>
 #include <fstream>
 
 using jobhost::Json;
@@ -10,6 +11,13 @@ jobhost::Json files(jobhost::Job& job) {
   for (const auto& input : job.inputs()) {
     job.output("copy/" + input.name, input.media_type) << job.input(input.name).readAll(64 << 20);
     copied.push(input.name);
+    if (job.params()["spoil"].boolean(false)) {
+      // What a plugin does to its inputs must not reach the upload: another attempt reads it again.
+      const std::string path = job.inputPath(input.name);
+      std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+      std::ofstream(path) << "spoiled";
+      std::filesystem::remove(path);
+    }
   }
   for (const auto& output : job.params()["outputs"].items()) {
     job.output(output["name"].str(), "text/plain") << output["text"].str("");
@@ -53,6 +61,10 @@ jobhost::Json checkpoint(jobhost::Job& job) {
   std::string text = std::to_string(runs);
   if (text.size() < bytes) text.append(bytes - text.size(), ' ');
   job.saveCheckpoint(text);
+  if (!before) {
+    job.log("saved the first checkpoint");
+    rest(job, job.params()["hold_ms"].integer(0, INT64_MAX, 0));
+  }
   if (runs < until) throw jobhost::Error::transient("run " + std::to_string(runs)).retryAfterMs(0);
   return {{"runs", runs}};
 }
