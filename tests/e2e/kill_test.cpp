@@ -129,12 +129,12 @@ void expectCountersMatch(const HostProcess& host, const fs::path& data) {
   Database database(data);
   EXPECT_EQ(
       database.number(
-          "SELECT count(*) FROM jobs p WHERE children_total <> (SELECT count(*) FROM jobs c WHERE c.parent = p.id)"),
+          "SELECT count(*) FROM jobs p WHERE child_total <> (SELECT count(*) FROM jobs c WHERE c.parent = p.id)"),
       0);
-  EXPECT_EQ(database.number("SELECT count(*) FROM jobs p WHERE children_done <> (SELECT count(*) FROM jobs c WHERE "
+  EXPECT_EQ(database.number("SELECT count(*) FROM jobs p WHERE child_done <> (SELECT count(*) FROM jobs c WHERE "
                             "c.parent = p.id AND c.state >= 4)"),
             0);
-  EXPECT_EQ(database.number("SELECT count(*) FROM jobs p WHERE children_failed <> (SELECT count(*) FROM jobs c WHERE "
+  EXPECT_EQ(database.number("SELECT count(*) FROM jobs p WHERE child_failed <> (SELECT count(*) FROM jobs c WHERE "
                             "c.parent = p.id AND c.state >= 5)"),
             0);
   const auto counts = host.get("/api/v1/counts");
@@ -194,7 +194,7 @@ TEST(KilledRunners, CostOnlyTheAttemptsTheyRan) {
   std::printf("seed %u\n", seed);
   std::mt19937 random(seed);
   TempFolder folder;
-  HostProcess host({.data = folder / "data", .set = {"plugins.early_crashes=1000000"}});
+  HostProcess host({.data = folder / "data", .set = {"plugins.early_window_ms=0"}});
   ASSERT_TRUE(host.start()) << host.log();
   ASSERT_TRUE(host.waitForEnd(*host.submit("noop")));
   const auto files_before = host.openFiles();
