@@ -127,10 +127,9 @@ void expectConsistent(const fs::path& data) {
 
 void expectCountersMatch(const HostProcess& host, const fs::path& data) {
   Database database(data);
-  EXPECT_EQ(
-      database.number(
-          "SELECT count(*) FROM jobs p WHERE child_total <> (SELECT count(*) FROM jobs c WHERE c.parent = p.id)"),
-      0);
+  EXPECT_EQ(database.number(
+                "SELECT count(*) FROM jobs p WHERE child_total <> (SELECT count(*) FROM jobs c WHERE c.parent = p.id)"),
+            0);
   EXPECT_EQ(database.number("SELECT count(*) FROM jobs p WHERE child_done <> (SELECT count(*) FROM jobs c WHERE "
                             "c.parent = p.id AND c.state >= 4)"),
             0);
