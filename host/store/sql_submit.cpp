@@ -90,8 +90,9 @@ core::Result<void> SubmitOps::check(const std::vector<core::JobDraft>& drafts, c
     const bool refers = draft.parent || !draft.depends_on.empty();
     if (refers) {
       if (auto checked = checkReferences(draft); !checked) {
-        for (auto& field : checked.error().fields) field.pointer.insert(0, "/" + std::to_string(i));
-        return checked.error();
+        Error wrong = checked.error();
+        for (auto& field : wrong.fields) field.pointer.insert(0, "/" + std::to_string(i));
+        return wrong;
       }
     }
     if (limited && !findExisting(draft)) {
