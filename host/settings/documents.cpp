@@ -28,7 +28,7 @@ beside `content_dir`, `thumb_dir` and `roots` from the section `content`. In the
 `JOBHOST_PLUGIN__<id>__<key>`; values that are JSON (numbers, true, lists) are taken as such.
 
 ```toml
-[plugin.thumbnail]
+[plugin.org.jobhost.thumbnail]
 hq_page_thumbs = true
 ```
 
@@ -38,7 +38,7 @@ hq_page_thumbs = true
 shown or logged. In the environment: `JOBHOST_SECRET__<id>__<NAME>`.
 
 ```toml
-[secret.ocr]
+[secret.com.example.ocr]
 API_TOKEN = "…"
 ```
 )";
@@ -83,9 +83,9 @@ std::string exampleToml() {
   }
   out +=
       "\n# What stands here is given to the plugin with that id.\n"
-      "# [plugin.thumbnail]\n# hq_page_thumbs = true\n"
+      "# [plugin.org.jobhost.thumbnail]\n# hq_page_thumbs = true\n"
       "\n# Given to the plugin when its manifest asks for the name; never shown.\n"
-      "# [secret.ocr]\n# API_TOKEN = \"…\"\n";
+      "# [secret.com.example.ocr]\n# API_TOKEN = \"…\"\n";
   return out;
 }
 
