@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
 
 #include "support/image/bmp.hpp"
 #include "support/image/encode.hpp"
@@ -87,6 +88,19 @@ Box boxOf(const ThumbnailOptions& options, SourceKind kind) {
   return box;
 }
 
+/// libvips 8.14 with SIZE_DOWN takes the smallest level of a pyramidal TIFF, however small: no level would be enlarged.
+/// Where the whole picture is larger than the box nothing grows anyway, and SIZE_BOTH picks the right level.
+void allowPyramid(Box& box, VipsImage* header) {
+  if (box.size != VIPS_SIZE_DOWN) return;
+  double across = header->Xsize;
+  double down = header->Ysize;
+  if (vips_image_get_orientation_swap(header)) std::swap(across, down);
+  across /= box.width;
+  down /= box.height;
+  const double shrink = box.crop == VIPS_INTERESTING_NONE ? std::max(across, down) : std::min(across, down);
+  if (shrink > 1) box.size = VIPS_SIZE_BOTH;
+}
+
 void checkOptions(const ThumbnailOptions& options) {
   const bool one_side = options.width <= 0 || options.height <= 0;
   if ((options.width <= 0 && options.height <= 0) || (one_side && options.fit != Fit::Inside)) {
@@ -113,12 +127,13 @@ ImagePtr shrinkSource(const ImageInput& input, SourceKind kind, const ThumbnailO
   const SourcePtr source = openSource(input);
   const std::string load_options = loadOptions(kind, options.page);
   Profiles profiles;
+  Box box = boxOf(options, kind);
   {
     const ImagePtr header = openHeader(source, load_options);
     checkLimits(header.get(), kind, options, limits);
     profiles = profilesOf(header.get());
+    if (kind == SourceKind::Tiff) allowPyramid(box, header.get());
   }
-  const Box box = boxOf(options, kind);
   return made([&](VipsImage** out) {
     return vips_thumbnail_source(source.get(), out, box.width, "option_string", load_options.c_str(), "height",
                                  box.height, "size", box.size, "crop", box.crop, "import_profile", profiles.fallback,

@@ -60,6 +60,16 @@ INSTANTIATE_TEST_SUITE_P(Formats, SourceFormatTest,
                            return name.substr(0, name.find('['));
                          });
 
+TEST_F(ThumbnailTest, TakesALevelOfAPyramidThatFillsTheBox) {
+  const std::string source = samples::quadrants(1200, 900, ".tif[tile,tile-width=64,tile-height=64,pyramid]");
+  options_.width = 400;
+  options_.height = 400;
+  EXPECT_EQ(make(source).width, 400);
+  EXPECT_EQ(made_.height, 300);
+  options_.fit = Fit::Cover;
+  EXPECT_EQ(make(source).height, 400);
+}
+
 TEST_F(ThumbnailTest, CoversPadsAndStretches) {
   const std::string source = samples::quadrants(400, 200, ".png");
   options_.width = 80;
