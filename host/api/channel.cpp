@@ -154,7 +154,8 @@ core::Error BodyReader::failed(Channel::Io io) {
 
 Deadline BodyReader::deadline() const {
   const auto now = std::chrono::steady_clock::now();
-  return std::min(now + options_.idle, fairDeadline(started_, options_.idle, taken_ + 1));
+  const auto fair = std::min(now + options_.idle, fairDeadline(started_, options_.idle, taken_ + 1));
+  return last_moment_ ? std::min(fair, *last_moment_) : fair;
 }
 
 void BodyReader::greet() {
@@ -236,7 +237,9 @@ core::Result<std::size_t> BodyReader::readChunked(char* to, std::size_t size) {
   return got;
 }
 
-bool BodyReader::discard(std::int64_t max) {
+bool BodyReader::discard(std::int64_t max, core::Millis within) {
+  if (expects_continue_ && !finished_ && channel_.pending().empty()) return false;
+  last_moment_ = std::chrono::steady_clock::now() + within;
   char piece[16 * 1024];
   while (!finished_ && !failed_ && max > 0) {
     if (!chunked_ && left_ > max) return false;

@@ -73,8 +73,9 @@ class BodyReader {
   [[nodiscard]] std::optional<std::int64_t> length() const;
   /// Whether nothing of it is left, so that the next request can follow.
   [[nodiscard]] bool finished() const { return finished_ && !failed_; }
-  /// Takes up to `max` more bytes from the client and forgets them; whether the body is then finished.
-  bool discard(std::int64_t max);
+  /// Takes up to `max` more bytes from the client and forgets them, for so long at most; whether the body is then
+  /// finished. A client that waits for "100 Continue" is not asked to send what nobody wants.
+  bool discard(std::int64_t max, core::Millis within);
 
  private:
   core::Result<std::size_t> readFixed(char* to, std::size_t size);
@@ -91,6 +92,7 @@ class BodyReader {
   std::int64_t left_;  ///< of a body of known length
   std::int64_t taken_ = 0;
   std::chrono::steady_clock::time_point started_;
+  std::optional<Deadline> last_moment_;  ///< of discard()
   ChunkedDecoder decoder_;
   std::string_view chunk_;  ///< decoded and not yet handed out; lies in the channel's window
   std::string owned_;

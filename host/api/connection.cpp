@@ -12,8 +12,9 @@
 namespace jobhost::api {
 namespace {
 
-constexpr std::size_t kCopiedBody = 16 * 1024;       ///< smaller bodies are copied behind the head: one buffer
-constexpr std::int64_t kDiscardedBody = 256 * 1024;  ///< an unread body up to this is taken to keep the connection
+constexpr std::size_t kCopiedBody = 16 * 1024;          ///< smaller bodies are copied behind the head: one buffer
+constexpr std::int64_t kDiscardedBody = 256 * 1024;     ///< an unread body up to this is taken to keep the connection
+constexpr auto kDiscardTime = std::chrono::seconds(1);  ///< and when it comes within this
 
 std::int64_t steadyMillis() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
@@ -113,16 +114,21 @@ void Connection::run() {
 
 HeadResult Connection::readHead(Channel& channel, RequestHead& head) {
   const HeadLimits limits{context_.options.http.head_bytes, static_cast<std::size_t>(context_.options.http.headers)};
+  // A connection whose request has not wholly come counts as idle, so that half requests give way in a full house.
+  const struct Idle {
+    std::atomic<std::int64_t>& since;
+    ~Idle() { since.store(0, std::memory_order_relaxed); }
+  } idle{idle_since_};
   if (channel.pending().empty()) {
     idle_since_.store(steadyMillis(), std::memory_order_relaxed);
     const auto io = context_.connections.stopping() ? Channel::Io::Closed : channel.fill();
-    idle_since_.store(0, std::memory_order_relaxed);
     if (io != Channel::Io::Ok) return {HeadState::Incomplete, 0, 0, ""};  // nobody to answer to
   }
   const auto deadline = std::chrono::steady_clock::now() + context_.options.http.head_timeout;
   for (;;) {
     auto result = parseHead(channel.pending(), limits, head);
     if (result.state != HeadState::Incomplete) return result;
+    if (idleSince() == 0) idle_since_.store(steadyMillis(), std::memory_order_relaxed);
     const auto io = channel.fill(deadline);
     if (io == Channel::Io::TimedOut) return {HeadState::Bad, 0, 408, "the headers came too slowly"};
     if (io == Channel::Io::Closed) return {HeadState::Incomplete, 0, 0, ""};
@@ -151,8 +157,9 @@ bool Connection::serveOne(Channel& channel) {
     stream(channel, *response.stream);
     return false;
   }
-  const bool taken = body.discard(kDiscardedBody);
-  const bool keep = taken && head.keep_alive && !response.close && !context_.connections.stopping();
+  const bool taken = body.discard(kDiscardedBody, kDiscardTime);
+  const bool keep = taken && head.keep_alive && !response.close && !context_.connections.stopping() &&
+                    (!channel.pending().empty() || !context_.crowded());
   const bool written = write(channel, response, head.method == Method::Head, keep);
   telemetry::metrics().observe(telemetry::Timer::HttpRequest,
                                std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count());

@@ -45,18 +45,20 @@ struct ServingContext {
   SseHub& hub;
   ConnectionSet& connections;
   const core::Clock& clock;
+  std::function<bool()> crowded;  ///< whether connections wait for a thread
 };
 
 /// Serves one connection's requests, one after the other, on a thread of the pool. Takes the place of Poco's
-/// HTTPServerConnection: docs/decisions/http-connection.md says why.
+/// HTTPServerConnection: docs/decisions/0040-http-connection.md says why.
 class Connection final : public Poco::Net::TCPServerConnection {
  public:
   Connection(const Poco::Net::StreamSocket& socket, ServingContext& context);
   void run() override;
 
-  /// Any thread: ends the connection when it waits for a request; in milliseconds of the steady clock since it does,
-  /// 0 while it is busy.
+  /// Any thread: since when it waits for a request or the rest of a request's head, in milliseconds of the steady
+  /// clock; 0 while it is busy.
   [[nodiscard]] std::int64_t idleSince() const { return idle_since_.load(std::memory_order_relaxed); }
+  /// Any thread: the connection ends when it waits for a request.
   void endReading();
 
  private:

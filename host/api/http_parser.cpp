@@ -61,8 +61,9 @@ HeadResult requestLine(std::string_view line, RequestHead& head) {
   const auto version = line.substr(last + 1);
   if (!isToken(method)) return bad(400, "the method is not valid");
   if (version != "HTTP/1.1" && version != "HTTP/1.0") {
-    return version.starts_with("HTTP/") ? bad(505, "only HTTP/1.1 and HTTP/1.0 are spoken")
-                                        : bad(400, "the request line is not valid");
+    // 400 rather than 505 (and than 501 below): whoever watches our 5xx wants to see our faults, not a client's.
+    return bad(
+        400, version.starts_with("HTTP/") ? "only HTTP/1.1 and HTTP/1.0 are spoken" : "the request line is not valid");
   }
   if (target.size() > kMaxTarget) return bad(414, "the request target is too long");
   if (!std::all_of(target.begin(), target.end(), [](char c) { return c > 0x20 && c < 0x7f; })) {
@@ -129,7 +130,7 @@ HeadResult framing(RequestHead& head) {
       case 17:
         if (sameNoCase(name, "Transfer-Encoding")) {
           ++codings;
-          if (!sameNoCase(value, "chunked")) return bad(501, "only the transfer coding chunked is understood");
+          if (!sameNoCase(value, "chunked")) return bad(400, "only the transfer coding chunked is understood");
         }
         break;
       default:

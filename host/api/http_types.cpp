@@ -76,8 +76,6 @@ std::string_view reasonPhrase(int status) {
       return "Service Unavailable";
     case 504:
       return "Gateway Timeout";
-    case 505:
-      return "HTTP Version Not Supported";
     default:
       return "Unknown";
   }

@@ -75,7 +75,7 @@ struct Server::Impl {
       : deps(std::move(dependencies)),
         options(std::move(chosen)),
         hub({deps.jobs, deps.bus, native::jobJson}, options.sse),
-        context{options, dialects, hub, connections, deps.clock} {
+        context{options, dialects, hub, connections, deps.clock, [this] { return tcp->queuedConnections() > 0; }} {
     if (options.minion.enabled) dialects.push_back(std::make_unique<minion::MinionDialect>(deps, options.minion));
     dialects.push_back(std::make_unique<native::NativeDialect>(native::Parts{deps, options, hub}));
   }

@@ -22,7 +22,9 @@ constexpr std::size_t kMaxInbox = 16'384;  ///< events heard and not yet written
 constexpr int kReplayPage = 500;
 constexpr std::size_t kReplayFlush = 64 * 1024;
 constexpr std::int64_t kLogPiece = 64 * 1024;
+// A replay has an HTTP thread: a reader slower than this on average is dropped and may come back with its last number.
 constexpr auto kReplaySend = std::chrono::seconds(10);
+constexpr std::size_t kReplayBytesPerSecond = 64 * 1024;
 
 /// After it the job is over. Once ended, later facts (tags changed) say so too.
 bool endsJobStream(const core::JobEvent& event) {
@@ -67,6 +69,8 @@ struct SseHub::Watcher {
   StreamPlan plan;
   std::string out;
   std::size_t sent = 0;
+  std::size_t replayed = 0;  ///< bytes sent by the HTTP thread
+  std::chrono::steady_clock::time_point replay_began = std::chrono::steady_clock::now();
   std::int64_t last_seq = 0;
   std::int64_t log_offset = 0;
   bool ending = false;  ///< close when everything is written
@@ -162,7 +166,8 @@ void SseHub::watch(const Poco::Net::StreamSocket& socket, const StreamPlan& plan
 }
 
 bool SseHub::flushBlocking(Watcher& watcher) {
-  const auto deadline = std::chrono::steady_clock::now() + kReplaySend;
+  const auto deadline =
+      watcher.replay_began + kReplaySend + std::chrono::milliseconds(watcher.replayed * 1000 / kReplayBytesPerSecond);
   std::size_t at = 0;
   while (at < watcher.out.size()) {
     const auto sent = ::send(watcher.fd, watcher.out.data() + at, watcher.out.size() - at, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -176,6 +181,7 @@ bool SseHub::flushBlocking(Watcher& watcher) {
     pollfd entry{watcher.fd, POLLOUT, 0};
     if (left <= 0 || ::poll(&entry, 1, static_cast<int>(left)) == 0) return false;
   }
+  watcher.replayed += watcher.out.size();
   watcher.out.clear();
   return true;
 }

@@ -14,7 +14,7 @@ constexpr std::string_view kPrefix = "/api/minion/";
 constexpr std::string_view kTasks[] = {"thumbnail_task",       "tank_thumbnail_task", "page_thumbnails",
                                        "regen_all_thumbnails", "find_duplicates",     "build_stat_hashes",
                                        "handle_upload",        "download_url",        "run_plugin"};
-constexpr std::int64_t kMaxForm = 64 * 1024;
+constexpr std::int64_t kMaxForm = 16 * 1024;  ///< read before the key is known
 
 /// As JSON::Validator takes an integer from a path or query: no leading zeros, blanks, fraction, exponent.
 bool looksLikeInteger(std::string_view text) {

@@ -58,7 +58,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadHead{"PlusLength", 400, kPost + "Content-Length: +3\r\n\r\n"},
         BadHead{"HugeLength", 400, kPost + "Content-Length: 9999999999999999999\r\n\r\n"},
         BadHead{"EmptyLength", 400, kPost + "Content-Length:\r\n\r\n"},
-        BadHead{"OtherCoding", 501, kPost + "Transfer-Encoding: gzip, chunked\r\n\r\n"},
+        BadHead{"OtherCoding", 400, kPost + "Transfer-Encoding: gzip, chunked\r\n\r\n"},
         BadHead{"DoubleChunked", 400, kPost + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"},
         BadHead{"OldChunked", 400, "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"},
         BadHead{"BlankBeforeColon", 400, kPost + "Content-Length : 3\r\n\r\n"},
@@ -69,7 +69,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadHead{"TwoBlanks", 400, "GET / x HTTP/1.1\r\nHost: h\r\n\r\n"},
         BadHead{"Fragment", 400, "GET /#a HTTP/1.1\r\nHost: h\r\n\r\n"},
         BadHead{"NoPath", 400, "GET a HTTP/1.1\r\nHost: h\r\n\r\n"},
-        BadHead{"Version", 505, "GET / HTTP/2.0\r\nHost: h\r\n\r\n"}, BadHead{"Tls", 400, "\x16\x03\x01\x02\r\n\r\n"},
+        BadHead{"Version", 400, "GET / HTTP/2.0\r\nHost: h\r\n\r\n"}, BadHead{"Tls", 400, "\x16\x03\x01\x02\r\n\r\n"},
         BadHead{"LongTarget", 414, "GET /" + std::string(40'000, 'a')},
         BadHead{"ManyHeaders", 431,
                 [] {

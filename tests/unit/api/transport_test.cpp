@@ -115,6 +115,55 @@ TEST(Transport, AnIdleConnectionMakesRoomForANewOne) {
   EXPECT_EQ(third.receive().status, 200);
 }
 
+TEST(Transport, AHalfRequestMakesRoomForANewConnection) {
+  api::ServerOptions options;
+  options.http.max_threads = 2;
+  options.http.head_timeout = core::Millis(60'000);
+  ApiHost host(options);
+  Wire first(host.port()), second(host.port());
+  for (auto* wire : {&first, &second}) {
+    wire->send("GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n");
+    EXPECT_EQ(wire->receive().status, 200);
+    wire->send("GET /healthz HTTP/1.1\r\nHo");
+  }
+  Wire third(host.port());
+  third.send("GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n");
+  EXPECT_EQ(third.receive().status, 200);
+}
+
+TEST(Transport, ABusyConnectionGivesWayToThoseThatWait) {
+  api::ServerOptions options;
+  options.http.max_threads = 1;
+  options.http.max_queued = 2;
+  ApiHost host(options);
+  Wire first(host.port());
+  const std::string head = "POST /api/v1/jobs HTTP/1.1\r\nHost: t\r\nX-API-Key: " + host.adminKey() + "\r\n";
+  first.send(head + "Expect: 100-continue\r\nContent-Length: 15\r\n\r\n");
+  EXPECT_EQ(first.receive().status, 100);  // its thread waits for the body
+  Wire second(host.port());
+  second.send("GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n");
+  EXPECT_EQ(Wire(host.port()).receive().status, 503);  // the queue is full, so the second stands in it
+  first.send("{\"type\":\"echo\"}");
+  const auto answer = first.receive();
+  EXPECT_EQ(answer.status, 201);
+  EXPECT_TRUE(answer.closed);
+  EXPECT_EQ(second.receive().status, 200);
+}
+
+TEST(Transport, AnUnwantedBodyIsNotWaitedFor) {
+  api::ServerOptions options;
+  options.http.body_idle = core::Millis(60'000);
+  ApiHost host(options);
+  Wire wire(host.port());
+  wire.send("POST /api/v1/jobs HTTP/1.1\r\nHost: t\r\nContent-Length: 100000\r\n\r\n{");
+  const auto refused = wire.receive();
+  EXPECT_EQ(refused.status, 401);
+  EXPECT_TRUE(refused.closed);
+  Wire polite(host.port());
+  polite.send("POST /api/v1/jobs HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\nContent-Length: 15\r\n\r\n");
+  EXPECT_EQ(polite.receive().status, 401);  // not 100
+}
+
 TEST(Transport, StopLetsARequestInProgressAnswer) {
   ApiHost host;
   Wire wire(host.port());
