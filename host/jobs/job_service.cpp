@@ -119,7 +119,12 @@ core::Result<store::Submitted> JobService::submit(JobRequest request, std::optio
   drafts.push_back(*std::move(draft));
   auto stored = store_.submit(
       std::move(drafts), {std::move(idempotency), options_.limits.queued_per_type, options_.limits.queued_per_owner});
-  if (!stored) return stored.error();
+  if (!stored) {
+    for (auto& field : stored.error().fields) {
+      if (field.pointer.starts_with("/0/")) field.pointer.erase(0, 2);  // the only job: no index
+    }
+    return stored.error();
+  }
   if (stored->size() != 1) return Error{ErrorCode::Internal, "the job could not be stored", "store answered no id", {}};
   if (!stored->front().existing) telemetry::metrics().add(telemetry::Counter::JobsSubmitted);
   return stored->front();
@@ -184,19 +189,21 @@ core::Result<void> JobService::resume(core::JobId id) {
   return store_.resume(id);
 }
 
-core::Result<void> JobService::setPriority(core::JobId id, int priority) {
-  const int limit = options_.limits.priority_abs;
-  if (priority < -limit || priority > limit) {
-    return invalid("/priority", "must be between " + std::to_string(-limit) + " and " + std::to_string(limit));
-  }
-  return store_.setPriority(id, priority);
-}
-
-core::Result<void> JobService::setTags(core::JobId id, std::vector<std::string> tags) {
+core::Result<void> JobService::change(core::JobId id, std::optional<int> priority,
+                                      std::optional<std::vector<std::string>> tags) {
   std::vector<core::FieldError> errors;
-  checkTags(tags, options_.limits, errors);
+  const int limit = options_.limits.priority_abs;
+  if (priority && (*priority < -limit || *priority > limit)) {
+    errors.push_back({"/priority", "must be between " + std::to_string(-limit) + " and " + std::to_string(limit)});
+  }
+  if (tags) checkTags(*tags, options_.limits, errors);
   if (!errors.empty()) return invalid(std::move(errors));
-  return store_.setTags(id, std::move(tags));
+  // The priority first: it is what a job's state can refuse.
+  if (priority) {
+    if (auto set = store_.setPriority(id, *priority); !set) return set;
+  }
+  if (tags) return store_.setTags(id, *std::move(tags));
+  return {};
 }
 
 core::Result<void> JobService::remove(core::JobId id) {

@@ -65,8 +65,8 @@ class JobService {
   core::Result<void> retry(core::JobId id);
   core::Result<void> suspend(core::JobId id);
   core::Result<void> resume(core::JobId id);
-  core::Result<void> setPriority(core::JobId id, int priority);
-  core::Result<void> setTags(core::JobId id, std::vector<std::string> tags);
+  /// Sets what is given, or nothing when any of it is wrong. Conflict: the priority of a job that has ended.
+  core::Result<void> change(core::JobId id, std::optional<int> priority, std::optional<std::vector<std::string>> tags);
   /// Removes the job and then its files.
   core::Result<void> remove(core::JobId id);
   core::Result<std::vector<core::JobEvent>> events(std::int64_t after_seq, std::optional<core::JobId> job, int limit);

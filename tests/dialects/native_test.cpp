@@ -50,6 +50,8 @@ TEST(NativeOutputs, AreServedWholeInPartsAndByTag) {
   EXPECT_EQ(host.call("GET", target, "", "Range: bytes=8-\r\n").body, "89");
   EXPECT_EQ(host.call("GET", target, "", "Range: bytes=10-\r\n").status, 416);
   EXPECT_EQ(host.call("GET", target, "", "Range: bytes=4-2\r\n").status, 200);
+  EXPECT_EQ(host.call("GET", target, "", "Range: bytes=8-99999999999999999999\r\n").body, "89");
+  EXPECT_EQ(host.call("GET", target, "", "Range: bytes=99999999999999999999-\r\n").status, 416);
   EXPECT_EQ(host.call("GET", target, "", "Range: bytes=0-1\r\nIf-Range: \"other\"\r\n").status, 200);
   const auto head = host.call("HEAD", target);
   EXPECT_EQ(head.headers.at("content-length"), "10");
@@ -233,6 +235,13 @@ TEST(NativeKeys, PrivilegesExpiryAndRevocationHold) {
   EXPECT_EQ(host.call("DELETE", "/api/v1/keys/" + key_id).status, 204);
 }
 
+TEST(NativeKeys, NamesFitALogLine) {
+  ApiHost host;
+  const auto refused = host.call("POST", "/api/v1/keys", R"({"name":"a\nerror app forged","privileges":["admin"]})");
+  EXPECT_EQ(refused.status, 422);
+  EXPECT_TRUE(has(refused.body, R"("pointer":"/name")")) << refused.body;
+}
+
 TEST(NativeKeys, TheAdminKeyFileIsPrivateAndMadeAnewWhenLost) {
   ApiHost host;
   const auto file = host.data() / "keys" / "admin.key";
@@ -267,6 +276,9 @@ TEST(NativeInputs, AMultipartUploadKeepsItsFiles) {
   evil.replace(evil.find("b.txt"), 5, "../b.");
   EXPECT_EQ(host.call("POST", "/api/v1/inputs", evil, type).status, 400);
   EXPECT_EQ(host.call("POST", "/api/v1/inputs", "nonsense", type).status, 400);
+  const auto cut = host.call("POST", "/api/v1/inputs", body.substr(0, body.size() - 6), type);
+  EXPECT_EQ(cut.status, 400);
+  EXPECT_TRUE(has(cut.body, "ends before its last boundary")) << cut.body;
   EXPECT_EQ(host.call("POST", "/api/v1/inputs", body, "Content-Type: multipart/form-data\r\n").status, 400);
 }
 

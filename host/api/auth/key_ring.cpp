@@ -1,5 +1,6 @@
 #include "api/auth/key_ring.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <fstream>
 #include <mutex>
@@ -109,6 +110,9 @@ core::Result<KeyRing::Created> KeyRing::create(std::string name, std::vector<std
   core::Error wrong{core::ErrorCode::InvalidArgument, "the key's description is not valid", "", {}};
   if (name.empty() || name.size() > kMaxNameBytes) {
     wrong.fields.push_back({"/name", "must have 1 to " + std::to_string(kMaxNameBytes) + " bytes"});
+  }
+  if (std::any_of(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; })) {
+    wrong.fields.push_back({"/name", "must not contain control characters"});
   }
   if (privileges.empty()) wrong.fields.push_back({"/privileges", "must name at least one privilege"});
   for (std::size_t i = 0; i < privileges.size(); ++i) {

@@ -29,7 +29,8 @@ RangeKind readRange(std::string_view header, std::int64_t size, ByteRange& range
   const auto number = [](std::string_view text) -> std::optional<std::int64_t> {
     const bool digits =
         !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-    return digits ? toInteger(text) : std::nullopt;
+    if (!digits) return std::nullopt;
+    return toInteger(text).value_or(std::numeric_limits<std::int64_t>::max());  // beyond 64 bits: beyond every file
   };
   const auto first = number(header.substr(0, dash));
   const auto last = number(header.substr(dash + 1));

@@ -128,15 +128,21 @@ core::Error tooLarge(std::int64_t limit) {
 /// A body as Poco's multipart reader wants it. The first failure ends the stream and is kept.
 class BodyBuffer final : public std::streambuf {
  public:
-  BodyBuffer(BodyReader& body, std::int64_t limit) : body_(body), limit_(limit) {}
+  BodyBuffer(BodyReader& body, const std::string& boundary, std::int64_t limit)
+      : body_(body), end_mark_("--" + boundary + "--"), limit_(limit) {}
   [[nodiscard]] const std::optional<core::Error>& failure() const { return failure_; }
+  /// Whether the body ended before its last boundary. Poco's reader takes its end for the end of a part.
+  [[nodiscard]] bool cutShort() const { return ended_ && tail_.find(end_mark_) == std::string::npos; }
 
  protected:
   int_type underflow() override {
     if (failure_) return traits_type::eof();
     const auto got = body_.read(piece_, sizeof piece_);
     if (!got) failure_ = got.error();
+    ended_ = got && *got == 0;
     if (!got || *got == 0) return traits_type::eof();
+    tail_.append(piece_, *got);
+    if (const auto kept = end_mark_.size() + 4; tail_.size() > kept) tail_.erase(0, tail_.size() - kept);
     taken_ += static_cast<std::int64_t>(*got);
     if (taken_ > limit_) {
       failure_ = tooLarge(limit_);
@@ -148,6 +154,9 @@ class BodyBuffer final : public std::streambuf {
 
  private:
   BodyReader& body_;
+  const std::string end_mark_;
+  std::string tail_;  ///< the last bytes read, enough for the end mark and its line end
+  bool ended_ = false;
   std::int64_t limit_;
   std::int64_t taken_ = 0;
   std::optional<core::Error> failure_;
@@ -220,7 +229,7 @@ core::Result<SavedInput> saveMultipart(const std::filesystem::path& data_folder,
   if (boundary.empty() || boundary.size() > 200) return malformed;
   Staging staging(data_folder);
   if (!staging.ready()) return noDisk("create folder");
-  BodyBuffer buffer(body, limit);
+  BodyBuffer buffer(body, boundary, limit);
   std::istream stream(&buffer);
   std::vector<SavedFile> files;
   try {
@@ -248,6 +257,10 @@ core::Result<SavedInput> saveMultipart(const std::filesystem::path& data_folder,
     return malformed;
   }
   if (buffer.failure()) return *buffer.failure();
+  if (buffer.cutShort()) {
+    malformed.message = "the multipart body ends before its last boundary";
+    return malformed;
+  }
   if (files.empty()) {
     malformed.message = "the multipart body has no part with a file name";
     return malformed;

@@ -149,13 +149,8 @@ Response patch(const Parts& parts, Call& call, core::JobId id) {
   if (priority && !call.principal->may(Privilege::RunJobs)) {
     return problem({core::ErrorCode::PermissionDenied, "changing the priority needs the privilege run_jobs", "", {}});
   }
-  if (priority) {
-    if (const auto set = parts.deps.jobs.setPriority(id, static_cast<int>(*priority)); !set)
-      return problem(set.error());
-  }
-  if (tags) {
-    if (const auto set = parts.deps.jobs.setTags(id, *std::move(tags)); !set) return problem(set.error());
-  }
+  const auto level = priority ? std::optional(static_cast<int>(*priority)) : std::nullopt;
+  if (const auto set = parts.deps.jobs.change(id, level, std::move(tags)); !set) return problem(set.error());
   return show(parts, id);
 }
 

@@ -71,7 +71,6 @@ jobs::JobRequest readJobRequest(const JsonDocument& document, std::string pointe
   if (auto text = object.string("input_id", 128)) draft.input_id = *std::move(text);
   if (auto tags = object.strings("tags", kMaxListItems)) draft.tags = *std::move(tags);
   if (const auto notes = object.raw("notes", JsonKind::Object)) draft.notes_json = *notes;
-  if (const auto webhook = object.raw("webhook", JsonKind::Object)) draft.webhook_json = *webhook;
   if (const auto timeout = object.integer("timeout_ms", 0, kMaxMillis)) draft.timeout = core::Millis(*timeout);
   if (const auto most = object.integer("max_attempts", 1, kIntMax)) request.max_attempts = static_cast<int>(*most);
   request.backoff = readBackoff(object);
@@ -105,9 +104,10 @@ core::Result<QueryReader> QueryReader::from(const Request& request) {
 
 std::optional<std::string> QueryReader::text(std::string_view name) {
   asked_.push_back(name);
-  const auto value = query_.last(name);
-  if (!value) return std::nullopt;
-  return std::string(*value);
+  const auto values = query_.all(name);
+  if (values.empty()) return std::nullopt;
+  if (values.size() > 1) refuse(name, "is given more than once");
+  return std::string(values.back());
 }
 
 std::optional<std::int64_t> QueryReader::integer(std::string_view name, std::int64_t min, std::int64_t max) {

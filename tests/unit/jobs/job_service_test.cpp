@@ -169,10 +169,10 @@ TEST_F(JobServiceTest, ChecksPagesTagsAndPriorities) {
   const auto id = service->submit(request())->id;
   EXPECT_EQ(service->list({}, {.limit = 0}).error().code, ErrorCode::InvalidArgument);
   EXPECT_EQ(service->list({}, {.limit = 1001}).error().code, ErrorCode::InvalidArgument);
-  EXPECT_EQ(service->setPriority(id, 1'000'001).error().code, ErrorCode::InvalidArgument);
-  EXPECT_EQ(service->setTags(id, {""}).error().code, ErrorCode::InvalidArgument);
-  EXPECT_EQ(service->setTags(id, {"a\nb"}).error().code, ErrorCode::InvalidArgument);
-  EXPECT_TRUE(service->setTags(id, {"night", "größe"}).ok());
+  EXPECT_EQ(service->change(id, 1'000'001, std::nullopt).error().code, ErrorCode::InvalidArgument);
+  EXPECT_EQ(service->change(id, std::nullopt, {{""}}).error().code, ErrorCode::InvalidArgument);
+  EXPECT_EQ(service->change(id, 5, {{"a\nb"}}).error().code, ErrorCode::InvalidArgument);
+  EXPECT_TRUE(service->change(id, std::nullopt, {{"night", "größe"}}).ok());
 }
 
 TEST_F(JobServiceTest, RemovesAnEndedJobWithItsFiles) {
