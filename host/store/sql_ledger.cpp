@@ -31,6 +31,12 @@ void Ledger::load(Database& database, const core::Clock& clock) {
   last_seq = database.number("SELECT max(seq) FROM events").value_or(0);
   last_job = std::max(database.number("SELECT max(id) FROM jobs").value_or(0),
                       database.number("SELECT value FROM meta WHERE name = 'last_job'").value_or(0));
+  newest_block.first = last_job - last_job % kIdsPerMark;
+  Statement made(database, "SELECT min(created_at), max(created_at) FROM jobs WHERE id >= $1");
+  if (Query query(made, newest_block.first); query.step() && !query.isNull(0)) {
+    newest_block.earliest = query.number(0);
+    newest_block.latest = query.number(1);
+  }
   max_per_key = static_cast<int>(database.number("SELECT value FROM meta WHERE name = 'max_per_key'").value_or(1));
   any_deps = database.number("SELECT 1 FROM job_deps LIMIT 1").has_value();
   Statement delayed(

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <set>
 #include <string>
@@ -72,6 +73,13 @@ class Ledger {
   int max_per_key = 1;
   bool any_deps = false;                     ///< whether job_deps may hold rows
   std::optional<std::int64_t> next_delayed;  ///< the first run_at among delayed jobs
+
+  /// The newest block of ids and when its jobs were made; a full one is kept in created_marks (by the caller).
+  struct CreatedBlock {
+    std::int64_t first = 0;
+    std::int64_t earliest = std::numeric_limits<std::int64_t>::max();  ///< later than `latest`: it has no jobs
+    std::int64_t latest = std::numeric_limits<std::int64_t>::min();
+  } newest_block;
 
   // ---- of the batch at hand
   core::Instant now;

@@ -21,6 +21,7 @@ class ListScan {
         options_(options),
         limit_(static_cast<std::size_t>(std::clamp(options.limit, 1, 1000))) {
     resolveTypes();
+    resolveTimes();
   }
 
   Page run();
@@ -28,6 +29,7 @@ class ListScan {
  private:
   using Ids = std::vector<std::int64_t>;
   void resolveTypes();
+  void resolveTimes();
   Ids candidates(std::int64_t beyond, int count);
   Ids byIndex(const char* from_where, const std::string* key, std::int64_t beyond, int count);
   Ids byStates(std::int64_t beyond, int count);
@@ -40,7 +42,9 @@ class ListScan {
   const JobFilter& filter_;
   const ListOptions& options_;
   const std::size_t limit_;
-  std::vector<int> type_ids_;  ///< those asked for, or all
+  std::vector<int> type_ids_;                                      ///< those asked for, or all
+  std::int64_t from_ = std::numeric_limits<std::int64_t>::min();   ///< no id below it was made in the time asked for
+  std::int64_t until_ = std::numeric_limits<std::int64_t>::max();  ///< nor one from here on
 };
 
 void ListScan::resolveTypes() {
@@ -48,6 +52,24 @@ void ListScan::resolveTypes() {
     const bool wanted = filter_.types.empty() ||
                         std::find(filter_.types.begin(), filter_.types.end(), query.view(1)) != filter_.types.end();
     if (wanted) type_ids_.push_back(query.integer(0));
+  }
+}
+
+/// Leads the times asked for to ids, block by block, so that a page of last year's jobs starts there.
+void ListScan::resolveTimes() {
+  if (filter_.created_after) {
+    Statement& first = reader_.prepared(
+        "SELECT coalesce((SELECT first FROM created_marks WHERE latest >= $1 ORDER BY first LIMIT 1), "
+        "(SELECT max(first) + $2 FROM created_marks), 0)");
+    if (Query query(first, core::toMicros(*filter_.created_after), kIdsPerMark); query.step()) from_ = query.number(0);
+  }
+  if (filter_.created_before) {
+    // The newest block is asked itself: it has no mark.
+    Statement& end = reader_.prepared(
+        "SELECT coalesce((SELECT first + $1 FROM created_marks WHERE earliest < $2 ORDER BY first DESC LIMIT 1), 0) "
+        "WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE id >= (SELECT coalesce(max(first) + $1, 0) FROM created_marks) "
+        "AND created_at < $2)");
+    if (Query query(end, kIdsPerMark, core::toMicros(*filter_.created_before)); query.step()) until_ = query.number(0);
   }
 }
 
@@ -138,13 +160,15 @@ bool ListScan::passes(std::int64_t id) {
 
 Page ListScan::run() {
   Page page;
-  std::int64_t beyond = options_.cursor      ? options_.cursor->value
-                        : options_.ascending ? std::numeric_limits<std::int64_t>::min()
-                                             : std::numeric_limits<std::int64_t>::max();
+  std::int64_t beyond = options_.ascending ? std::max(from_, std::numeric_limits<std::int64_t>::min() + 1) - 1 : until_;
+  if (options_.cursor) {
+    beyond = options_.ascending ? std::max(beyond, options_.cursor->value) : std::min(beyond, options_.cursor->value);
+  }
   int examined = 0;
   for (int count = static_cast<int>(limit_) + 1;; count = 1000) {
     const Ids ids = candidates(beyond, count);
     for (const std::int64_t id : ids) {
+      if (id < from_ || id >= until_) return page;
       if (page.jobs.size() == limit_ || ++examined > Reader::kScanBudget) {
         page.next = core::JobId{beyond};
         return page;

@@ -24,6 +24,8 @@ inline constexpr int kHasDeps = 1 << 8;
 /// Params and results up to this size lie in the job's row: one B-tree entry less to write and to find. A larger one
 /// would be rewritten with each move of the job.
 inline constexpr std::size_t kInlineBytes = 1024;
+/// Ids a row of created_marks stands for.
+inline constexpr std::int64_t kIdsPerMark = 1024;
 
 /// What a caller wants of a running job (jobs.ask).
 enum class Ask : int { None = 0, Cancel = 1, Suspend = 2 };

@@ -26,7 +26,8 @@ SubmitOps::SubmitOps(Database& db, Ledger& ledger, JobTable& table, Moves& moves
       find_unique_(db, "SELECT id, state FROM jobs WHERE type_id = $1 AND unique_key = $2 AND state < 4"),
       find_dedupe_(db, "SELECT id, state FROM jobs WHERE parent = $1 AND dedupe_key = $2"),
       add_type_(db, "INSERT INTO types (id, name) VALUES ($1, $2)"),
-      add_dep_(db, "INSERT INTO job_deps (job, dep, done) VALUES ($1, $2, $3)") {}
+      add_dep_(db, "INSERT INTO job_deps (job, dep, done) VALUES ($1, $2, $3)"),
+      add_mark_(db, "INSERT INTO created_marks (first, earliest, latest) VALUES ($1, $2, $3)") {}
 
 core::Result<std::vector<Submitted>> SubmitOps::submit(const std::vector<core::JobDraft>& drafts,
                                                        const SubmitOptions& options) {
@@ -121,7 +122,8 @@ core::Result<void> SubmitOps::checkReferences(const core::JobDraft& draft) {
   if (draft.parent) {
     const auto parent = table_.load(*draft.parent);
     const std::string name = "job " + core::toString(*draft.parent);
-    if (!parent) return Error{ErrorCode::NotFound, "parent: " + name + " does not exist", {}, {{"/parent", "does not exist"}}};
+    if (!parent)
+      return Error{ErrorCode::NotFound, "parent: " + name + " does not exist", {}, {{"/parent", "does not exist"}}};
     if (core::isTerminal(parent->state)) {
       return Error{ErrorCode::InvalidArgument, "parent: " + name + " has ended", {}, {{"/parent", "has ended"}}};
     }
@@ -155,6 +157,17 @@ std::optional<Submitted> SubmitOps::findExisting(const core::JobDraft& draft) {
   return std::nullopt;
 }
 
+void SubmitOps::markCreated(const LiveRow& row) {
+  auto& block = ledger_.newest_block;
+  if (const std::int64_t first = row.id.value - row.id.value % kIdsPerMark; first != block.first) {
+    if (block.earliest <= block.latest) Query(add_mark_, block.first, block.earliest, block.latest).run();
+    block = {first, row.created_at, row.created_at};
+  } else {
+    block.earliest = std::min(block.earliest, row.created_at);
+    block.latest = std::max(block.latest, row.created_at);
+  }
+}
+
 Submitted SubmitOps::add(const core::JobDraft& draft) {
   LiveRow row;
   if (const auto known = ledger_.findType(draft.type)) {
@@ -165,6 +178,7 @@ Submitted SubmitOps::add(const core::JobDraft& draft) {
   }
   row.id = {++ledger_.last_job};
   row.created_at = core::toMicros(ledger_.now);
+  markCreated(row);
   row.priority = draft.priority;
   row.run_at = core::toMicros(draft.run_at.value_or(ledger_.now));
   row.max_attempts = std::max(1, draft.max_attempts);

@@ -25,13 +25,14 @@ class SubmitOps {
   core::Result<void> check(const std::vector<core::JobDraft>& drafts, const SubmitOptions& options);
   core::Result<void> checkReferences(const core::JobDraft& draft);
   std::optional<Submitted> findExisting(const core::JobDraft& draft);
+  void markCreated(const LiveRow& row);
   Submitted add(const core::JobDraft& draft);
   int addDependencies(LiveRow& row, const core::JobDraft& draft, bool& failed);
 
   Ledger& ledger_;
   JobTable& table_;
   Moves& moves_;
-  Statement find_promise_, put_promise_, forget_promises_, find_unique_, find_dedupe_, add_type_, add_dep_;
+  Statement find_promise_, put_promise_, forget_promises_, find_unique_, find_dedupe_, add_type_, add_dep_, add_mark_;
 };
 
 }  // namespace jobhost::store

@@ -499,6 +499,37 @@ TEST_P(StoreContract, ListsByFilterNewestFirstPageByPage) {
   EXPECT_THAT(all(filter), IsEmpty());
 }
 
+TEST_P(StoreContract, FindsTheJobsOfATimeAmongManyOthers) {
+  const auto begun = clock.now();
+  constexpr int kBlock = 15'000;  // more than one page looks at
+  for (int block = 0; block < 3; ++block) {
+    ASSERT_TRUE(store->submit(std::vector<core::JobDraft>(kBlock, draftOf("t")), {}).ok());
+    if (block == 1) reopen();
+    clock.advance(1h);
+  }
+  clock.jump(-90min);  // the wall clock is set back: the last one is made before the third block
+  const auto last = submit("t");
+  const auto page = [&](std::optional<core::Instant> after, std::optional<core::Instant> before, bool ascending) {
+    JobFilter filter;
+    filter.created_after = after;
+    filter.created_before = before;
+    return *store->list(filter, {.cursor = {}, .ascending = ascending, .limit = 3, .with_documents = false});
+  };
+  const auto firstOf = [](const Page& got) { return got.jobs.empty() ? 0 : got.jobs.front().id.value; };
+  EXPECT_EQ(firstOf(page(begun, begun + 1min, false)), kBlock);
+  EXPECT_EQ(firstOf(page(begun + 1min, {}, true)), kBlock + 1);
+  EXPECT_EQ(firstOf(page(begun + 1min, begun + 100min, false)), last.value);
+  EXPECT_EQ(firstOf(page(begun + 119min, {}, true)), 2 * kBlock + 1);
+  EXPECT_EQ(firstOf(page({}, begun + 1min, true)), 1);
+  EXPECT_THAT(page(begun, begun + 1min, true).jobs, SizeIs(3));
+  for (const bool ascending : {true, false}) {
+    for (const auto& none : {page(begun + 24h, {}, ascending), page({}, begun, ascending)}) {
+      EXPECT_THAT(none.jobs, IsEmpty());
+      EXPECT_EQ(none.next, std::nullopt) << "it need not be asked page by page to learn that there are none";
+    }
+  }
+}
+
 TEST_P(StoreContract, ChangesPriorityAndTags) {
   const auto first = submit("t");
   const auto second = submit("t");
