@@ -1,6 +1,7 @@
 #include "store/sql_commands.hpp"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 namespace jobhost::store {
@@ -39,46 +40,52 @@ Error conflict(const LiveRow& row, const std::string& what) {
 }
 }  // namespace
 
-/// The job and everything below it, parents first.
-std::vector<core::JobId> CommandOps::subtree(core::JobId id) {
+/// The job and everything below it, parents first; nullopt when it is larger than a step.
+std::optional<std::vector<core::JobId>> CommandOps::smallTree(core::JobId id) {
   std::vector<core::JobId> ids{id};
   for (std::size_t i = 0; i < ids.size(); ++i) {
-    for (Query query(children_, ids[i].value); query.step();) ids.push_back({query.number(0)});
+    for (Query query(children_, ids[i].value); query.step();) {
+      if (ids.size() == kTreeStep) return std::nullopt;
+      ids.push_back({query.number(0)});
+    }
   }
   return ids;
 }
 
-core::Result<CancelOutcome> CommandOps::cancel(core::JobId id, const std::string& reason) {
+core::Result<CommandOps::CancelStep> CommandOps::cancel(core::JobId id, const std::string& reason) {
   auto found = find(id);
   if (!found) return found.error();
-  const bool had_ended = core::isTerminal(found->state);
-  const std::string error =
-      errorText({core::ErrorClass::Permanent, "canceled", reason.empty() ? "canceled" : reason, {}});
-  bool asked = false;
-  // Parents first: consequences are worked off afterwards, when no waiting parent is left to be woken by its children.
-  const auto ids = found->children.total > 0 ? subtree(id) : std::vector{id};
-  for (const core::JobId each : ids) {
-    auto row = table_.load(each);
-    if (!row || core::isTerminal(row->state)) continue;
-    const bool ended = cancelOne(*row, error);
-    if (each == id) asked = !ended;
-  }
-  return had_ended ? CancelOutcome::AlreadyEnded : asked ? CancelOutcome::Asked : CancelOutcome::Canceled;
+  const auto outcome = core::isTerminal(found->state)      ? CancelOutcome::AlreadyEnded
+                       : found->state == JobState::Running ? CancelOutcome::Asked
+                                                           : CancelOutcome::Canceled;
+  return CancelStep{outcome, cancelMore({id}, reason)};
 }
 
-/// True when the job ended at once, false when its attempt was asked.
-bool CommandOps::cancelOne(LiveRow& row, const std::string& error) {
+/// Parents first: a parent that is canceled is no longer woken by the end of its children, which is worked off
+/// afterwards.
+std::vector<core::JobId> CommandOps::cancelMore(std::vector<core::JobId> ids, const std::string& reason) {
+  const std::string error =
+      errorText({core::ErrorClass::Permanent, "canceled", reason.empty() ? "canceled" : reason, {}});
+  std::size_t done = 0;
+  for (; done < ids.size() && done < kTreeStep; ++done) {
+    const core::JobId id = ids[done];
+    for (Query query(children_, id.value); query.step();) ids.push_back({query.number(0)});
+    auto row = table_.load(id);
+    if (row && !core::isTerminal(row->state)) cancelOne(*row, error);
+  }
+  ids.erase(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(done));
+  return ids;
+}
+
+void CommandOps::cancelOne(LiveRow& row, const std::string& error) {
   if (row.state != JobState::Running) {
     moves_.end(row, JobState::Canceled, error);
-    return true;
-  }
-  if (row.ask != Ask::Cancel) {
+  } else if (row.ask != Ask::Cancel) {
     row.ask = Ask::Cancel;
     table_.addEvent(row, EventKind::CancelRequested, "{\"reason\":\"cancel\"}");
     table_.save(row);
     table_.setError(row.id, error);
   }
-  return false;
 }
 
 core::Result<void> CommandOps::retry(core::JobId id) {
@@ -160,41 +167,60 @@ core::Result<void> CommandOps::setTags(core::JobId id, const std::vector<std::st
   return {};
 }
 
-core::Result<void> CommandOps::remove(core::JobId id) {
+core::Result<bool> CommandOps::remove(core::JobId id) {
   auto row = find(id);
   if (!row) return row.error();
   if (!core::isTerminal(row->state)) return conflict(*row, "only jobs that have ended can be deleted");
-  const auto ids = subtree(id);
-  for (const core::JobId each : ids) {
+  const auto ids = smallTree(id);
+  if (!ids) return false;
+  for (const core::JobId each : *ids) {
     const auto below = table_.load(each);
     if (below && !core::isTerminal(below->state)) {
       return conflict(*row, "job " + core::toString(each) + " below it has not ended");
+    }
+  }
+  erase(*ids);
+  return true;
+}
+
+core::Result<void> CommandOps::removeLeaves(std::span<const core::JobId> ids) {
+  const std::set<core::JobId> going(ids.begin(), ids.end());
+  for (const core::JobId id : ids) {
+    const auto row = table_.load(id);
+    if (!row) continue;
+    if (!core::isTerminal(row->state)) return conflict(*row, "only jobs that have ended can be deleted");
+    for (Query query(children_, id.value); query.step();) {
+      if (!going.contains({query.number(0)})) return conflict(*row, "it has children again");
     }
   }
   erase(ids);
   return {};
 }
 
-std::vector<core::JobId> CommandOps::removeTrees(const std::vector<core::JobId>& roots, core::Instant cutoff,
+CommandOps::RemovedTrees CommandOps::removeTrees(const std::vector<core::JobId>& roots, core::Instant cutoff,
                                                  int limit) {
-  std::vector<core::JobId> removed;
+  RemovedTrees removed;
   for (const core::JobId root : roots) {
-    if (removed.size() >= static_cast<std::size_t>(limit)) break;
-    const auto ids = subtree(root);
-    const bool ended = std::all_of(ids.begin(), ids.end(), [&](core::JobId id) {
+    if (removed.ids.size() >= static_cast<std::size_t>(limit)) break;
+    const auto ids = smallTree(root);
+    if (!ids) {
+      removed.too_large.push_back(root);
+      continue;
+    }
+    const bool ended = std::all_of(ids->begin(), ids->end(), [&](core::JobId id) {
       const auto row = table_.load(id);
       return row && core::isTerminal(row->state) && row->finished_at.value_or(0) < core::toMicros(cutoff);
     });
     if (!ended) continue;
-    erase(ids);
-    removed.insert(removed.end(), ids.begin(), ids.end());
+    erase(*ids);
+    removed.ids.insert(removed.ids.end(), ids->begin(), ids->end());
   }
   Query(forget_deleted_, core::toMicros(cutoff), ledger_.last_seq, limit).run();
   return removed;
 }
 
 /// Counters of ancestors stay as they are: they tell what was made and how it ended, not what is still kept.
-void CommandOps::erase(const std::vector<core::JobId>& ids) {
+void CommandOps::erase(std::span<const core::JobId> ids) {
   for (const core::JobId id : ids) {
     auto row = table_.load(id);
     if (!row) continue;

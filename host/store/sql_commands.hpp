@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -10,26 +12,44 @@ namespace jobhost::store {
 
 /// What callers ask for jobs that exist. Everything that can be refused is refused before the first write.
 /// Writer thread only; methods throw SqlError.
+///
+/// A tree is canceled or removed in one transaction up to kTreeStep jobs; a larger one step by step, so that the writer
+/// is never held for long. Until the last step others see a part of the tree done.
 class CommandOps {
  public:
+  static constexpr std::size_t kTreeStep = 1000;
+
   CommandOps(Database& database, Ledger& ledger, JobTable& table, Moves& moves);
 
-  core::Result<CancelOutcome> cancel(core::JobId id, const std::string& reason);
+  struct CancelStep {
+    CancelOutcome outcome = CancelOutcome::Canceled;
+    std::vector<core::JobId> left;  ///< for cancelMore(), until nothing is left
+  };
+  core::Result<CancelStep> cancel(core::JobId id, const std::string& reason);
+  /// The first jobs of these trees, parents first; answers what is left.
+  std::vector<core::JobId> cancelMore(std::vector<core::JobId> ids, const std::string& reason);
   core::Result<void> retry(core::JobId id);
   core::Result<void> suspend(core::JobId id);
   core::Result<void> resume(core::JobId id);
   core::Result<void> setPriority(core::JobId id, int priority);
   core::Result<void> setTags(core::JobId id, const std::vector<std::string>& tags);
-  core::Result<void> remove(core::JobId id);
+  /// False: the tree is too large for one step; the caller gathers it and hands it to removeLeaves().
+  core::Result<bool> remove(core::JobId id);
+  /// Removes these jobs, children before their parents. Conflict when one is not ended or has children again.
+  core::Result<void> removeLeaves(std::span<const core::JobId> ids);
+  struct RemovedTrees {
+    std::vector<core::JobId> ids;
+    std::vector<core::JobId> too_large;  ///< roots for the caller to remove step by step
+  };
   /// Removes those of the trees that are still wholly ended before `cutoff`, at most `limit` jobs; a tree is removed
-  /// whole, so the last may go over. Answers the ids removed.
-  std::vector<core::JobId> removeTrees(const std::vector<core::JobId>& roots, core::Instant cutoff, int limit);
+  /// whole, so the last may go over.
+  RemovedTrees removeTrees(const std::vector<core::JobId>& roots, core::Instant cutoff, int limit);
 
  private:
   core::Result<LiveRow> find(core::JobId id);
-  bool cancelOne(LiveRow& row, const std::string& error);
-  std::vector<core::JobId> subtree(core::JobId id);
-  void erase(const std::vector<core::JobId>& ids);
+  void cancelOne(LiveRow& row, const std::string& error);
+  std::optional<std::vector<core::JobId>> smallTree(core::JobId id);
+  void erase(std::span<const core::JobId> ids);
 
   Ledger& ledger_;
   JobTable& table_;

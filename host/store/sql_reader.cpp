@@ -48,6 +48,8 @@ Reader::Reader(const Database::Options& options)
       ended_(database_,
              "SELECT e.seq, e.kind, e.at, j.root FROM events e LEFT JOIN jobs j ON j.id = e.job "
              "WHERE e.seq > $1 ORDER BY e.seq"),
+      children_(database_,
+                "SELECT id, state, finished_at FROM jobs INDEXED BY jobs_by_parent WHERE parent = $1 ORDER BY id"),
       types_(database_, "SELECT id, name FROM types") {}
 
 Statement& Reader::prepared(const std::string& sql) {
@@ -172,6 +174,22 @@ std::vector<core::JobId> Reader::endedRoots(std::int64_t& after_seq, core::Insta
     after_seq = query.number(0);
   }
   return roots;
+}
+
+Reader::Tree Reader::tree(core::JobId root) {
+  Tree tree;
+  const auto add = [&tree](core::JobId id, core::JobState state, core::Instant finished) {
+    tree.ids.push_back(id);
+    if (!core::isTerminal(state)) tree.live = id;
+    tree.last_ended = std::max(tree.last_ended.value_or(finished), finished);
+  };
+  if (const auto found = job(root, false)) add(root, found->state, found->finished_at.value_or(core::Instant{}));
+  for (std::size_t i = 0; i < tree.ids.size(); ++i) {
+    for (Query query(children_, tree.ids[i].value); query.step();) {
+      add({query.number(0)}, static_cast<core::JobState>(query.integer(1)), core::fromMicros(query.number(2)));
+    }
+  }
+  return tree;
 }
 
 ReaderPool::ReaderPool(const Database::Options& options, int count) {

@@ -35,6 +35,12 @@ class Reader {
   std::vector<ApiKey> keys();
   /// Roots of trees with a terminal event in (after_seq, …) before `cutoff`, about `limit`; `after_seq` moves on.
   std::vector<core::JobId> endedRoots(std::int64_t& after_seq, core::Instant cutoff, int limit);
+  struct Tree {
+    std::vector<core::JobId> ids;             ///< parents first
+    std::optional<core::JobId> live;          ///< one that has not ended
+    std::optional<core::Instant> last_ended;  ///< of those that have
+  };
+  Tree tree(core::JobId root);
   Database& database() { return database_; }
 
  private:
@@ -42,7 +48,7 @@ class Reader {
   Statement& prepared(const std::string& sql);
 
   Database database_;
-  Statement job_, docs_, events_, job_events_, last_seq_, counts_, checkpoint_, keys_, ended_, types_;
+  Statement job_, docs_, events_, job_events_, last_seq_, counts_, checkpoint_, keys_, ended_, children_, types_;
   std::map<std::string, std::unique_ptr<Statement>> lists_;  ///< one per shape of filter
 };
 

@@ -166,7 +166,15 @@ Result<TickResult> SqliteStore::rescueAll() {
 }
 
 Result<CancelOutcome> SqliteStore::cancel(core::JobId id, std::string reason) {
-  return change<CancelOutcome>([&](WriteSide& side) { return side.commands.cancel(id, reason); });
+  auto step = change<CommandOps::CancelStep>([&](WriteSide& side) { return side.commands.cancel(id, reason); });
+  if (!step) return step.error();
+  while (!step->left.empty()) {
+    auto left = change<std::vector<core::JobId>>(
+        [&](WriteSide& side) { return Result(side.commands.cancelMore(step->left, reason)); });
+    if (!left) return left.error();
+    step->left = *std::move(left);
+  }
+  return step->outcome;
 }
 Result<void> SqliteStore::retry(core::JobId id) {
   return change<void>([&](WriteSide& side) { return side.commands.retry(id); });
@@ -184,7 +192,33 @@ Result<void> SqliteStore::setTags(core::JobId id, std::vector<std::string> tags)
   return change<void>([&](WriteSide& side) { return side.commands.setTags(id, tags); });
 }
 Result<void> SqliteStore::remove(core::JobId id) {
-  return change<void>([&](WriteSide& side) { return side.commands.remove(id); });
+  const auto removed = change<bool>([&](WriteSide& side) { return side.commands.remove(id); });
+  if (!removed) return removed.error();
+  if (*removed) return {};
+  if (auto large = removeLarge(id, core::Instant::max()); !large) return large.error();
+  return {};
+}
+
+/// Gathered and checked on a reader, then removed from the leaves up: whenever it stops, what is left is a whole tree.
+Result<std::vector<core::JobId>> SqliteStore::removeLarge(core::JobId root, core::Instant cutoff) {
+  const auto tree = readers_->with<Reader::Tree>([&](Reader& reader) { return reader.tree(root); });
+  if (!tree) return tree.error();
+  if (tree->live || tree->last_ended.value_or(core::Instant{}) >= cutoff) {
+    return Error{ErrorCode::Conflict,
+                 "job " + core::toString(tree->live.value_or(root)) + " of the tree of job " + core::toString(root) +
+                     " has not ended",
+                 {},
+                 {}};
+  }
+  for (std::size_t end = tree->ids.size(); end > 0;) {
+    const std::size_t begin = end - std::min(end, CommandOps::kTreeStep);
+    std::vector<core::JobId> leaves(tree->ids.begin() + static_cast<std::ptrdiff_t>(begin),
+                                    tree->ids.begin() + static_cast<std::ptrdiff_t>(end));
+    auto removed = change<void>([&](WriteSide& side) { return side.commands.removeLeaves(leaves); });
+    if (!removed) return removed.error();
+    end = begin;
+  }
+  return tree->ids;
 }
 
 Result<std::vector<core::JobId>> SqliteStore::purge(core::Instant cutoff, int limit) {
@@ -197,11 +231,16 @@ Result<std::vector<core::JobId>> SqliteStore::purge(core::Instant cutoff, int li
     const auto roots = readers_->with<std::vector<core::JobId>>(
         [&](Reader& reader) { return reader.endedRoots(until, cutoff, left); });
     if (!roots) return roots.error();
-    auto ids = change<std::vector<core::JobId>>(
+    const auto step = change<CommandOps::RemovedTrees>(
         [&](WriteSide& side) { return Result(side.commands.removeTrees(*roots, cutoff, left)); });
-    if (!ids) return ids.error();
-    if (ids->size() < static_cast<std::size_t>(left)) purged_until_seq_ = until;
-    removed.insert(removed.end(), ids->begin(), ids->end());
+    if (!step) return step.error();
+    removed.insert(removed.end(), step->ids.begin(), step->ids.end());
+    for (const core::JobId root : step->too_large) {
+      const auto ids = removeLarge(root, cutoff);
+      if (!ids && ids.error().code != ErrorCode::Conflict) return ids.error();
+      if (ids) removed.insert(removed.end(), ids->begin(), ids->end());
+    }
+    if (step->ids.size() < static_cast<std::size_t>(left)) purged_until_seq_ = until;
     if (roots->empty()) break;
   }
   return removed;

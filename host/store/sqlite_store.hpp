@@ -84,6 +84,9 @@ class SqliteStore final : public JobStore, public KeyStore {
   template <class T>
   void changeAsync(std::function<core::Result<T>(WriteSide&)> work, Done<T> done);
 
+  /// Removes a tree larger than one step, if all of it has ended (before `cutoff`); answers its ids, parents first.
+  core::Result<std::vector<core::JobId>> removeLarge(core::JobId root, core::Instant cutoff);
+
   std::unique_ptr<Writer> writer_;
   std::unique_ptr<ReaderPool> readers_;
   std::mutex purge_mutex_;

@@ -110,6 +110,52 @@ TEST_P(StoreContract, CancelsATreeAndAsksWhatRuns) {
   EXPECT_EQ(job(busy).error->message, "stop");
 }
 
+TEST_P(StoreContract, CancelsAndRemovesATreeThatIsTooLargeForOneStep) {
+  const auto root = submit("root");
+  core::JobDraft draft;
+  draft.type = "m";
+  draft.parent = root;
+  const auto middle = *store->submit(std::vector<core::JobDraft>(50, draft), {});
+  std::vector<core::JobDraft> leaves;
+  for (int i = 0; i < 2500; ++i) {
+    draft.type = i % 100 == 0 ? "busy" : "leaf";
+    draft.parent = middle[static_cast<std::size_t>(i % 50)].id;
+    leaves.push_back(draft);
+  }
+  ASSERT_TRUE(store->submit(leaves, {}).ok());
+  const auto running = claim(1000, {"busy"});
+  ASSERT_THAT(running, SizeIs(25));
+  EXPECT_EQ(*store->cancel(root, "stop"), CancelOutcome::Canceled);
+  EXPECT_EQ(count("leaf", JobState::Canceled), 2475);
+  EXPECT_EQ(count("m", JobState::Canceled), 50);
+  EXPECT_EQ(job(root).descendants, (core::ChildCounters{2550, 2525, 2525}));
+  EXPECT_EQ(store->remove(root).error().code, core::ErrorCode::Conflict);
+  EXPECT_EQ(count("leaf", JobState::Canceled), 2475) << "nothing goes while something below runs";
+  for (const auto& each : running) {
+    EXPECT_TRUE(job(each.id).cancel_requested);
+    settle(each, OutcomeKind::Canceled);
+  }
+  EXPECT_EQ(job(root).descendants, (core::ChildCounters{2550, 2550, 2550}));
+  ASSERT_TRUE(store->remove(root).ok());
+  EXPECT_THAT(store->list({}, {})->jobs, IsEmpty());
+  EXPECT_EQ(count("leaf", JobState::Canceled), 0);
+}
+
+TEST_P(StoreContract, PurgesATreeThatIsTooLargeForOneStep) {
+  const auto root = submit("root");
+  core::JobDraft draft;
+  draft.type = "leaf";
+  draft.parent = root;
+  ASSERT_TRUE(store->submit(std::vector<core::JobDraft>(1500, draft), {}).ok());
+  const auto live = submit("root");
+  ASSERT_TRUE(store->cancel(root, "stop").ok());
+  clock.advance(std::chrono::hours(1));
+  EXPECT_THAT(*store->purge(clock.now() - std::chrono::hours(2), 100), IsEmpty());
+  EXPECT_THAT(*store->purge(clock.now(), 100), SizeIs(1501));
+  EXPECT_THAT(store->list({}, {})->jobs, SizeIs(1));
+  EXPECT_EQ(state(live), JobState::Queued);
+}
+
 TEST_P(StoreContract, TakesARetriedChildBackIntoTheCount) {
   const auto root = submit("root");
   const auto running = claim(1, {"root"});
