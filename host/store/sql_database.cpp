@@ -31,7 +31,12 @@ std::string uriOf(const Database::Options& options) {
 
 Poco::Data::Session openSession(const Database::Options& options) {
   static std::once_flag registered;
-  std::call_once(registered, [] { Poco::Data::SQLite::Connector::registerConnector(); });
+  std::call_once(registered, [] {
+    // No connection here is used by two threads at once, so none needs a mutex around each call. Refused, and of no
+    // matter, when something in the process has used SQLite before.
+    static_cast<void>(sqlite3_config(SQLITE_CONFIG_MULTITHREAD));
+    Poco::Data::SQLite::Connector::registerConnector();
+  });
   try {
     return {"SQLite", uriOf(options)};
   } catch (const Poco::Exception& error) {
