@@ -187,6 +187,12 @@ core::Result<PluginLoader::Loaded> PluginLoader::load(const fs::path& original, 
     std::sort(said.begin(), said.end());
     std::sort(report->job_types.begin(), report->job_types.end());
     if (said == report->job_types) return loaded;
+    const auto listed = [](const std::vector<std::string>& names) {
+      std::string out;
+      for (const auto& name : names) out += (out.empty() ? "\"" : ", \"") + name + "\"";
+      return out.empty() ? std::string("none") : out;
+    };
+    failed.message += ": manifest " + listed(said) + "; library " + listed(report->job_types);
   } else {
     failed = report.error();
   }

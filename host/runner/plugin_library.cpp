@@ -43,6 +43,9 @@ LoadFailed openFailed(const std::string& words) {
     }
   } else if (words.find("undefined symbol") != std::string::npos) {
     failed.code = "undefined_symbol";
+    const auto symbol = words.find("undefined symbol");
+    const auto rest = words.find_first_of(",)\n", symbol);  // Boost.DLL's words go on behind the loader's
+    failed.message = "the library has an " + words.substr(symbol, rest - symbol) + ". Link what defines it.";
   } else if (words.find("invalid ELF header") != std::string::npos ||
              words.find("file too short") != std::string::npos) {
     failed.code = "not_a_library";
