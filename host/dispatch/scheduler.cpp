@@ -253,11 +253,15 @@ void Scheduler::on(const msg::Ticked& ticked) {
 void Scheduler::on(msg::SettleDone done) {
   --writes_in_flight_;
   if (!done.result) {
-    if (done.result.error().code == core::ErrorCode::Unavailable) {
+    const bool later = done.result.error().code == core::ErrorCode::Unavailable;
+    const bool together = done.outcomes.size() > 1;
+    if (later || together) {
       std::move(outcomes_.begin(), outcomes_.end(), std::back_inserter(done.outcomes));
       outcomes_ = std::move(done.outcomes);
+      settle_apart_ = true;
     }
-    return writesFailed(done.result.error(), "settle");
+    if (later || !together) writesFailed(done.result.error(), "settle");
+    return;
   }
   write_failures_ = 0;
   for (const auto& settled : *done.result) {

@@ -104,6 +104,7 @@ class Scheduler {
   void handOver();
   void flushUpdates();
   void settle();
+  void send(std::vector<store::AttemptOutcome> outcomes);
   void renew();
   void tick();
   void placeClaim();
@@ -135,6 +136,7 @@ class Scheduler {
   int writes_in_flight_ = 0;
   std::optional<Steady> retry_writes_at_;
   int write_failures_ = 0;
+  bool settle_apart_ = false;  ///< the next outcomes go one by one, so that one that is refused keeps no other back
 
   // time
   std::optional<Steady> renew_at_;

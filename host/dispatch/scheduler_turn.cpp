@@ -146,6 +146,7 @@ void Scheduler::writesFailed(const core::Error& error, const char* what) {
         .error("{} failed code={} error={} detail={}", what, core::toString(error.code), error.message, error.detail);
     return;
   }
+  if (retry_writes_at_) return;  // of writes that were sent together the first says it
   const auto wait = std::min(kWriteRetry * (1 << std::min(write_failures_, 5)), kLongestWriteRetry);
   ++write_failures_;
   retry_writes_at_ = deps_.clock.steadyNow() + wait;
@@ -167,14 +168,23 @@ void Scheduler::flushUpdates() {
 
 void Scheduler::settle() {
   if (outcomes_.empty() || retry_writes_at_) return;
-  auto kept = std::make_shared<std::vector<store::AttemptOutcome>>(outcomes_);
+  auto outcomes = std::exchange(outcomes_, {});
+  if (!std::exchange(settle_apart_, false)) return send(std::move(outcomes));
+  for (auto& outcome : outcomes) {
+    std::vector<store::AttemptOutcome> one;
+    one.push_back(std::move(outcome));
+    send(std::move(one));
+  }
+}
+
+void Scheduler::send(std::vector<store::AttemptOutcome> outcomes) {
+  auto kept = std::make_shared<std::vector<store::AttemptOutcome>>(outcomes);
   ++writes_in_flight_;
-  deps_.store.settle(std::exchange(outcomes_, {}),
-                     [post = post_, kept](core::Result<std::vector<store::Settled>> result) {
-                       msg::SettleDone done{std::move(result), {}};
-                       if (!done.result) done.outcomes = std::move(*kept);
-                       post(std::move(done));
-                     });
+  deps_.store.settle(std::move(outcomes), [post = post_, kept](core::Result<std::vector<store::Settled>> result) {
+    msg::SettleDone done{std::move(result), {}};
+    if (!done.result) done.outcomes = std::move(*kept);
+    post(std::move(done));
+  });
 }
 
 void Scheduler::renew() {
@@ -202,7 +212,8 @@ void Scheduler::renew() {
 }
 
 void Scheduler::tick() {
-  if (!next_due_ || tick_in_flight_ || retry_writes_at_) return;
+  // While leases could not be renewed a tick would take running attempts for lost.
+  if (!next_due_ || tick_in_flight_ || retry_writes_at_ || renew_all_) return;
   if (deps_.clock.now() < *next_due_ || deps_.clock.steadyNow() < tick_not_before_) return;
   next_due_.reset();
   tick_in_flight_ = true;
@@ -239,7 +250,7 @@ std::optional<Scheduler::Steady> Scheduler::wakeAt() const {
   if (retry_writes_at_) earliest(wake, *retry_writes_at_);
   if (unblock_at_) earliest(wake, *unblock_at_);
   if (draining_ && !drain_stopped_) earliest(wake, drain_stop_at_);
-  if (next_due_ && !tick_in_flight_) {
+  if (next_due_ && !tick_in_flight_ && !retry_writes_at_ && !renew_all_) {
     const auto ahead = std::clamp<std::chrono::microseconds>(*next_due_ - deps_.clock.now(),
                                                              std::chrono::microseconds(0), options_.poll);
     earliest(wake, std::max(Steady(now + ahead), tick_not_before_));

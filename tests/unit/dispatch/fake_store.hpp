@@ -56,7 +56,8 @@ class FakeStore final : public store::JobStore {
   }
 
   std::map<core::JobId, Row> rows;
-  bool failing = false;  ///< every change answers Unavailable
+  bool failing = false;                            ///< every change answers Unavailable
+  std::map<core::JobId, core::ErrorCode> refused;  ///< a settle with the outcome of one of these fails as a whole
   int commits = 0;
   int ticks = 0;
   int renewals = 0;
@@ -78,6 +79,10 @@ class FakeStore final : public store::JobStore {
     order.emplace_back("settle");
     commands_.push_back([this, outcomes = std::move(outcomes), done = std::move(done)] {
       if (failing) return done(unavailable());
+      for (const auto& outcome : outcomes) {
+        if (const auto found = refused.find(outcome.id); found != refused.end())
+          return done(core::Error{found->second, "refused", "", {}});
+      }
       std::vector<store::Settled> all;
       for (const auto& outcome : outcomes) all.push_back(settleOne(outcome));
       done(std::move(all));

@@ -277,6 +277,58 @@ TEST_F(SchedulerTest, KeepsOutcomesAndNotesUntilTheStoreTakesThem) {
   EXPECT_TRUE(desk.scheduler->idle());
 }
 
+TEST_F(SchedulerTest, TriesAFullStoreAgainAFewTimesAMinuteAndSleepsBetween) {
+  const auto job = desk.submit("pdf");
+  desk.submit("pdf", [&](auto& draft) { draft.run_at = desk.clock.now() + 1s; });  // due while nothing can be written
+  desk.store.failing = true;
+  desk.succeed(job);
+  desk.store.order.clear();
+  int turns = 0;
+  for (const auto end = desk.clock.steadyNow() + 60s; desk.clock.steadyNow() < end; ++turns) {
+    const auto wake = desk.scheduler->wakeAt();
+    ASSERT_TRUE(wake);
+    ASSERT_GT(*wake, desk.clock.steadyNow()) << "it would spin";
+    desk.advance(std::chrono::ceil<std::chrono::microseconds>(*wake - desk.clock.steadyNow()));
+  }
+  EXPECT_LT(turns, 150);
+  EXPECT_LT(std::count(desk.store.order.begin(), desk.store.order.end(), "settle"), 20);
+  EXPECT_EQ(desk.state(job), JobState::Running);
+  desk.store.failing = false;
+  desk.advance(5s);
+  EXPECT_EQ(desk.state(job), JobState::Succeeded);
+}
+
+TEST_F(SchedulerTest, AnOutcomeTheStoreRefusesKeepsNoOtherBack) {
+  const auto first = desk.submit("pdf");
+  const auto second = desk.submit("pdf");
+  desk.store.failing = true;
+  desk.succeed(first);
+  desk.succeed(second);  // both wait for the next try
+  desk.store.failing = false;
+  desk.store.refused[first] = core::ErrorCode::Unavailable;  // too large for what the disk has left
+  desk.advance(5s);
+  EXPECT_EQ(desk.state(second), JobState::Succeeded);
+  EXPECT_EQ(desk.state(first), JobState::Running);
+  desk.store.refused.clear();
+  desk.advance(5s);
+  EXPECT_EQ(desk.state(first), JobState::Succeeded);
+}
+
+TEST_F(SchedulerTest, RenewsBeforeItRescuesWhenTheStoreTakesWritesAgain) {
+  const auto job = desk.submit("pdf");
+  desk.begin(job);
+  desk.store.failing = true;
+  for (int i = 0; i < 45; ++i) desk.advance(990ms);
+  desk.store.failing = false;
+  desk.store.order.clear();
+  for (int i = 0; i < 20; ++i) desk.advance(100ms);
+  ASSERT_FALSE(desk.store.order.empty());
+  EXPECT_EQ(desk.store.order.front(), "renew");
+  EXPECT_EQ(desk.state(job), JobState::Running);
+  EXPECT_EQ(desk.row(job).claims, 1);
+  EXPECT_TRUE(desk.runner.stops.empty());
+}
+
 TEST_F(SchedulerTest, APluginWithoutRunnersIsAskedLessOften) {
   const auto job = desk.submit("pdf");
   const auto cannotStart = [](auto& end) { end.error = core::JobError{ErrorClass::Internal, "load_failed", "no", ""}; };
