@@ -225,16 +225,17 @@ class JobStore {
 
   // ---- callers' commands; each blocks until durable. NotFound for an unknown id.
   /// Queued, waiting and suspended jobs end at once; a running one is asked (event CancelRequested) and ends when its
-  /// attempt does. Descendants are treated alike. `reason` becomes the error's message.
+  /// attempt does. Descendants are treated alike, beyond some 1000 in steps, parents first: Unavailable in between leaves
+  /// the rest for the next call. `reason` becomes the error's message.
   virtual core::Result<CancelOutcome> cancel(core::JobId id, std::string reason) = 0;
   virtual core::Result<void> retry(core::JobId id) = 0;  ///< failed or canceled → queued; Conflict otherwise
-  virtual core::Result<void> suspend(
-      core::JobId id) = 0;  ///< queued → suspended; running: asked to stop, then suspended
+  /// queued → suspended; running: asked to stop, then suspended
+  virtual core::Result<void> suspend(core::JobId id) = 0;
   virtual core::Result<void> resume(core::JobId id) = 0;
   virtual core::Result<void> setPriority(core::JobId id, int priority) = 0;
   virtual core::Result<void> setTags(core::JobId id, std::vector<std::string> tags) = 0;
-  virtual core::Result<void> remove(
-      core::JobId id) = 0;  ///< terminal jobs without live descendants; Conflict otherwise
+  /// A terminal job with its tree, leaves first; Conflict when one in it is not terminal. Large trees go in steps too.
+  virtual core::Result<void> remove(core::JobId id) = 0;
   /// Removes terminal root trees that ended before `cutoff`, at most `limit` jobs; answers their ids (files go after).
   virtual core::Result<std::vector<core::JobId>> purge(core::Instant cutoff, int limit) = 0;
 
