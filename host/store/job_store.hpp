@@ -225,8 +225,8 @@ class JobStore {
 
   // ---- callers' commands; each blocks until durable. NotFound for an unknown id.
   /// Queued, waiting and suspended jobs end at once; a running one is asked (event CancelRequested) and ends when its
-  /// attempt does. Descendants are treated alike, beyond some 1000 in steps, parents first: Unavailable in between leaves
-  /// the rest for the next call. `reason` becomes the error's message.
+  /// attempt does. Descendants are treated alike, beyond some 1000 in steps, parents first: Unavailable in between
+  /// leaves the rest for the next call. `reason` becomes the error's message.
   virtual core::Result<CancelOutcome> cancel(core::JobId id, std::string reason) = 0;
   virtual core::Result<void> retry(core::JobId id) = 0;  ///< failed or canceled → queued; Conflict otherwise
   /// queued → suspended; running: asked to stop, then suspended
