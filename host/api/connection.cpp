@@ -1,5 +1,6 @@
 #include "api/connection.hpp"
 
+#include <algorithm>
 #include <exception>
 
 #include <Poco/Exception.h>
@@ -12,7 +13,8 @@
 namespace jobhost::api {
 namespace {
 
-constexpr std::size_t kCopiedBody = 16 * 1024;          ///< smaller bodies are copied behind the head: one buffer
+constexpr std::size_t kCopiedBody = 16 * 1024;  ///< smaller bodies are copied behind the head: one buffer
+constexpr auto kCrowdedPatience = std::chrono::milliseconds(250);  ///< with a silent client while others wait
 constexpr std::int64_t kDiscardedBody = 256 * 1024;     ///< an unread body up to this is taken to keep the connection
 constexpr auto kDiscardTime = std::chrono::seconds(1);  ///< and when it comes within this
 
@@ -74,7 +76,7 @@ void ConnectionSet::endOneIdle() {
   std::int64_t since = 0;
   for (auto* connection : connections_) {
     const auto idle = connection->idleSince();
-    if (idle != 0 && (oldest == nullptr || idle < since)) {
+    if (idle != 0 && !connection->ending() && (oldest == nullptr || idle < since)) {
       oldest = connection;
       since = idle;
     }
@@ -92,6 +94,7 @@ Connection::Connection(const Poco::Net::StreamSocket& socket, ServingContext& co
     : Poco::Net::TCPServerConnection(socket), context_(context) {}
 
 void Connection::endReading() {
+  ending_.store(true, std::memory_order_relaxed);
   ::shutdown(socket().impl()->sockfd(), SHUT_RD);
 }
 
@@ -121,15 +124,20 @@ HeadResult Connection::readHead(Channel& channel, RequestHead& head) {
   } idle{idle_since_};
   if (channel.pending().empty()) {
     idle_since_.store(steadyMillis(), std::memory_order_relaxed);
-    const auto io = context_.connections.stopping() ? Channel::Io::Closed : channel.fill();
+    const auto io = context_.connections.stopping() ? Channel::Io::Closed
+                    : context_.crowded()            ? channel.fill(std::chrono::steady_clock::now() + kCrowdedPatience)
+                                                    : channel.fill();
     if (io != Channel::Io::Ok) return {HeadState::Incomplete, 0, 0, ""};  // nobody to answer to
   }
-  const auto deadline = std::chrono::steady_clock::now() + context_.options.http.head_timeout;
+  const auto begun = std::chrono::steady_clock::now();
+  const auto deadline = begun + context_.options.http.head_timeout;
   for (;;) {
     auto result = parseHead(channel.pending(), limits, head);
     if (result.state != HeadState::Incomplete) return result;
     if (idleSince() == 0) idle_since_.store(steadyMillis(), std::memory_order_relaxed);
-    const auto io = channel.fill(deadline);
+    const bool crowded = context_.crowded();
+    const auto io = channel.fill(crowded ? std::min(deadline, begun + kCrowdedPatience) : deadline);
+    if (io == Channel::Io::TimedOut && crowded) return {HeadState::Incomplete, 0, 0, ""};  // it lost its turn
     if (io == Channel::Io::TimedOut) return {HeadState::Bad, 0, 408, "the headers came too slowly"};
     if (io == Channel::Io::Closed) return {HeadState::Incomplete, 0, 0, ""};
   }

@@ -60,6 +60,7 @@ class Connection final : public Poco::Net::TCPServerConnection {
   [[nodiscard]] std::int64_t idleSince() const { return idle_since_.load(std::memory_order_relaxed); }
   /// Any thread: the connection ends when it waits for a request.
   void endReading();
+  [[nodiscard]] bool ending() const { return ending_.load(std::memory_order_relaxed); }
 
  private:
   /// Whether a request can follow.
@@ -72,6 +73,7 @@ class Connection final : public Poco::Net::TCPServerConnection {
 
   ServingContext& context_;
   std::atomic<std::int64_t> idle_since_{0};
+  std::atomic<bool> ending_{false};
   std::string out_;  ///< reused for each response's head
 };
 

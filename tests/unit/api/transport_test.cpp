@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <thread>
+#include <vector>
 
 #include "dialects/api_host.hpp"
 
@@ -129,6 +131,22 @@ TEST(Transport, AHalfRequestMakesRoomForANewConnection) {
   Wire third(host.port());
   third.send("GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n");
   EXPECT_EQ(third.receive().status, 200);
+}
+
+TEST(Transport, AFloodOfHalfRequestsDelaysOthersOnly) {
+  api::ServerOptions options;
+  options.http.max_threads = 2;
+  options.http.max_queued = 64;
+  options.http.head_timeout = core::Millis(60'000);
+  ApiHost host(options);
+  std::vector<std::unique_ptr<Wire>> flood;
+  for (int i = 0; i < 12; ++i) {
+    flood.push_back(std::make_unique<Wire>(host.port()));
+    flood.back()->send("GET /healthz HTTP/1.1\r\nHo");
+  }
+  Wire client(host.port());
+  client.send("GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n");
+  EXPECT_EQ(client.receive().status, 200);
 }
 
 TEST(Transport, ABusyConnectionGivesWayToThoseThatWait) {
