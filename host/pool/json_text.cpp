@@ -58,7 +58,7 @@ class Scanner {
   [[nodiscard]] bool atEnd() const { return at_ == text_.size(); }
 
   bool value(int depth) {
-    if (at_ >= text_.size() || depth > max_depth_) return false;
+    if (at_ >= text_.size()) return false;
     switch (text_[at_]) {
       case '{':
         return object(depth);
@@ -133,6 +133,7 @@ class Scanner {
     return true;
   }
   bool array(int depth) {
+    if (depth >= max_depth_) return false;
     ++at_;
     space();
     if (take(']')) return true;
@@ -144,6 +145,7 @@ class Scanner {
     return take(']');
   }
   bool object(int depth) {
+    if (depth >= max_depth_) return false;
     ++at_;
     space();
     if (take('}')) return true;

@@ -122,8 +122,8 @@ void Runner::sendRun(Attempt& attempt, const std::vector<wire::InputFile>& input
   run.attempt = static_cast<std::uint32_t>(job.attempt);
   run.max_attempts = static_cast<std::uint32_t>(job.max_attempts);
   run.type_index = type == type_index_.end() ? 0 : type->second;
-  run.flags = job.resumed ? wire::kRunResumed | wire::kRunHasCheckpoint : 0;
-  if (job.attempt > 1 || job.retries > 0) run.flags |= wire::kRunHasCheckpoint;
+  // An attempt that did not count (rescued, suspended, drained) may have left one too: the store knows, so always ask.
+  run.flags = wire::kRunHasCheckpoint | (job.resumed ? wire::kRunResumed : 0);
   run.priority = job.priority;
   const auto timeout = attempt.assignment.timeout;
   if (timeout.count() > 0) run.deadline_us = core::toMicros(context_.clock.now() + timeout);
