@@ -61,7 +61,7 @@ TEST_F(MainJob, MakesAThumbnailOfAnUploadedPhotoAndServesIt) {
   EXPECT_EQ(picture.headers.at("Content-Type"), "image/jpeg");
   EXPECT_EQ(picture.body.substr(0, 3), "\xFF\xD8\xFF");
   EXPECT_EQ(static_cast<std::int64_t>(picture.body.size()),
-            job->getArray("outputs")->getObject(0)->getValue<std::int64_t>("size"));
+            job->getArray("outputs")->getObject(0)->getValue<std::int64_t>("size_bytes"));
 }
 
 TEST_F(MainJob, FailsAJobWhoseInputIsNoPictureAndSaysWhy) {

@@ -70,7 +70,7 @@ class Readme(unittest.TestCase):
     def wait_for_type(self, name):
         """A dropped plugin is offered once it lay still: there is no event for that, so the list is asked."""
         deadline = time.monotonic() + 60
-        while name not in self.sh("./build/release/bin/jobhost plugin list --json"):
+        while f'"{name}"' not in self.sh("./build/release/bin/jobhost plugin list --json"):
             self.assertLess(time.monotonic(), deadline, f"the host never offered {name}")
             time.sleep(0.1)
 
