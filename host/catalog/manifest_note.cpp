@@ -151,6 +151,12 @@ core::Result<ManifestNote> readFrom(const Source& source) {
 
   const std::uint64_t table = std::uint64_t{header.e_phnum} * sizeof(Elf64_Phdr);
   if (!source.holds(header.e_phoff, table)) return invalid("is truncated: its program headers lie behind its end");
+  // Section headers come last in a file, so a copy that stopped early lacks them though all it loads may be there. A
+  // file whose section headers were taken away on purpose says so with 0.
+  const std::uint64_t sections = std::uint64_t{header.e_shnum} * header.e_shentsize;
+  if (header.e_shoff != 0 && !source.holds(header.e_shoff, sections)) {
+    return invalid("is truncated: its section headers lie behind its end");
+  }
   std::array<Elf64_Phdr, kMaxProgramHeaders> programs{};
   if (!source.read(header.e_phoff, programs.data(), static_cast<std::size_t>(table))) {
     return invalid("cannot be read, or was truncated while it was read");
