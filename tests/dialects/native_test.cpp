@@ -205,8 +205,10 @@ TEST(NativeEvents, AReaderThatTakesNothingIsDropped) {
   event.kind = core::EventKind::Progress;
   event.job = {1};
   event.data_json = "{\"x\":\"" + std::string(64 * 1024, 'x') + "\"}";
-  // Far more than the buffers of both sockets and the stream hold; nothing is read meanwhile.
-  for (int i = 0; i < 512; ++i) host.bus().publish({&event, 1});
+  // More than the stream's buffer each, until the watcher is gone: it may subscribe a moment after its head was sent.
+  const std::jthread publisher([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) host.bus().publish({&event, 1});
+  });
   EXPECT_TRUE(wire.atEnd());
 }
 
