@@ -14,6 +14,7 @@ constexpr std::size_t kShortDepth = 8;
 constexpr std::size_t kMaxUnsentBytes = 4 << 20;
 constexpr double kWeight = 0.2;  // of the newest duration in the average
 constexpr core::Millis kMaxRestartDelay{60'000};
+constexpr std::chrono::milliseconds kFoundLong{50};  // a short type's attempt that has run this long is none
 
 const char* stateName(const Runner& runner) {
   switch (runner.state()) {
@@ -109,12 +110,17 @@ std::size_t PluginGroup::depth(const Attempt& attempt) const {
   return found->second < kShortUs && all_there ? std::min(kShortDepth, most) : 1;
 }
 
+/// Whether others should not wait behind it.
+bool PluginGroup::isLong(const Attempt& running) const {
+  return depth(running) == 1 || EventLoop::Steady::now() - running.front_since > kFoundLong;
+}
+
 Runner* PluginGroup::pick(const Attempt& attempt) {
   const std::size_t most = depth(attempt);
   Runner* best = nullptr;
   for (const auto& runner : runners_) {
     if (!runner->takesAttempts() || runner->inFlight() >= most || runner->unsentBytes() > kMaxUnsentBytes) continue;
-    if (runner->front() != nullptr && runner->front()->stop) continue;
+    if (runner->front() != nullptr && (runner->front()->stop || isLong(*runner->front()))) continue;
     if (runner->leavesSoon() || (most == 1 && !runner->isIdle())) continue;
     if (best == nullptr || runner->inFlight() < best->inFlight()) best = runner.get();
   }
@@ -202,6 +208,12 @@ void PluginGroup::collectBusy(EventLoop::Steady::time_point now, std::chrono::mi
     const Attempt* front = runner->front();
     if (front != nullptr && front->sent && now - front->front_since >= least)
       busy.emplace_back(runner->pid(), runner->name());
+  }
+}
+
+void PluginGroup::freeBehindLong() {
+  for (const auto& runner : runners_) {
+    if (runner->inFlight() > 1 && isLong(*runner->front())) runner->recallAllBehindFront();
   }
 }
 

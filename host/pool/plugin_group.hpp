@@ -50,6 +50,8 @@ class PluginGroup final : public Runner::Owner {
   /// The runners with attempts that have run for longer than `least`, to be measured.
   void collectBusy(EventLoop::Steady::time_point now, std::chrono::milliseconds least,
                    std::vector<std::pair<pid_t, std::string>>& busy) const;
+  /// Takes back what was sent ahead behind an attempt that turned out long: another runner can have it.
+  void freeBehindLong();
   void measured(const TreeUsage& usage);
   void describe(std::vector<RunnerPool::RunnerStatus>& list) const;
 
@@ -69,6 +71,7 @@ class PluginGroup final : public Runner::Owner {
  private:
   Runner* pick(const Attempt& attempt);
   [[nodiscard]] std::size_t depth(const Attempt& attempt) const;
+  [[nodiscard]] bool isLong(const Attempt& running) const;
   void startRunners();
   void startRunner();
   void learn(const Attempt& attempt, const dispatch::AttemptEnd& end);

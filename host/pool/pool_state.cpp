@@ -220,9 +220,11 @@ void RunnerPool::State::afterTurn() {
   }
 }
 
-/// Measures the trees of attempts that have run for a while; the others are over before it would matter.
+/// Looks after attempts that have run for a while: nothing waits behind them, their trees are measured. The others are
+/// over before it would matter.
 void RunnerPool::State::watchBusy() {
   std::vector<std::pair<pid_t, std::string>> busy;
+  for (const auto& [id, group] : groups_) group->freeBehindLong();
   for (const auto& [id, group] : groups_)
     group->collectBusy(EventLoop::Steady::now(), options_.watch_interval / 2, busy);
   if (busy.empty() || measuring_) return;

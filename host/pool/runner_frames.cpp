@@ -102,8 +102,9 @@ void Runner::watchStall() {
     return;
   }
   if (stall_timer_ != 0) return;
+  const auto due = last_byte_ + context_.options.stall_timeout - EventLoop::Steady::now();
   stall_timer_ =
-      context_.loop.after(context_.options.stall_timeout, weakly([](Runner& self) {
+      context_.loop.after(std::chrono::ceil<std::chrono::milliseconds>(due), weakly([](Runner& self) {
                             self.stall_timer_ = 0;
                             const auto silent = EventLoop::Steady::now() - self.last_byte_;
                             if (!self.reader_.midMessage()) return;

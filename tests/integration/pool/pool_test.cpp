@@ -64,6 +64,30 @@ TEST_F(Pool, BlamesACrashOnTheJobThatRanAndGivesTheOthersAnotherRunner) {
   }
 }
 
+TEST_F(Pool, SendsNoShortJobBehindALongOne) {
+  for (int i = 0; i < 50; ++i) run("noop");  // short: the pool sends them ahead
+  const auto busy = start("sleep", R"({"ms":60000,"steps":60000})");
+  ASSERT_TRUE(recorder_.waitForStart(busy));
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(run("noop").kind, Kind::Succeeded) << "on the other runner";
+  pool_->stop(busy, dispatch::StopReason::Canceled);
+  EXPECT_EQ(recorder_.waitForEnd(busy).kind, Kind::Stopped);
+}
+
+TEST_F(Pool, FreesThoseBehindAShortJobThatTurnsOutLong) {
+  for (int i = 0; i < 50; ++i) run("sleep", R"({"ms":0,"steps":1})");
+  std::vector<dispatch::Assignment> all{assignment("sleep", R"({"ms":60000,"steps":60000})")};
+  for (int i = 0; i < 20; ++i) all.push_back(assignment("sleep", R"({"ms":0,"steps":1})"));
+  const auto busy = all.front().job.id;
+  const auto last = all.back().job.id;
+  pool_->start(std::move(all));
+  for (std::int64_t id = busy.value + 1; id <= last.value; ++id) {
+    EXPECT_EQ(recorder_.waitForEnd({id}).kind, Kind::Succeeded) << "job " << id;
+  }
+  pool_->stop(busy, dispatch::StopReason::Canceled);
+  const auto end = recorder_.waitForEnd(busy);
+  EXPECT_EQ(end.kind, Kind::Stopped) << end.result_json << (end.error ? end.error->message : "");
+}
+
 TEST_F(Pool, GivesBackWhatHasNotBegun) {
   auto options = defaultOptions(data_);
   options.max_runners_per_plugin = 1;
