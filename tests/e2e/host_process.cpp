@@ -176,6 +176,10 @@ std::optional<std::int64_t> HostProcess::submit(const std::string& type, const s
 
 namespace {
 
+bool isTerminal(const std::string& state) {
+  return state == "succeeded" || state == "failed" || state == "canceled";
+}
+
 // Reads an event stream until `stop` likes an event's name, the stream ends, or time is up.
 bool followEvents(const HostProcess& host, std::int64_t id, std::chrono::seconds within,
                   const std::function<bool(const std::string&)>& stop) {
@@ -194,7 +198,7 @@ bool followEvents(const HostProcess& host, std::int64_t id, std::chrono::seconds
       auto& in = session.receiveResponse(response);
       if (response.getStatus() != 200) return false;
       std::string line;
-      while (std::getline(in, line)) {
+      while (Steady::now() < deadline && std::getline(in, line)) {
         if (line.rfind("event:", 0) == 0) {
           auto name = line.substr(6);
           name.erase(0, name.find_first_not_of(' '));
@@ -202,7 +206,8 @@ bool followEvents(const HostProcess& host, std::int64_t id, std::chrono::seconds
           if (stop(name)) return true;
         }
       }
-      return false;  // the stream ended: the job is over
+      // The stream ends with the job, or because we were too slow a reader: then we come back.
+      if (isTerminal(text(host.job(id), "state"))) return false;
     } catch (const Poco::Exception&) {
       if (kill(host.pid(), 0) != 0) return false;
     }
@@ -216,8 +221,7 @@ Poco::JSON::Object::Ptr HostProcess::waitForEnd(std::int64_t id, std::chrono::se
   followEvents(*this, id, within, [](const std::string&) { return false; });
   auto found = job(id);
   if (!found) return nullptr;
-  const auto state = text(found, "state");
-  return state == "succeeded" || state == "failed" || state == "canceled" ? found : nullptr;
+  return isTerminal(text(found, "state")) ? found : nullptr;
 }
 
 bool HostProcess::waitForEvent(std::int64_t id, const std::string& event, std::chrono::seconds within) const {

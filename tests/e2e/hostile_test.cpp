@@ -34,7 +34,7 @@ class HostileTest : public testing::Test {
   HostileTest()
       : host_({.data = folder_ / "data",
                .plugins = {},
-               .set = {"plugins.early_crashes=1000000", "runner.max_per_plugin=2", "runner.max_total=2",
+               .set = {"plugins.early_crashes=1000", "runner.max_per_plugin=2", "runner.max_total=2",
                        "runner.processes=16", "runner.memory_mb=256", "runner.log_bytes=1048576",
                        "runner.result_bytes=1048576", "runner.output_mb=1"},
                .wrapper = {}}) {}
@@ -47,7 +47,7 @@ class HostileTest : public testing::Test {
     beside_ = *beside;
     ASSERT_TRUE(host_.waitForEvent(beside_, "started"));
     ASSERT_EQ(text(host_.waitForEnd(*host_.submit("noop")), "state"), "succeeded");
-    logOf(beside_);
+    EXPECT_EQ(host_.get("/api/v1/jobs/" + std::to_string(beside_) + "/logs").status / 100, 2);
     ASSERT_TRUE(HostProcess::eventually([&] { return host_.otherProcesses().size() == 2; }));
     files_before_ = host_.openFiles();
   }
@@ -267,7 +267,7 @@ TEST_F(HostileTest, ALoopThatHeedsCancelStopsByItself) {
 
 TEST_F(HostileTest, ALoopThatIsDeafIsKilledAfterItsGrace) {
   const auto id = host_.submit("hog", R"({"what":"cpu_deaf"})");
-  ASSERT_TRUE(id && host_.waitForEvent(*id, "started"));
+  ASSERT_TRUE(id && HostProcess::eventually([&] { return logOf(*id).find("deaf") != std::string::npos; }));
   EXPECT_EQ(host_.post("/api/v1/jobs/" + std::to_string(*id) + "/cancel").status, 202);
   const auto job = host_.waitForEnd(*id);
   EXPECT_EQ(text(job, "state"), "canceled");

@@ -15,7 +15,7 @@ std::int32_t rest(jobhost::Job& job, std::int64_t ms, bool heed) {
   pollfd fd{heed ? static_cast<int>(job.cancelHandle()) : -1, POLLIN, 0};
   for (;;) {
     if (heed && job.cancelled() != 0) return job.cancelled();
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now()).count();
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now()).count();
     if (left <= 0) return 0;
     poll(&fd, 1, static_cast<int>(std::min<std::int64_t>(left, 1000)));
   }
@@ -32,6 +32,7 @@ static jobhost::Json sleep(jobhost::Job& job) {
   const auto ms = params["ms"].integer(0, INT64_MAX, 100);
   const auto steps = params["steps"].integer(1, 100000, 10);
   const bool deaf = params["ignore_cancel"].boolean(false);
+  if (deaf) job.log("deaf from here on");
   for (std::int64_t step = 0; step < steps; ++step) {
     if (!deaf) job.progress(static_cast<double>(step), static_cast<double>(steps), "step " + std::to_string(step));
     rest(job, ms / steps, !deaf);
