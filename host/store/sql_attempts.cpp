@@ -113,13 +113,16 @@ Verdict judge(LiveRow& row, const AttemptOutcome& outcome, bool suspend, core::I
 
 }  // namespace
 
-/// The error a canceled job keeps: the reason given to cancel(), else what the attempt said.
+/// The error a canceled job keeps: the reason given to cancel(); without one what the attempt's end says of it (that it
+/// had to be killed).
 std::string AttemptOps::cancelError(const LiveRow& row, const AttemptOutcome* outcome) {
+  const std::string plain = errorText({core::ErrorClass::Permanent, "canceled", "canceled", {}});
+  const bool said = outcome != nullptr && outcome->error;
   if (row.ask == Ask::Cancel) {
-    if (std::string asked = table_.error(row.id); !asked.empty()) return asked;
+    std::string asked = table_.error(row.id);
+    if (!asked.empty() && (asked != plain || !said || outcome->error->code != "canceled")) return asked;
   }
-  if (outcome != nullptr && outcome->error) return errorText(*outcome->error);
-  return errorText({core::ErrorClass::Permanent, "canceled", "canceled", {}});
+  return said ? errorText(*outcome->error) : plain;
 }
 
 JobState AttemptOps::settleOne(LiveRow row, const AttemptOutcome& outcome) {

@@ -329,6 +329,16 @@ TEST_P(StoreContract, AsksARunningJobToStopAndEndsItCanceled) {
   EXPECT_THAT(claim(1), IsEmpty());
 }
 
+TEST_P(StoreContract, SaysOfACancelWithoutAReasonHowTheAttemptEnded) {
+  const auto id = submit("t");
+  const auto running = claim(1);
+  EXPECT_EQ(*store->cancel(id, ""), CancelOutcome::Asked);
+  settle(running[0], OutcomeKind::Canceled, [](AttemptOutcome& outcome) {
+    outcome.error = core::JobError{core::ErrorClass::Permanent, "canceled", "canceled; it had to be killed", {}};
+  });
+  EXPECT_EQ(job(id).error->message, "canceled; it had to be killed");
+}
+
 TEST_P(StoreContract, LetsASuccessThatRacedACancelStand) {
   const auto id = submit("t");
   const auto running = claim(1);
