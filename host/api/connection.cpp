@@ -162,7 +162,7 @@ bool Connection::serveOne(Channel& channel) {
   Request request{head.method, head.path, head.query, head.headers, &body};
   auto response = answer(request);
   if (response.stream) {
-    stream(channel, *response.stream);
+    stream(*response.stream);
     return false;
   }
   const bool taken = body.discard(kDiscardedBody, kDiscardTime);
@@ -222,14 +222,13 @@ bool Connection::write(Channel& channel, Response& response, bool head_only, boo
   return channel.sendFile(response.file->fd, response.file->offset, response.file->length, idle) == Channel::Io::Ok;
 }
 
-void Connection::stream(Channel& channel, const StreamPlan& plan) {
+void Connection::stream(const StreamPlan& plan) {
   out_ = "HTTP/1.1 200 OK\r\n";
   out_ += dateLine(context_.clock);
   out_ +=
       "Content-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\nConnection: "
       "close\r\n\r\n";
-  if (channel.send(out_, {}, context_.options.http.send_idle) != Channel::Io::Ok) return;
-  context_.hub.watch(socket(), plan);
+  context_.hub.watch(socket(), plan, out_);
 }
 
 void Connection::lingeringClose(Channel& channel) {

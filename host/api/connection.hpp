@@ -68,7 +68,7 @@ class Connection final : public Poco::Net::TCPServerConnection {
   HeadResult readHead(Channel& channel, RequestHead& head);
   Response answer(Request& request);
   bool write(Channel& channel, Response& response, bool head_only, bool keep_alive);
-  void stream(Channel& channel, const StreamPlan& plan);
+  void stream(const StreamPlan& plan);
   void lingeringClose(Channel& channel);
 
   ServingContext& context_;

@@ -142,14 +142,15 @@ void SseHub::heard(const WatcherRef& watcher, std::span<const core::JobEvent> ev
   if (first) wake();
 }
 
-void SseHub::watch(const Poco::Net::StreamSocket& socket, const StreamPlan& plan) {
+void SseHub::watch(const Poco::Net::StreamSocket& socket, const StreamPlan& plan, std::string_view head) {
   const auto watcher = std::make_shared<Watcher>(socket, plan);
   watchers_count_.fetch_add(1, std::memory_order_relaxed);
   telemetry::metrics().add(telemetry::Counter::SseConnections);
   telemetry::metrics().add(telemetry::Gauge::SseWatchers, 1);
   watcher->subscription = parts_.bus.subscribe(
       plan.job, [this, watcher](std::span<const core::JobEvent> events) { heard(watcher, events); });
-  bool accepted = !stopping_ && replay(*watcher);
+  watcher->out = head;
+  bool accepted = !stopping_ && flushBlocking(*watcher) && replay(*watcher);
   if (accepted) {
     ::fcntl(watcher->fd, F_SETFL, ::fcntl(watcher->fd, F_GETFL) | O_NONBLOCK);
     std::lock_guard lock(mutex_);

@@ -38,8 +38,9 @@ class SseHub {
 
   /// No room for another stream: answer 503 instead of planning one.
   [[nodiscard]] bool full() const { return watchers_count_.load(std::memory_order_relaxed) >= limits_.max_watchers; }
-  /// Goes on with a socket whose response head is sent. Replays on the caller's thread, then hands over.
-  void watch(const Poco::Net::StreamSocket& socket, const StreamPlan& plan);
+  /// Makes a stream of the socket of an answered request. Subscribes before it sends `head`, so that a client that has
+  /// read the head misses nothing from then on; replays on the caller's thread, then hands over.
+  void watch(const Poco::Net::StreamSocket& socket, const StreamPlan& plan, std::string_view head);
   /// Ends all streams and the thread.
   void stop();
 
