@@ -75,9 +75,15 @@ struct Server::Impl {
       : deps(std::move(dependencies)),
         options(std::move(chosen)),
         hub({deps.jobs, deps.bus, native::jobJson}, options.sse),
-        context{options, dialects, hub, connections, deps.clock, [this] { return tcp->queuedConnections() > 0; }} {
+        context{options, dialects, hub, connections, deps.clock, [this] { return crowded(); }} {
     if (options.minion.enabled) dialects.push_back(std::make_unique<minion::MinionDialect>(deps, options.minion));
     dialects.push_back(std::make_unique<native::NativeDialect>(native::Parts{deps, options, hub}));
+  }
+
+  /// Connections wait and no thread is to come for them: a burst waits in the queue for a moment too, while its threads
+  /// start, and must not cost others their connection.
+  [[nodiscard]] bool crowded() const {
+    return tcp->queuedConnections() > 0 && tcp->currentThreads() >= options.http.max_threads;
   }
 
   Deps deps;
