@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <new>
 #include <optional>
 #include <ostream>
 #include <streambuf>
@@ -87,6 +88,8 @@ class Output : public std::ostream {
       if (late_error_ != nullptr && !*late_error_) *late_error_ = error;
     } catch (const Cancelled&) {
       // run() notices at its next check; an output cut short by a cancel is not missed
+    } catch (const std::bad_alloc&) {
+      if (late_error_ != nullptr && !*late_error_) late_error_->emplace(JH_CLASS_RESOURCE, "memory", "out of memory");
     }
   }
 

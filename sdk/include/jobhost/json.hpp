@@ -2,6 +2,7 @@
 #pragma once
 
 #include <charconv>
+#include <clocale>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -264,11 +265,14 @@ inline void Json::writeDouble(std::string& out, double value) {
   const auto end = std::to_chars(text, text + sizeof(text), value).ptr;
   out.append(text, end);
 #else
-  std::snprintf(text, sizeof(text), "%.17g", value);
-  for (char* c = text; *c != '\0'; ++c) {
-    if (*c == ',') *c = '.';
+  for (int digits = 15; digits <= 17; ++digits) {  // the fewest that read back as the same number
+    std::snprintf(text, sizeof(text), "%.*g", digits, value);
+    if (std::strtod(text, nullptr) == value) break;
   }
-  out += text;
+  std::string number = text;
+  const std::string point = std::localeconv()->decimal_point;  // a library may have set the process's locale
+  if (const auto at = number.find(point); at != std::string::npos) number.replace(at, point.size(), ".");
+  out += number;
 #endif
 }
 
@@ -535,7 +539,11 @@ class Json::Parser {
     double value = 0;
     if (std::from_chars(begin, end, value).ec != std::errc()) fail("a number out of range");
 #else
-    const double value = std::strtod(std::string(begin, end).c_str(), nullptr);
+    std::string number(begin, end);
+    if (const auto point = number.find('.'); point != std::string::npos) {
+      number.replace(point, 1, std::localeconv()->decimal_point);  // strtod reads as the process's locale writes
+    }
+    const double value = std::strtod(number.c_str(), nullptr);
 #endif
     if (!std::isfinite(value)) fail("a number out of range");
     return Json(value);

@@ -115,11 +115,14 @@ jh_result guardInit(jh_str plugin_dir, Handler handler) noexcept {
 #define JOBHOST_MANIFEST(...) JH_MANIFEST_NOTE(jh_manifest_note, __VA_ARGS__)
 
 /// Makes a job type of `function`, a plain name: `jobhost::Json function(jobhost::Job&)`, or returning void.
-#define JOBHOST_JOB(type_name, function)                                                             \
+#define JOBHOST_JOB(type_name, function) JOBHOST_JOB_FLAGS(type_name, function, 0u)
+
+/// The same with JH_TYPE_REENTRANT, JH_TYPE_IDEMPOTENT or both (|).
+#define JOBHOST_JOB_FLAGS(type_name, function, type_flags)                                           \
   static jh_result JH_CALL jh_run_##function(jh_job* job) noexcept {                                 \
     return ::jobhost::detail::guard(job, [](::jobhost::Job& the_job) { return function(the_job); }); \
   }                                                                                                  \
-  static const jh_job_type jh_t_##function = {sizeof(jh_job_type), 0u, type_name, &jh_run_##function}
+  static const jh_job_type jh_t_##function = {sizeof(jh_job_type), type_flags, type_name, &jh_run_##function}
 
 /// The entry, with the job types: JOBHOST_PLUGIN(&jh_t_a, &jh_t_b). Once, after JOBHOST_MANIFEST, in the same file.
 #define JOBHOST_PLUGIN(...) JOBHOST_PLUGIN_DEFINE(nullptr, nullptr, __VA_ARGS__)
@@ -130,6 +133,17 @@ jh_result guardInit(jh_str plugin_dir, Handler handler) noexcept {
     return ::jobhost::detail::guardInit(plugin_dir, [](::jobhost::Init& init) { init_function(init); }); \
   }                                                                                                      \
   JOBHOST_PLUGIN_DEFINE(&jh_init_wrapper, nullptr, __VA_ARGS__)
+
+/// The same with `void deinit_function()` as well, which must not throw. Best effort: a killed process does not call
+/// it.
+#define JOBHOST_PLUGIN_WITH_DEINIT(init_function, deinit_function, ...)                                  \
+  static jh_result JH_CALL jh_init_wrapper(const jh_host*, jh_str plugin_dir) noexcept {                 \
+    return ::jobhost::detail::guardInit(plugin_dir, [](::jobhost::Init& init) { init_function(init); }); \
+  }                                                                                                      \
+  static void JH_CALL jh_deinit_wrapper() noexcept {                                                     \
+    deinit_function();                                                                                   \
+  }                                                                                                      \
+  JOBHOST_PLUGIN_DEFINE(&jh_init_wrapper, &jh_deinit_wrapper, __VA_ARGS__)
 
 #define JOBHOST_PLUGIN_DEFINE(init_pointer, deinit_pointer, ...)                                                    \
   static const jh_job_type* JH_CALL jh_job_type_at(uint32_t index) noexcept {                                       \

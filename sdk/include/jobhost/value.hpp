@@ -5,6 +5,7 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "json.hpp"
@@ -78,6 +79,14 @@ class Value {
     return json().numberOr(0);
   }
   double number(double fallback) const { return present() ? number() : fallback; }
+  /// A number within [least, most].
+  double number(double least, double most) const {
+    const double value = number();
+    if (value < least) fail("at least " + Json(least).dump());
+    if (value > most) fail("at most " + Json(most).dump());
+    return value;
+  }
+  double number(double least, double most, double fallback) const { return present() ? number(least, most) : fallback; }
   bool boolean() const {
     require(json().isBool(), "must be true or false");
     return json().boolOr(false);
@@ -90,6 +99,32 @@ class Value {
     if (!json().isArray()) fail("must be an array");
     for (std::size_t i = 0; i < json().size(); ++i) all.push_back(at(i));
     return all;
+  }
+  /// An array of strings; none when absent.
+  std::vector<std::string> strings() const {
+    std::vector<std::string> all;
+    for (const Value& item : items()) all.push_back(item.str());
+    return all;
+  }
+  /// The members of an object by name; none when absent.
+  std::vector<std::pair<std::string, Value>> members() const {
+    std::vector<std::pair<std::string, Value>> all;
+    if (!present()) return all;
+    if (!json().isObject()) fail("must be an object");
+    for (const std::string& name : json().names()) all.emplace_back(name, (*this)[name]);
+    return all;
+  }
+  /// Refuses members that are not among `names`; for documents no schema has checked, such as the configuration.
+  void onlyKnown(std::initializer_list<std::string_view> names) const {
+    for (const auto& [name, value] : members()) {
+      std::string all;
+      bool known = false;
+      for (const auto& one : names) {
+        known = known || name == one;
+        all += (all.empty() ? "" : ", ") + std::string(one);
+      }
+      if (!known) value.fail("is not known (known: " + all + ")");
+    }
   }
   std::size_t size() const noexcept { return json().size(); }
 

@@ -1,11 +1,12 @@
 // Makes the same thumbnails `repeat` times through the plugin, as a warm runner would; tests/bench/thumbnail_bench.sh
 // measures it beside other programs. Usage: thumbnail_bench_tool plugin.so repeat width height files…
+#include <jobhost/testing.hpp>
+
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <span>
 
-#include "fake_host.hpp"
 #include "samples.hpp"
 
 int main(int argc, char** argv) try {

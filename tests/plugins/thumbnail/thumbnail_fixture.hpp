@@ -2,10 +2,10 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <jobhost/testing.hpp>
 
 #include <string>
 
-#include "fake_host.hpp"
 #include "samples.hpp"
 #include "support/files/archive_id.hpp"
 #include "support/files/unique_fd.hpp"

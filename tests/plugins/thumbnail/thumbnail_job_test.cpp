@@ -19,7 +19,7 @@ TEST_F(ThumbnailJob, MakesAnOutputOfARealPhoto) {
   EXPECT_EQ(done.result["media_type"].stringOr(""), "image/jpeg");
   EXPECT_EQ(done.media_types.at("thumbnail.jpg"), "image/jpeg");
   EXPECT_EQ(done.result["source_kind"].stringOr(""), "jpeg");
-  EXPECT_EQ(done.progress.back(), 2);
+  EXPECT_EQ(done.progress.back().done, 2);
 }
 
 TEST_F(ThumbnailJob, TakesTheOnlyInputOrTheOneNamed) {

@@ -123,6 +123,15 @@ TEST(Value, NamesThePlaceOfWhatIsWrong) {
             "/fit: must be one of inside, cover");
   EXPECT_EQ(params["none"].integer(0, 10, 7), 7);
   EXPECT_EQ(params["none"].items().size(), 0U);
+  EXPECT_EQ(messageOf([&] { params["big"].number(0, 0.5); }), "/big: at most 0.5");
+  EXPECT_EQ(params["none"].number(0, 1, 0.25), 0.25);
+  EXPECT_EQ(messageOf([&] { params["list"].strings(); }), "/list/0: must be a string");
+  EXPECT_EQ(params["list"].at(1).members().size(), 1U);
+  EXPECT_EQ(messageOf([&] { params["big"].members(); }), "/big: must be an object");
+  EXPECT_EQ(messageOf([&] {
+              params.onlyKnown({"width", "list", "big"});
+            }),
+            "/fit: is not known (known: width, list, big)");
 }
 
 }  // namespace
