@@ -49,11 +49,25 @@ ReadWritten measureIo() {
   return io;
 }
 
-/// How many threads this process has: each is a folder below /proc/self/task.
-std::uint64_t threadCount() {
-  struct stat info {};
-  return stat("/proc/self/task", &info) == 0 ? info.st_nlink : 0;
-}
+/// Counts the threads of this process: each is a folder in /proc/self/task. Looking that path up costs as much as a
+/// no-op, so it is kept open; a plugin may close what is not its own, and then the number may belong to another file.
+class ThreadCounter {
+ public:
+  std::uint64_t count() {
+    struct stat info {};
+    if (fd_ >= 0 && fstat(fd_, &info) == 0 && info.st_dev == device_ && info.st_ino == inode_) return info.st_nlink;
+    fd_ = open("/proc/self/task", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd_ < 0 || fstat(fd_, &info) != 0) return 0;
+    device_ = info.st_dev;
+    inode_ = info.st_ino;
+    return info.st_nlink;
+  }
+
+ private:
+  int fd_ = -1;
+  dev_t device_ = 0;
+  ino_t inode_ = 0;
+};
 
 void fillError(wire::Done& done, const AttemptError& error) {
   done.status = wire::DoneStatus::Failed;
@@ -119,7 +133,8 @@ jh_result runOne(Session& session, const PluginLibrary& plugin, Attempt& attempt
 void runJobs(Session& session, const PluginLibrary& plugin) {
   Measured before = measure();
   ReadWritten io_before = measureIo();
-  std::uint64_t threads_before = threadCount();
+  ThreadCounter threads;
+  std::uint64_t threads_before = threads.count();
   while (const auto attempt = session.nextAttempt()) {
     refreshModules();
     session.begin(attempt);
@@ -139,7 +154,7 @@ void runJobs(Session& session, const PluginLibrary& plugin) {
       done.written_bytes = io_after.written - io_before.written;
       io_before = io_after;
     }
-    const std::uint64_t threads_after = threadCount();
+    const std::uint64_t threads_after = threads.count();
     if (threads_after > threads_before) done.flags |= wire::kDoneLeftThreads;
     threads_before = threads_after;
     session.finish(*attempt, std::move(done));

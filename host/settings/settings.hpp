@@ -50,7 +50,7 @@ struct Dispatch {
   std::int64_t max_per_key = 1;
   Millis lease_ms{30'000};
   Millis update_ms{250};
-  std::int64_t read_ahead = 64;
+  std::int64_t read_ahead = 256;
   Millis default_timeout_ms{3'600'000};
 };
 

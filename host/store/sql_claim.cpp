@@ -6,14 +6,20 @@
 
 namespace jobhost::store {
 
+namespace {
+const std::string kReadySelect = std::string(kLiveSelect) + ", params, backoff, timeout_ms, tags, input_id";
+}  // namespace
+
 ClaimOps::ClaimOps(Database& db, Ledger& ledger, Moves& moves)
     : ledger_(ledger),
       moves_(moves),
       ready_(db,
              "SELECT id, priority, run_at FROM jobs WHERE state = 0 AND hold = 0 AND type_id = $1 "
              "ORDER BY priority DESC, run_at, id LIMIT $2"),
-      row_(db, "SELECT " + std::string(kLiveSelect) +
-                   ", params, backoff, timeout_ms, tags, input_id FROM jobs WHERE id = $1"),
+      ready_rows_(db, "SELECT " + kReadySelect +
+                          " FROM jobs WHERE state = 0 AND hold = 0 AND type_id = $1 "
+                          "ORDER BY priority DESC, run_at, id LIMIT $2"),
+      row_(db, "SELECT " + kReadySelect + " FROM jobs WHERE id = $1"),
       params_(db, "SELECT body FROM job_docs WHERE job = $1 AND kind = 0") {}
 
 void ClaimOps::place(ClaimRequest request) {
@@ -38,7 +44,11 @@ std::optional<ClaimBatch> ClaimOps::serve() {
   moves_.settleAll();
   ClaimBatch batch;
   batch.generation = standing_->generation;
-  for (const Candidate& candidate : choose()) batch.jobs.push_back(take(candidate.id));
+  if (const TypeQuota* only = onlyQuota()) {
+    for (Ready& ready : firstOf(*only)) batch.jobs.push_back(take(std::move(ready)));
+  } else {
+    for (const Candidate& candidate : choose()) batch.jobs.push_back(take(read(candidate.id)));
+  }
   if (batch.jobs.empty()) return std::nullopt;
   return batch;
 }
@@ -46,6 +56,34 @@ std::optional<ClaimBatch> ClaimOps::serve() {
 void ClaimOps::delivered(const ClaimBatch& batch) {
   last_delivered_ = batch.generation;
   standing_.reset();
+}
+
+/// The quota that alone can be served, so that nothing has to be compared with other types' jobs; else null.
+const TypeQuota* ClaimOps::onlyQuota() const {
+  const TypeQuota* only = nullptr;
+  for (const TypeQuota& quota : standing_->quotas) {
+    const auto type_id = quota.max > 0 ? ledger_.findType(quota.type) : std::nullopt;
+    if (!type_id || !ledger_.mayBeReady(*type_id)) continue;
+    if (only != nullptr) return nullptr;
+    only = &quota;
+  }
+  return only;
+}
+
+/// The first ready jobs of one type, with their rows from the same scan: the usual case, and a third less to look up.
+std::vector<ClaimOps::Ready> ClaimOps::firstOf(const TypeQuota& quota) {
+  int limit = std::min(quota.max, standing_->total);
+  const auto group = static_cast<std::size_t>(std::max(0, quota.group));
+  if (group < standing_->groups.size() && quota.cost > 0) {
+    // The last one may overdraw what its group has left.
+    limit = std::min(limit, (std::max(0, standing_->groups[group]) + quota.cost - 1) / quota.cost);
+  }
+  std::vector<Ready> all;
+  if (limit <= 0) return all;
+  const int type_id = *ledger_.findType(quota.type);
+  for (Query query(ready_rows_, type_id, limit); query.step();) all.push_back(readReady(query));
+  if (all.size() < static_cast<std::size_t>(limit)) ledger_.setMayBeReady(type_id, false);
+  return all;
 }
 
 /// The first `total` ready jobs over all types with a quota, in the order of dispatch.
@@ -90,25 +128,31 @@ void ClaimOps::keepWithinBudgets(std::vector<Candidate>& candidates) const {
   });
 }
 
-ClaimedJob ClaimOps::take(core::JobId id) {
-  ClaimedJob job;
-  LiveRow row;
-  {
-    Query query(row_, id.value);
-    if (!query.step())
-      throw SqlError(SQLITE_CORRUPT, "an index names job " + core::toString(id) + ", which is not there");
-    row = readLive(query);
-    job.params_json = query.view(kLiveColumns);
-    job.backoff = readBackoff(query.view(kLiveColumns + 1));
-    job.timeout = core::Millis(query.number(kLiveColumns + 2));
-    job.tags = readTags(query.view(kLiveColumns + 3));
-    job.input_id = query.view(kLiveColumns + 4);
-  }
+ClaimOps::Ready ClaimOps::read(core::JobId id) {
+  Query query(row_, id.value);
+  if (!query.step())
+    throw SqlError(SQLITE_CORRUPT, "an index names job " + core::toString(id) + ", which is not there");
+  return readReady(query);
+}
+
+ClaimOps::Ready ClaimOps::readReady(const Query& query) {
+  Ready ready{readLive(query), {}};
+  ready.job.params_json = query.view(kLiveColumns);
+  ready.job.backoff = readBackoff(query.view(kLiveColumns + 1));
+  ready.job.timeout = core::Millis(query.number(kLiveColumns + 2));
+  ready.job.tags = readTags(query.view(kLiveColumns + 3));
+  ready.job.input_id = query.view(kLiveColumns + 4);
+  return ready;
+}
+
+ClaimedJob ClaimOps::take(Ready ready) {
+  LiveRow& row = ready.row;
+  ClaimedJob& job = ready.job;
   if ((row.docs & docBit(Doc::Params)) != 0) {
-    if (Query query(params_, id.value); query.step()) job.params_json = query.view(0);
+    if (Query query(params_, row.id.value); query.step()) job.params_json = query.view(0);
   }
   moves_.startAttempt(row, standing_->lease);
-  job.id = id;
+  job.id = row.id;
   job.created_at = core::fromMicros(row.created_at);
   job.lease = row.lease;
   job.type = ledger_.typeName(row.type_id);
@@ -121,7 +165,7 @@ ClaimedJob ClaimOps::take(core::JobId id) {
   job.owner = row.owner;
   job.resumed = row.resumed == Resume::Now;
   job.run_at = core::fromMicros(row.run_at);
-  return job;
+  return std::move(job);
 }
 
 }  // namespace jobhost::store

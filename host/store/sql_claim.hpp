@@ -32,15 +32,24 @@ class ClaimOps {
     std::int64_t run_at;
     const TypeQuota* quota;
   };
+  /// A ready job as its row has it, before its attempt begins.
+  struct Ready {
+    LiveRow row;
+    ClaimedJob job;
+  };
+  const TypeQuota* onlyQuota() const;
+  std::vector<Ready> firstOf(const TypeQuota& quota);
   std::vector<Candidate> choose();
   void keepWithinBudgets(std::vector<Candidate>& candidates) const;
-  ClaimedJob take(core::JobId id);
+  Ready read(core::JobId id);
+  static Ready readReady(const Query& query);
+  ClaimedJob take(Ready ready);
 
   Ledger& ledger_;
   Moves& moves_;
   std::optional<ClaimRequest> standing_;
   std::uint64_t last_delivered_ = 0;
-  Statement ready_, row_, params_;
+  Statement ready_, ready_rows_, row_, params_;
 };
 
 }  // namespace jobhost::store
