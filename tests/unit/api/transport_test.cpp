@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -166,6 +167,26 @@ TEST(Transport, ABusyConnectionGivesWayToThoseThatWait) {
   EXPECT_EQ(answer.status, 201);
   EXPECT_TRUE(answer.closed);
   EXPECT_EQ(second.receive().status, 200);
+}
+
+TEST(Transport, ABurstOfConnectionsCostsNobodyTheirs) {
+  ApiHost host;  // more threads than the burst has connections
+  std::vector<std::thread> clients;
+  std::atomic<int> closed{0};
+  for (int client = 0; client < 4; ++client) {
+    clients.emplace_back([&] {
+      std::vector<std::unique_ptr<Wire>> burst;
+      for (int i = 0; i < 15; ++i) {
+        burst.push_back(std::make_unique<Wire>(host.port()));
+        for (const auto& wire : burst) {
+          wire->send("GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n");
+          if (wire->receive().closed) ++closed;
+        }
+      }
+    });
+  }
+  for (auto& client : clients) client.join();
+  EXPECT_EQ(closed, 0);
 }
 
 TEST(Transport, AnUnwantedBodyIsNotWaitedFor) {
