@@ -130,6 +130,20 @@ jh_result runOne(Session& session, const PluginLibrary& plugin, Attempt& attempt
 
 }  // namespace
 
+void endLostAttempt(Session& session, const char* code, const char* message) {
+  const auto attempt = session.current();
+  if (!attempt) return;
+  wire::Done done;
+  attempt->files.finish();
+  if (attempt->files.madeOutputDir()) done.flags |= wire::kDoneHasWorkFiles;
+  attempt->files.wipeTemp();
+  fillError(done, {JH_CLASS_INTERNAL, -1, code, message, {}});
+  done.started_us = attempt->started_us;
+  done.finished_us = wallMicros();
+  session.finish(*attempt, std::move(done));
+  session.say(message);
+}
+
 void runJobs(Session& session, const PluginLibrary& plugin) {
   Measured before = measure();
   ReadWritten io_before = measureIo();

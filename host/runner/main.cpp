@@ -20,6 +20,7 @@
 #include "runner/plugin_library.hpp"
 #include "runner/session.hpp"
 #include "runner/status.hpp"
+#include "runner/thread_watch.hpp"
 
 namespace {
 
@@ -28,7 +29,7 @@ using namespace jobhost;  // NOLINT: this file is the program
 constexpr int kSocketFd = 3;
 constexpr int kPageFd = 4;
 
-// Exit codes; docs/protocol.md lists them.
+// Exit codes; docs/protocol.md lists them, thread_watch.hpp has one more.
 constexpr int kExitUsage = 64;
 constexpr int kExitProtocol = 70;
 constexpr int kExitSetup = 71;
@@ -127,7 +128,7 @@ int main(int argc, char** argv) {
   runner::tidyProcess();
   auto& page = mapPage();
   runner::leaveWordIn(page.phase);
-  runner::Status status(page);
+  auto& status = *new runner::Status(page);
   runner::useAlternateStack();
   runner::installCrashHandler(page);
   const int wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -139,7 +140,7 @@ int main(int argc, char** argv) {
   if (!decode(expect(reader, wire::FrameType::Load).payload, load)) die(kExitProtocol, "a LOAD that cannot be read");
   const auto confinement = runner::confine(welcome);
 
-  // Both live until the process ends: threads of the plugin may still call.
+  // These live until the process ends: threads of the plugin may still call, also when this one is gone.
   auto& session = *new runner::Session({kSocketFd, wake, welcome}, std::move(reader), status);
   const jh_host* host = runner::makeHostTable(session);
   std::thread([&session] {
@@ -147,6 +148,7 @@ int main(int argc, char** argv) {
     session.protocolLoop();
   }).detach();
 
+  runner::watchJobThread(session);
   status.phase(wire::Phase::Loading);
   auto loaded = runner::PluginLibrary::load(load, host);
   if (const auto* failed = std::get_if<wire::LoadFailed>(&loaded)) {

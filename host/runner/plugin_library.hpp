@@ -16,7 +16,8 @@ class PluginLibrary {
   struct Type {
     std::string name;
     std::uint32_t flags = 0;
-    decltype(jh_job_type::run) run = nullptr;
+    /// Without its noexcept: pthread_exit() in a C plugin unwinds through the call, and must not end in terminate().
+    jh_result(JH_CALL* run)(jh_job*) = nullptr;
   };
 
   /// Maps the file, calls the entry, checks what it answers against the ABI and the manifest as scanned, and calls

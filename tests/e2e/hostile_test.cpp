@@ -184,6 +184,9 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"ForgedDone", "crash", R"({"how":"forged_done"})", "plugin_protocol_error", "DONE", "broke the protocol"},
         Case{"HundredMegabyteResult", "hog", R"({"what":"result_bytes"})", "limit", "over the limit of 1048576", ""},
         Case{"TooMuchOutput", "hog", R"({"what":"output_bytes","amount":8388608})", "limit", "limit of 1048576", ""},
+        Case{"PthreadExit", "misbehave", R"({"how":"pthread_exit"})", "thread_ended", "pthread_exit", ""},
+        Case{"PthreadExitUnderAGlueHandler", "crash", R"({"how":"pthread_exit"})", "plugin_crashed",
+             "signal 6 (SIGABRT)", "exception not rethrown", SIGABRT},
         Case{"CanceledUnasked", "misbehave", R"({"how":"cancelled_unasked"})", "cancelled_unasked", "", ""},
         Case{"ReturnsNonsense", "misbehave", R"({"how":"bad_return"})", "bad_return", "12345", ""}),
     [](const auto& one) { return one.param.name; });

@@ -244,6 +244,18 @@ TEST_F(Misbehaving, CallsAfterTheEndOfTheJobChangeNothing) {
   expectNothingLeft();
 }
 
+TEST_F(Misbehaving, EndingTheThreadItRunsOnIsAFailureAndCostsItsProcess) {
+  for (const char* how : {"pthread_exit", "pthread_exit_without_tables"}) {
+    const auto end = run("misbehave", std::string(R"({"how":")") + how + "\"}");
+    EXPECT_EQ(end.kind, Kind::Failed);
+    ASSERT_TRUE(end.error);
+    EXPECT_EQ(end.error->code, "thread_ended") << how;
+    EXPECT_EQ(end.error->error_class, core::ErrorClass::Internal);
+  }
+  expectStillWorks();
+  expectNothingLeft();
+}
+
 TEST_F(Misbehaving, EndingAsCanceledWithoutBeingAskedIsAFailure) {
   const auto end = run("misbehave", R"({"how":"cancelled_unasked"})");
   EXPECT_EQ(end.kind, Kind::Failed);

@@ -1,12 +1,15 @@
 // What the C++ glue does not let one do: raw calls that break the rules. Each answers what the host said to it.
 #include "testkit.hpp"
 
+#include <pthread.h>
 #include <unistd.h>
 
 #include <cmath>
 #include <limits>
 #include <string>
 #include <thread>
+
+extern "C" void testkit_exit_thread();
 
 namespace {
 
@@ -121,7 +124,7 @@ jh_result hugeNote(jh_job* job) {
 
 }  // namespace
 
-jh_result misbehave(jh_job* job) noexcept {
+jh_result misbehave(jh_job* job) {
   const std::string how(Json::parse(view(host()->params(job)))["how"].stringOr(""));
   if (how == "nan_progress") return nanProgress(job);
   if (how == "bad_names") return badNames(job);
@@ -134,5 +137,7 @@ jh_result misbehave(jh_job* job) noexcept {
   if (how == "bad_return") return 12345;
   if (how == "cancelled_unasked") return JH_E_CANCELLED;
   if (how == "no_error") return JH_E_FAILED;
+  if (how == "pthread_exit") pthread_exit(nullptr);
+  if (how == "pthread_exit_without_tables") testkit_exit_thread();
   return JH_OK;  // no_result
 }

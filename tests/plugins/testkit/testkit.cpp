@@ -79,7 +79,10 @@ JOBHOST_JOB("spawn", spawn);
 JOBHOST_JOB("files", files);
 JOBHOST_JOB("checkpoint", checkpoint);
 JOBHOST_JOB("settings", settings);
-static const jh_job_type raw_misbehave = {sizeof(jh_job_type), 0u, "misbehave", &misbehave};
+// The ABI asks for noexcept, which C plugins cannot say; pthread_exit() unwinds through this one as it does through
+// theirs.
+static const jh_job_type raw_misbehave = {sizeof(jh_job_type), 0u, "misbehave",
+                                          reinterpret_cast<decltype(jh_job_type::run)>(&misbehave)};
 
 JOBHOST_PLUGIN(&jh_t_noop, &jh_t_echo, &jh_t_sleep, &jh_t_fail, &jh_t_crash, &jh_t_hog, &jh_t_spawn, &jh_t_files,
                &jh_t_checkpoint, &raw_misbehave, &jh_t_settings)

@@ -60,6 +60,19 @@ TEST(RunnerExit, IsSeenAsTheEndOfTheStreamWithoutADone) {
   }
 }
 
+TEST(RunnerExit, FollowsWhenThePluginEndsTheJobThread) {
+  for (const char* how : {"pthread_exit", "pthread_exit_without_tables"}) {
+    RunnerDriver host;
+    host.startTestkit();
+    const auto done = host.runAndWait("misbehave", std::string(R"({"how":")") + how + "\"}");
+    EXPECT_EQ(done.status, DoneStatus::Failed) << how;
+    EXPECT_EQ(done.error_code, "thread_ended") << how;
+    EXPECT_THAT(std::string(done.error_message), HasSubstr("pthread_exit"));
+    const int status = host.waitForExit();
+    EXPECT_TRUE((WIFEXITED(status) && WEXITSTATUS(status) == 72) || WIFSIGNALED(status)) << how << " " << status;
+  }
+}
+
 TEST(RunnerExit, FollowsWhenThePluginClosesItsDescriptors) {
   RunnerDriver host;
   host.startTestkit();
