@@ -83,6 +83,7 @@ pool::RunnerPoolOptions poolOptions(const settings::Settings& all, const fs::pat
   to.recycle_after_attempts = static_cast<int>(from.recycle_attempts);
   to.recycle_rss_bytes = from.recycle_growth_mb << 20;
   to.load_timeout = from.load_timeout_ms;
+  to.restart_delay = from.restart_ms;
   to.term_grace = from.kill_grace_ms;
   to.max_result_bytes = from.result_bytes;
   to.max_output_bytes = from.output_mb << 20;
@@ -141,6 +142,8 @@ api::ServerOptions serverOptions(const settings::Settings& all, const fs::path& 
   to.sse.keep_alive = all.sse.keep_alive_ms;
   to.minion.enabled = all.minion.enabled;
   to.minion.query_key = all.minion.query_key;
+  to.minion.open = all.minion.open;
+  to.minion.literal_unknown_id = all.minion.literal_unknown_id;
   return to;
 }
 

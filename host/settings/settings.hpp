@@ -66,6 +66,7 @@ struct Runner {
   std::int64_t min_idle = 1;
   Millis idle_ms{60'000};
   Millis load_timeout_ms{15'000};
+  Millis restart_ms{1'000};
   std::int64_t recycle_attempts = 100'000;
   std::int64_t recycle_growth_mb = 512;
   Millis kill_grace_ms{1'000};
@@ -114,13 +115,11 @@ struct Content {
   std::vector<std::string> roots;
 };
 
-struct Http {
-  bool allow_private = false;
-};
-
 struct Minion {
   bool enabled = true;
   bool query_key = true;
+  bool open = false;
+  bool literal_unknown_id = false;
 };
 
 struct Sse {
@@ -148,7 +147,6 @@ struct Settings {
   Retention retention;
   Log log;
   Content content;
-  Http http;
   Minion minion;
   Sse sse;
   Shutdown shutdown;
