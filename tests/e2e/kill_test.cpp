@@ -61,7 +61,8 @@ class Clients {
       } else if (choice < 7) {
         id = host_.submit("spawn", R"({"children":3})");
       } else if (choice < 8) {
-        id = host_.submit("echo", R"({"text":"hello"})", R"(,"max_attempts":3)");
+        id =
+            host_.submit("echo", R"({"text":"hello"})", R"(,"max_attempts":3,"backoff":{"kind":"fixed","base_ms":20})");
       } else if (!mine.empty()) {
         host_.post("/api/v1/jobs/" + std::to_string(mine[random() % mine.size()]) + "/cancel");
       }
@@ -193,7 +194,9 @@ TEST(KilledRunners, CostOnlyTheAttemptsTheyRan) {
   std::printf("seed %u\n", seed);
   std::mt19937 random(seed);
   TempFolder folder;
-  HostProcess host({.data = folder / "data", .set = {"plugins.early_window_ms=0"}});
+  // A runner that is killed while it starts counts as one that cannot start; the next would come a second later, then
+  // two, four … while the clients pile up jobs.
+  HostProcess host({.data = folder / "data", .set = {"plugins.early_window_ms=0", "runner.restart_ms=1"}});
   ASSERT_TRUE(host.start()) << host.log();
   ASSERT_TRUE(host.waitForEnd(*host.submit("noop")));
   const auto files_before = host.openFiles();
