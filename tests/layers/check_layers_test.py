@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The layer check finds each kind of wrong line in a small tree, and nothing in a right one."""
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -11,11 +12,14 @@ ROOT = pathlib.Path(sys.argv.pop(1)).resolve()
 
 
 class LayerCheck(unittest.TestCase):
-    def check(self, files):
+    def check(self, files, missing=None):
         with tempfile.TemporaryDirectory() as folder:
             root = pathlib.Path(folder)
             (root / "docs").mkdir()
             shutil.copy(ROOT / "docs" / "ARCHITECTURE.md", root / "docs")
+            for part in re.findall(r"^\| `(\w+)` \|", (root / "docs" / "ARCHITECTURE.md").read_text(encoding="utf-8"), re.M):
+                if part != missing:
+                    (root / "host" / part).mkdir(parents=True)
             for name, text in files.items():
                 path = root / "host" / name
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,6 +49,11 @@ class LayerCheck(unittest.TestCase):
 
     def test_a_part_without_a_row_is_named(self):
         self.refused({"extra/a.cpp": "int x;\n"}, "the folder extra has no row")
+
+    def test_a_row_without_a_part_is_named(self):
+        code, out = self.check({}, missing="store")
+        self.assertEqual(code, 1, out)
+        self.assertIn("the row store has no folder", out)
 
     def test_each_door_is_watched(self):
         for line in ("#include <Poco/Data/Session.h>", "void* h = dlopen(p, 1);", "posix_spawn(a, b, c, d, e, f);", "fork();",
