@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "core/clock.hpp"
 
@@ -52,6 +53,11 @@ struct RunnerPoolOptions {
 
   std::string require_sandbox = "none";  ///< "none", "basic", …: a runner that reaches less is not used
   std::map<std::string, std::string> extra_environment;  ///< added to the clean environment of runners
+
+  // For `plugin check` and `plugin run`; a serving host leaves them as they are.
+  std::uint32_t host_flags = 1;            ///< JH_HOST_* the plugin sees
+  std::string inspection;                  ///< a JSON object (docs/protocol.md, "Inspection"); empty: none
+  std::vector<std::string> runner_prefix;  ///< a program that starts the runner, with arguments: {"/usr/bin/valgrind"}
 };
 
 }  // namespace jobhost::pool

@@ -28,14 +28,16 @@ class ProbeSession final : public Runner::Owner {
 
   void runnerReady(Runner& runner) override {
     const auto& loaded = runner.loaded();
-    found_ = RunnerPool::Probed{loaded.types, static_cast<int>(loaded.abi_major), static_cast<int>(loaded.abi_minor)};
+    found_ =
+        RunnerPool::Probed{loaded.types, static_cast<int>(loaded.abi_major), static_cast<int>(loaded.abi_minor), {}};
     runner.drain();
   }
   void runnerHasRoom(Runner&) override {}
   void attemptEnded(std::unique_ptr<Attempt>, dispatch::AttemptEnd) override {}
   void attemptReturned(std::unique_ptr<Attempt>) override {}
-  void runnerGone(Runner&, const std::optional<core::Error>& load_error) override {
+  void runnerGone(Runner& runner, const std::optional<core::Error>& load_error) override {
     if (found_) {
+      found_->printed.assign(runner.piped().begin(), runner.piped().end());
       done_(*found_);
     } else {
       done_(load_error.value_or(core::Error{core::ErrorCode::Unavailable, "the probe was ended", {}, {}}));

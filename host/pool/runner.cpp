@@ -85,7 +85,12 @@ core::Result<void> Runner::prepare(SpawnRequest& request) {
   auto err = makePipe();
   if (!err) return err.error();
   request.program = context_.options.runner;
-  request.arguments = {"--parent=" + std::to_string(::getpid())};
+  if (const auto& prefix = context_.options.runner_prefix; !prefix.empty()) {
+    request.program = prefix.front();
+    request.arguments.assign(prefix.begin() + 1, prefix.end());
+    request.arguments.push_back(context_.options.runner.string());
+  }
+  request.arguments.push_back("--parent=" + std::to_string(::getpid()));
   request.environment = environment();
   request.folder = work_;
   request.limits = limits();

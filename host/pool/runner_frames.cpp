@@ -185,6 +185,8 @@ void Runner::onHello(const wire::Frame& frame) {
   welcome.log_lines_per_s = static_cast<std::uint32_t>(options.log_lines_per_s);
   welcome.log_burst = static_cast<std::uint32_t>(options.log_burst);
   welcome.credit_bytes = static_cast<std::uint64_t>(kCreditBytes);
+  welcome.host_flags = options.host_flags;
+  welcome.inspection = options.inspection;
   credit_left_ = kCreditBytes + kCreditSlack;
   wire::FrameWriter to(out_, wire::FrameType::Welcome, frame.id, 0);
   wire::encode(to.payload(), welcome);
@@ -372,6 +374,10 @@ void Runner::printed(std::string_view level, std::string line) {
     logLine(*attempt, context_.clock.now(), level, line);
   } else {
     telemetry::log("pool").debug("printed runner={} plugin={} text=\"{}\"", name_, pluginId(), shortText(line));
+  }
+  if (level == "stdout" || level == "stderr") {
+    piped_.push_back(shortText(line));
+    if (piped_.size() > kPrintedKept) piped_.pop_front();
   }
   last_printed_.push_back(shortText(line));
   if (last_printed_.size() > kPrintedKept) last_printed_.pop_front();

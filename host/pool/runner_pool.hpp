@@ -53,6 +53,7 @@ class RunnerPool final : public dispatch::JobRunner {
     std::vector<std::string> job_types;
     int abi_major = 0;
     int abi_minor = 0;
+    std::vector<std::string> printed;  ///< the last lines it wrote to stdout and stderr
   };
   void probe(catalog::GenerationRef generation, std::function<void(core::Result<Probed>)> done);
 

@@ -8,6 +8,7 @@
 
 #include "runner/crash.hpp"
 #include "runner/host_table.hpp"
+#include "runner/inspector.hpp"
 
 namespace jobhost::runner {
 namespace {
@@ -114,7 +115,8 @@ wire::Done judge(Attempt& attempt, jh_result result, const Session& session) {
   }
 }
 
-jh_result runOne(Session& session, const PluginLibrary& plugin, Attempt& attempt) {
+jh_result runOne(Session& session, const PluginLibrary& plugin, const std::shared_ptr<Attempt>& shared) {
+  Attempt& attempt = *shared;
   if (attempt.run.type_index >= plugin.types().size()) {
     const std::lock_guard lock(attempt.mutex);
     attempt.error = AttemptError{JH_CLASS_INTERNAL, -1, "unknown_type", "the plugin has no such job type", {}};
@@ -123,7 +125,9 @@ jh_result runOne(Session& session, const PluginLibrary& plugin, Attempt& attempt
   const auto& type = plugin.types()[attempt.run.type_index];
   attempt.type_name = type.name;
   session.status().crumb(wire::SdkCall::RunBegin, 0);
-  const jh_result result = type.run(reinterpret_cast<jh_job*>(attempt.handle));
+  auto* inspector = Inspector::get();
+  const jh_result result =
+      inspector != nullptr ? inspector->run(shared, type.run) : type.run(reinterpret_cast<jh_job*>(attempt.handle));
   session.status().crumb(wire::SdkCall::RunEnd, result);
   return result;
 }
@@ -152,9 +156,10 @@ void runJobs(Session& session, const PluginLibrary& plugin) {
   while (const auto attempt = session.nextAttempt()) {
     refreshModules();
     session.begin(attempt);
-    const jh_result result = runOne(session, plugin, *attempt);
+    const jh_result result = runOne(session, plugin, attempt);
     wire::Done done = judge(*attempt, result, session);
     attempt->files.wipeTemp();
+    if (auto* inspector = Inspector::get(); inspector != nullptr) inspector->state("attempt", attempt.get());
 
     done.started_us = attempt->started_us;
     done.finished_us = wallMicros();

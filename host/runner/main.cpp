@@ -16,6 +16,7 @@
 #include "runner/confine.hpp"
 #include "runner/crash.hpp"
 #include "runner/host_table.hpp"
+#include "runner/inspector.hpp"
 #include "runner/job_loop.hpp"
 #include "runner/plugin_library.hpp"
 #include "runner/session.hpp"
@@ -103,6 +104,15 @@ wire::Welcome shakeHands(wire::FrameReader& reader) {
   return welcome;
 }
 
+/// Null where the host wants nothing watched.
+runner::Inspector* inspectorFor(const wire::Welcome& welcome) {
+  try {
+    return runner::Inspector::start(welcome.inspection);
+  } catch (const std::exception& error) {
+    die(kExitProtocol, std::string("WELCOME: ") + error.what());
+  }
+}
+
 pid_t parentFrom(int argc, char** argv) {
   constexpr const char* kOption = "--parent=";
   pid_t parent = 0;
@@ -138,6 +148,7 @@ int main(int argc, char** argv) {
   const wire::Welcome welcome = shakeHands(reader);
   wire::Load load;
   if (!decode(expect(reader, wire::FrameType::Load).payload, load)) die(kExitProtocol, "a LOAD that cannot be read");
+  auto* inspector = inspectorFor(welcome);
   const auto confinement = runner::confine(welcome);
 
   // These live until the process ends: threads of the plugin may still call, also when this one is gone.
@@ -149,6 +160,11 @@ int main(int argc, char** argv) {
   }).detach();
 
   runner::watchJobThread(session);
+  if (inspector != nullptr) {
+    host = inspector->wrap(host);
+    inspector->awaitDebugger();
+    inspector->state("start");
+  }
   status.phase(wire::Phase::Loading);
   auto loaded = runner::PluginLibrary::load(load, host);
   if (const auto* failed = std::get_if<wire::LoadFailed>(&loaded)) {
@@ -166,6 +182,10 @@ int main(int argc, char** argv) {
   report.load_us = plugin.loadMicros();
   report.init_us = plugin.initMicros();
   for (const auto& type : plugin.types()) report.types.push_back(type.name);
+  if (inspector != nullptr) {
+    inspector->state("loaded");
+    inspector->module(plugin, host);
+  }
   status.phase(wire::Phase::Idle);
   session.channel().put(wire::FrameType::Loaded, 0, 0, report, runner::Channel::When::Now);
 
@@ -173,6 +193,7 @@ int main(int argc, char** argv) {
 
   status.phase(wire::Phase::Ending);
   plugin.deinit();
+  if (inspector != nullptr) inspector->line("deinit");
   session.say("drained");
   _exit(0);
 }

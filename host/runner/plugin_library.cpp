@@ -119,6 +119,7 @@ std::variant<std::unique_ptr<PluginLibrary>, LoadFailed> PluginLibrary::load(con
                   "it has no symbol " JH_ENTRY_SYMBOL ": not a plugin, or built for another major version of the ABI");
   }
   const auto entry = reinterpret_cast<jh_entry_fn>(&library->get<const jh_module*(const jh_host*)>(JH_ENTRY_SYMBOL));
+  plugin->entry_ = entry;
   const jh_module* given = entry(host);
   if (given == nullptr) return refuse(LoadStage::Entry, "refused", "its entry refused this host");
   const std::uint32_t size = given->struct_size;

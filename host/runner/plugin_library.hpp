@@ -29,10 +29,12 @@ class PluginLibrary {
   [[nodiscard]] const jh_module& module() const { return module_; }
   [[nodiscard]] std::uint64_t loadMicros() const { return load_us_; }
   [[nodiscard]] std::uint64_t initMicros() const { return init_us_; }
+  [[nodiscard]] jh_entry_fn entry() const { return entry_; }
   void deinit() const;
 
  private:
   jh_module module_{};  ///< a copy: what lies past the plugin's struct_size is zero
+  jh_entry_fn entry_ = nullptr;
   std::vector<Type> types_;
   std::uint64_t load_us_ = 0;
   std::uint64_t init_us_ = 0;

@@ -167,6 +167,10 @@ void Session::cancelCurrent(const std::shared_ptr<Attempt>& attempt, std::int32_
   returned_.notify_all();
 }
 
+void Session::cancelRunning(std::int32_t reason) {
+  if (const auto attempt = current()) cancelCurrent(attempt, reason);
+}
+
 void Session::onCancel(std::uint32_t slot, std::string_view payload) {
   wire::Cancel cancel;
   if (!decode(payload, cancel)) broken("a CANCEL that cannot be read");

@@ -68,6 +68,9 @@ class Session {
   /// Asks the host and waits. `interruptible`: answers JH_E_CANCELLED when the attempt is asked to stop meanwhile.
   Answer call(Attempt& attempt, wire::Method method, std::string_view body, bool interruptible);
 
+  /// Asks the attempt that runs to stop, as a CANCEL from the host would. Any thread.
+  void cancelRunning(std::int32_t reason);
+
   CancelCallbacks& cancelCallbacks() { return callbacks_; }
   [[nodiscard]] const wire::Welcome& welcome() const { return welcome_; }
   Status& status() { return status_; }

@@ -114,6 +114,7 @@ void encode(std::string& out, const Welcome& m) {
     to.u32(limit.resource);
     to.u64(limit.limit);
   }
+  to.str(m.inspection);
 }
 
 bool decode(std::string_view payload, Welcome& m) {
@@ -138,6 +139,7 @@ bool decode(std::string_view payload, Welcome& m) {
     const std::uint32_t resource = in.u32();
     m.limits.push_back({resource, in.u64()});
   }
+  m.inspection = in.left() == 0 ? std::string() : own(in);  // absent from hosts older than it
   return in.ok() && inRange(m.sandbox, SandboxLevel::Full);
 }
 

@@ -57,6 +57,9 @@ struct Welcome {
   std::uint32_t progress_per_s = 20;
   std::uint64_t credit_bytes = 1024 * 1024;  ///< the first credit
   std::vector<ResourceLimit> limits;
+  /// A JSON object: the runner watches the calls of the SDK, writes them down, lets some fail (docs/protocol.md,
+  /// "Inspection"). For `plugin check` and `plugin run`; empty, as a serving host sends it: nothing of the kind.
+  std::string inspection;
 };
 
 struct Load {

@@ -47,7 +47,15 @@ TEST(Messages, SurviveTheWayThereAndBack) {
   Welcome welcome;
   welcome.work_dir = "/work";
   welcome.limits = {{7, ~std::uint64_t{0}}};
-  expectCutsRefused(welcome);
+  welcome.inspection = "{}";
+  std::string bytes = bytesOf(welcome);
+  Welcome older;
+  ASSERT_TRUE(decode(std::string_view(bytes).substr(0, bytes.size() - 6), older))
+      << "from before there were inspections";
+  EXPECT_EQ(older.inspection, "");
+  EXPECT_EQ(older.limits.size(), 1U);
+  for (const std::size_t less : {1U, 2U, 3U, 5U, 7U})
+    EXPECT_FALSE(decode(std::string_view(bytes).substr(0, bytes.size() - less), older)) << less;
   expectCutsRefused(Hello{});
   expectCutsRefused(Load{"/a", "/b", "{}"});
   Loaded loaded;
