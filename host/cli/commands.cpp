@@ -8,6 +8,7 @@
 #include "cli/bench/bench.hpp"
 #include "cli/exit_codes.hpp"
 #include "cli/job_commands.hpp"
+#include "cli/plugin_check_command.hpp"
 
 namespace jobhost::cli {
 namespace {
@@ -147,6 +148,33 @@ class Commands {
     };
     one("why", "What the host decided about a plugin, and why", &pluginWhy);
     one("retry", "Look at a refused or quarantined plugin again", &pluginRetry);
+    addPluginCheck(group);
+  }
+
+  static void labOptions(CLI::App* command, PluginLabArgs& args) {
+    command->add_option("--config", args.config, "The plugin's configuration: JSON object or @file");
+    command->add_option("--input,-i", args.inputs, "name=file, given to each job")->allow_extra_args(false);
+    command->add_option("--secret", args.secrets, "NAME=value")->allow_extra_args(false);
+    command->add_option("--timeout", args.timeout_s, "Seconds one job may take")->check(CLI::Range(1, 86'400));
+    command->add_option("--runner", args.runner, "The jobhost-runner program; default: the one beside jobhost");
+  }
+
+  void addPluginCheck(CLI::App* group) {
+    auto* command = group->add_subcommand("check", "Apply the rules of the SDK to a plugin file; needs no host");
+    command->add_option("file", check_.file, "The plugin");
+    labOptions(command, check_.lab);
+    command->add_option("--level", check_.level, "quick, standard or strict")
+        ->check(CLI::IsMember({"quick", "standard", "strict"}));
+    command->add_option("--only", check_.only, "Rules or groups, with commas: load,static.relro")
+        ->delimiter(',')
+        ->allow_extra_args(false);
+    command->add_option("--skip", check_.skip, "Rules or groups left out")->delimiter(',')->allow_extra_args(false);
+    command->add_option("--seed", check_.seed, "Of the generated params; the same seed makes the same");
+    command->add_option("--junit", check_.junit, "Also write a JUnit file");
+    command->add_flag("--json", check_.json, "Print the report as JSON");
+    command->add_flag("--verbose,-v", check_.verbose, "Also print the rules that are kept");
+    command->add_flag("--list", check_.list, "Print the rules and end");
+    on(command, [this] { return pluginCheck(check_); });
   }
 
   void addKey() {
@@ -202,6 +230,7 @@ class Commands {
   ListArgs list_;
   LogsArgs logs_;
   PluginArgs plugin_;
+  PluginCheckArgs check_;
   KeyArgs key_;
   bench::BenchArgs bench_;
 };

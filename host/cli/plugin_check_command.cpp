@@ -1,0 +1,54 @@
+#include "cli/plugin_check_command.hpp"
+
+#include <unistd.h>
+
+#include <fstream>
+#include <iostream>
+
+#include "cli/context.hpp"
+#include "cli/exit_codes.hpp"
+#include "cli/plugin_lab.hpp"
+#include "devtools/check.hpp"
+#include "telemetry/log.hpp"
+
+namespace jobhost::cli {
+
+int pluginCheck(const PluginCheckArgs& args) {
+  if (args.list) {
+    std::cout << (args.json ? devtools::ruleListJson() : devtools::ruleListText());
+    return kOk;
+  }
+  if (args.file.empty()) {
+    return fail({core::ErrorCode::InvalidArgument, "FILE: which plugin? (--list shows the rules)", {}, {}}), kUsage;
+  }
+  telemetry::setLogLevel("off");  // the pool's words are for operators
+  devtools::CheckOptions options;
+  options.level = args.level == "quick"    ? devtools::Level::Quick
+                  : args.level == "strict" ? devtools::Level::Strict
+                                           : devtools::Level::Standard;
+  options.only = args.only;
+  options.skip = args.skip;
+  options.seed = args.seed;
+  auto lab = labOptions(args.lab);
+  if (!lab) return fail(lab.error()), kUsage;
+  options.lab = *std::move(lab);
+  const bool terminal = isatty(STDERR_FILENO) != 0 && !args.json;
+  if (terminal) options.say = [](const std::string& rule) { std::cerr << "\r\033[K" << rule << std::flush; };
+
+  const auto subject = devtools::readSubject(args.file);
+  if (!subject) return fail(subject.error()), kUsage;
+  const auto report = devtools::check(*subject, options);
+  if (terminal) std::cerr << "\r\033[K";
+  if (!report) return fail(report.error()), kUsage;
+  if (!args.junit.empty()) {
+    std::ofstream out(args.junit, std::ios::binary);
+    out << devtools::reportJunit(*subject, *report);
+    out.close();
+    if (!out) return fail({core::ErrorCode::Unavailable, "--junit: cannot write " + args.junit, {}, {}}), kUsage;
+  }
+  std::cout << (args.json ? devtools::reportJson(*subject, *report)
+                          : devtools::reportText(*subject, *report, args.verbose));
+  return report->good() ? kOk : kJobFailed;
+}
+
+}  // namespace jobhost::cli

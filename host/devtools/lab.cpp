@@ -1,0 +1,296 @@
+#include "devtools/lab.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <system_error>
+
+#include "core/job_paths.hpp"
+
+namespace jobhost::devtools {
+namespace {
+
+namespace fs = std::filesystem;
+using dispatch::AttemptEnd;
+
+constexpr core::Millis kEndPatience{90'000};  // beyond every grace and kill there is
+constexpr int kMaxResumes = 16;
+constexpr std::size_t kMaxKeptLines = 20'000;
+constexpr const char* kInputId = "inputs-of-the-lab";
+
+}  // namespace
+
+ScratchFolder::ScratchFolder() {
+  std::string pattern = (fs::temp_directory_path() / "jobhost-lab-XXXXXX").string();
+  if (::mkdtemp(pattern.data()) == nullptr) throw std::system_error(errno, std::generic_category(), pattern);
+  path_ = fs::canonical(pattern);
+}
+
+ScratchFolder::~ScratchFolder() {
+  std::error_code ignored;
+  fs::remove_all(path_, ignored);
+}
+
+/// Keeps what the pool tells and lets the lab wait for the end.
+class Lab::Listener final : public dispatch::RunnerListener {
+ public:
+  void attemptStarted(core::JobId, store::LeaseToken) override {
+    if (watcher.started) watcher.started();
+  }
+  void attemptEnded(AttemptEnd end) override {
+    const std::lock_guard lock(mutex_);
+    end_ = std::move(end);
+    changed_.notify_all();
+  }
+  void progressed(core::JobId, store::LeaseToken, core::Progress progress) override {
+    if (watcher.progressed) watcher.progressed(progress);
+    const std::lock_guard lock(mutex_);
+    if (report_.progress.size() < kMaxKeptLines) report_.progress.push_back(std::move(progress));
+  }
+  void noted(core::JobId, store::LeaseToken, std::string key, std::string value_json) override {
+    if (watcher.noted) watcher.noted(key, value_json);
+    const std::lock_guard lock(mutex_);
+    report_.notes[std::move(key)] = std::move(value_json);
+  }
+  void logged(core::JobId, std::string line_json) override {
+    if (watcher.logged) watcher.logged(line_json);
+    const std::lock_guard lock(mutex_);
+    if (report_.log.size() >= kMaxKeptLines) return;
+    const bool piped = line_json.find("\"level\":\"stdout\"") != std::string::npos ||
+                       line_json.find("\"level\":\"stderr\"") != std::string::npos;
+    if (piped) report_.printed.push_back(line_json);
+    report_.log.push_back(std::move(line_json));
+  }
+  void capacityChanged(const std::string&, int) override {}
+
+  void begin(bool again) {
+    const std::lock_guard lock(mutex_);
+    end_.reset();
+    if (!again) report_ = {};
+  }
+  bool waitForEnd(core::Millis longest) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, longest, [&] { return end_.has_value(); });
+  }
+  JobReport take() {
+    const std::lock_guard lock(mutex_);
+    if (end_) report_.end = *end_;
+    return report_;
+  }
+
+  Watcher watcher;
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::optional<AttemptEnd> end_;
+  JobReport report_;
+};
+
+std::string JobReport::describe() const {
+  std::string text;
+  switch (end.kind) {
+    case AttemptEnd::Kind::Succeeded:
+      return "succeeded";
+    case AttemptEnd::Kind::Stopped:
+      text = end.forced ? "did not stop when asked to and was killed" : "stopped when asked to";
+      break;
+    case AttemptEnd::Kind::Suspended:
+      text = "suspended itself again and again";
+      break;
+    case AttemptEnd::Kind::NotStarted:
+      text = "could not be started";
+      break;
+    case AttemptEnd::Kind::Failed:
+      text = "failed";
+      break;
+  }
+  if (timed_out) text += " (over its time)";
+  if (end.error) {
+    text += ": class " + std::to_string(static_cast<int>(end.error->error_class)) + ", code " + end.error->code + ": " +
+            end.error->message;
+  }
+  return text;
+}
+
+bool JobReport::crashed() const {
+  return end.exit.has_value() || (end.error && end.error->code.rfind("plugin_", 0) == 0);
+}
+
+Lab::Lab(const Subject& subject, LabOptions options, WatchPlan plan, std::vector<JobSpec> jobs)
+    : options_(std::move(options)),
+      jobs_(std::move(jobs)),
+      plugin_id_(subject.manifest ? subject.manifest->id : "plugin"),
+      listener_(std::make_unique<Listener>()) {
+  services_.config_json = options_.config_json;
+  services_.secrets = options_.secrets;
+  const auto inputs = core::inputFolder(scratch_.path(), kInputId);
+  fs::create_directories(inputs);
+  for (const auto& input : options_.inputs) fs::copy_file(input.file, inputs / input.name);
+  publish(subject);
+
+  pool::RunnerPoolOptions pool;
+  pool.runner = options_.runner;
+  pool.data_folder = scratch_.path();
+  pool.host_version = JOBHOST_VERSION;
+  pool.max_runners_per_plugin = 1;
+  pool.max_runners = 2;
+  pool.load_timeout = options_.load_timeout;
+  pool.restart_delay = core::Millis(50);
+  pool.recycle_rss_factor = 1e6;  // growth is what is looked for, so its process must stay
+  pool.max_output_bytes = options_.max_output_bytes;
+  pool.sync_outputs = false;
+  pool.use_cgroups = false;
+  if (!options_.limit_memory) pool.memory_bytes = 0;
+  pool.runner_prefix = options_.runner_prefix;
+  pool.host_flags = static_cast<std::uint32_t>(options_.host_flags);
+  pool.inspection = inspection(plan);
+  pool_ = std::make_unique<pool::RunnerPool>(std::move(pool), catalog_, &services_, clock_);
+  pool_->setListener(listener_.get());
+}
+
+Lab::~Lab() {
+  pool_.reset();
+}
+
+void Lab::publish(const Subject& subject) {
+  auto generation = std::make_shared<catalog::PluginGeneration>();
+  generation->id = catalog_.nextGenerationId();
+  generation->plugin_id = plugin_id_;
+  generation->private_path = subject.path;
+  generation->manifest_json = subject.manifest_json;
+  std::map<std::string, catalog::TypeEntry, std::less<>> types;
+  if (subject.manifest) {
+    generation->version = subject.manifest->version;
+    generation->permissions = subject.manifest->permissions;
+    for (const auto& type : subject.manifest->types) {
+      catalog::TypeEntry entry{type.info, type.schema, nullptr};
+      entry.info.plugin_id = plugin_id_;
+      entry.info.generation = generation->id;
+      entry.info.permissions = subject.manifest->permissions;
+      generation->job_types.push_back(type.info.name);
+      types[type.info.name] = std::move(entry);
+    }
+  }
+  generation_ = generation;
+  for (auto& [name, entry] : types) entry.generation = generation_;
+  catalog_.publish(std::move(types), {});
+}
+
+std::string Lab::inspection(const WatchPlan& plan) const {
+  Json absent = Json::array();
+  for (const auto& id : plan.absent) absent.push(id);
+  Json jobs = Json::array();
+  for (const auto& job : jobs_) {
+    Json one = Json::object();
+    if (job.cancel_at >= 0) one.set("cancel_at", job.cancel_at);
+    if (!job.fail_call.empty()) {
+      one.set("fail", Json{{"call", job.fail_call}, {"nth", job.fail_nth}, {"code", job.fail_code}});
+    }
+    jobs.push(std::move(one));
+  }
+  Json out{{"log", (scratch_.path() / "watched").string()},
+           {"calls", plan.calls},
+           {"state", plan.state},
+           {"full", plan.full},
+           {"longer", plan.longer},
+           {"shorter", plan.shorter},
+           {"debugger", plan.debugger},
+           {"flags", plan.flags},
+           {"parallel", plan.parallel}};
+  if (plan.abi_minor >= 0) out.set("abi_minor", plan.abi_minor);
+  if (!plan.replay.empty()) out.set("replay", plan.replay);
+  out.set("absent", std::move(absent));
+  out.set("jobs", std::move(jobs));
+  return out.dump();
+}
+
+core::Result<pool::RunnerPool::Probed> Lab::load() {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::optional<core::Result<pool::RunnerPool::Probed>> answer;
+  pool_->probe(generation_, [&](core::Result<pool::RunnerPool::Probed> found) {
+    const std::lock_guard lock(mutex);
+    answer.emplace(std::move(found));
+    changed.notify_all();
+  });
+  std::unique_lock lock(mutex);
+  changed.wait(lock, [&] { return answer.has_value(); });  // always answered: each step of a probe has its time-out
+  return *std::move(answer);
+}
+
+void Lab::setWatcher(Watcher watcher) {
+  listener_->watcher = std::move(watcher);
+}
+
+JobReport Lab::run(std::size_t index) {
+  const auto& spec = jobs_.at(index);
+  const core::JobId id{static_cast<std::int64_t>(index) + 1};
+  JobReport report;
+  for (int round = 0; round <= kMaxResumes; ++round) {
+    dispatch::Assignment one;
+    one.job.id = id;
+    one.job.lease = round + 1;
+    one.job.type = spec.type;
+    one.job.params_json = spec.params;
+    one.job.resumed = round > 0;
+    one.job.created_at = clock_.now();
+    if (!options_.inputs.empty()) one.job.input_id = kInputId;
+    one.plugin = plugin_id_;
+    listener_->begin(round > 0);
+    running_.store(id.value);
+    pool_->start({std::move(one)});
+    const bool in_time = options_.job_timeout.count() <= 0 ? listener_->waitForEnd(core::Millis::max() / 1'000'000)
+                                                           : listener_->waitForEnd(options_.job_timeout);
+    if (!in_time) {
+      pool_->stop(id, dispatch::StopReason::TimedOut);
+      listener_->waitForEnd(kEndPatience);
+    }
+    running_.store(0);
+    report = listener_->take();
+    report.timed_out = !in_time;
+    report.outputs = core::jobPaths(scratch_.path(), id).output;
+    if (report.end.kind != AttemptEnd::Kind::Suspended || !in_time) break;
+  }
+  return report;
+}
+
+std::vector<JobReport> Lab::runAll() {
+  std::vector<JobReport> reports;
+  for (std::size_t i = 0; i < jobs_.size(); ++i) reports.push_back(run(i));
+  return reports;
+}
+
+void Lab::stop() {
+  if (const auto id = running_.load(); id != 0) pool_->stop({id}, dispatch::StopReason::Canceled);
+}
+
+void Lab::kill() {
+  if (const int pid = runnerPid(); pid > 0) ::kill(-pid, SIGKILL);
+}
+
+int Lab::runnerPid() {
+  for (const auto& one : pool_->status()) {
+    if (one.pid > 0) return one.pid;
+  }
+  return 0;
+}
+
+std::vector<Json> Lab::watched() const {
+  std::vector<Json> lines;
+  std::ifstream in(scratch_.path() / "watched");
+  for (std::string text; std::getline(in, text);) {
+    try {
+      lines.push_back(Json::parse(text));
+    } catch (const Error&) {
+      continue;  // the last line of a process that was killed while it wrote
+    }
+  }
+  return lines;
+}
+
+}  // namespace jobhost::devtools

@@ -1,0 +1,146 @@
+#pragma once
+
+#include <condition_variable>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/clock.hpp"
+#include "devtools/local_services.hpp"
+#include "devtools/subject.hpp"
+#include "jobhost/json.hpp"
+#include "pool/runner_pool.hpp"
+
+namespace jobhost::devtools {
+
+/// A folder that is gone with its owner.
+class ScratchFolder {
+ public:
+  /// Throws std::system_error when it cannot be made.
+  ScratchFolder();
+  ~ScratchFolder();
+  ScratchFolder(const ScratchFolder&) = delete;
+  ScratchFolder& operator=(const ScratchFolder&) = delete;
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// A file given to a job.
+struct InputSpec {
+  std::string name;
+  std::filesystem::path file;
+};
+
+/// One job of a Lab and what the runner puts it through (runner/inspector.hpp).
+struct JobSpec {
+  std::string type;
+  std::string params = "{}";
+  std::int64_t cancel_at = -1;  ///< the SDK call before which it is asked to stop; 0: before run(); -1: never
+  std::string fail_call;        ///< the call made to fail; empty: none
+  int fail_nth = 1;
+  int fail_code = -7;
+};
+
+/// How the runner watches. All off: only what the pool tells.
+struct WatchPlan {
+  bool calls = false;
+  bool state = false;
+  bool full = false;     ///< answers whole, for a record
+  bool longer = false;   ///< tables of a later version
+  bool shorter = false;  ///< extension tables with one function
+  int abi_minor = -1;    ///< -1: what there is
+  int flags = 0;         ///< more of jh_host.flags
+  int parallel = 1;
+  bool debugger = false;            ///< wait for one before the plugin is loaded
+  std::vector<std::string> absent;  ///< extensions not offered
+  std::string replay;               ///< a record; empty: none
+};
+
+struct LabOptions {
+  std::filesystem::path runner;  ///< jobhost-runner; absolute
+  core::Millis job_timeout{20'000};
+  core::Millis load_timeout{20'000};
+  std::int64_t max_output_bytes = 16LL << 30;
+  std::string config_json = "{}";
+  std::map<std::string, std::string> secrets;
+  std::vector<InputSpec> inputs;  ///< of every job
+  std::vector<std::string> runner_prefix;
+  bool limit_memory = true;
+  int host_flags = 1;
+};
+
+struct JobReport {
+  dispatch::AttemptEnd end;
+  bool timed_out = false;                ///< asked to stop by the lab
+  std::vector<std::string> log;          ///< the lines, as JSON
+  std::vector<std::string> printed;      ///< to stdout and stderr
+  std::vector<core::Progress> progress;  ///< as a host would hear it: coalesced
+  std::map<std::string, std::string> notes;
+  std::filesystem::path outputs;  ///< the folder; gone with the Lab
+  [[nodiscard]] bool succeeded() const { return end.kind == dispatch::AttemptEnd::Kind::Succeeded; }
+  /// "failed: class 3, code pdf.encrypted: it is encrypted", for people.
+  [[nodiscard]] std::string describe() const;
+  /// The process ended under it.
+  [[nodiscard]] bool crashed() const;
+};
+
+/// Runs jobs of one plugin in runner processes of its own, through the pool a host uses, without a host. Jobs run one
+/// at a time in the same process as long as it stays healthy. Blocks; one thread. Everything it made is gone with it.
+class Lab {
+ public:
+  /// `jobs`: what runs, in order, by run(). Throws std::system_error when a folder or thread cannot be had.
+  Lab(const Subject& subject, LabOptions options, WatchPlan plan, std::vector<JobSpec> jobs);
+  ~Lab();
+  Lab(const Lab&) = delete;
+  Lab& operator=(const Lab&) = delete;
+
+  /// Loads the plugin in a process and lets it end in good order.
+  core::Result<pool::RunnerPool::Probed> load();
+  /// Runs job number `index` of those given, again when it suspends itself.
+  JobReport run(std::size_t index);
+  std::vector<JobReport> runAll();
+
+  // For a caller on another thread or with a terminal.
+  struct Watcher {
+    std::function<void(const core::Progress&)> progressed;
+    std::function<void(const std::string& line_json)> logged;
+    std::function<void(const std::string& key, const std::string& json)> noted;
+    std::function<void()> started;
+  };
+  void setWatcher(Watcher watcher);  ///< before run(); called on the pool's thread
+  /// Asks the job that runs to stop. Any thread.
+  void stop();
+  /// Ends the process of the job that runs. Any thread.
+  void kill();
+  [[nodiscard]] int runnerPid();
+
+  /// What the runner wrote down so far: calls, states, steps.
+  [[nodiscard]] std::vector<Json> watched() const;
+  [[nodiscard]] const std::filesystem::path& folder() const { return scratch_.path(); }
+
+ private:
+  class Listener;
+  void publish(const Subject& subject);
+  [[nodiscard]] std::string inspection(const WatchPlan& plan) const;
+
+  const LabOptions options_;
+  const std::vector<JobSpec> jobs_;
+  const std::string plugin_id_;
+  ScratchFolder scratch_;
+  core::SystemClock clock_;
+  catalog::Catalog catalog_;
+  catalog::GenerationRef generation_;
+  LocalServices services_;
+  std::unique_ptr<Listener> listener_;
+  std::unique_ptr<pool::RunnerPool> pool_;
+  std::atomic<std::int64_t> running_{0};
+};
+
+}  // namespace jobhost::devtools

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "pool/attempt_services.hpp"
+
+namespace jobhost::devtools {
+
+/// What a job may ask of the host where there is none: config and secrets as given, checkpoints in memory. Children are
+/// counted and not run: each has succeeded at once, with the result null.
+///
+/// Thread-safety: any thread. Answers on the caller's.
+class LocalServices final : public pool::AttemptServices {
+ public:
+  std::string config_json = "{}";
+  std::map<std::string, std::string> secrets;
+
+  void submitChild(const Caller& caller, std::string request_json, Done<core::JobId> done) override;
+  void childStates(const Caller& caller, std::vector<core::JobId> ids, Done<std::vector<ChildState>> done) override;
+  void awaitChildren(const Caller& caller, std::vector<core::JobId> ids, bool any, core::Millis timeout,
+                     Done<std::vector<ChildState>> done) override;
+  void cancelChild(const Caller& caller, core::JobId id, Done<void> done) override;
+  void saveCheckpoint(const Caller& caller, std::string bytes, Done<void> done) override;
+  void loadCheckpoint(const Caller& caller, Done<std::optional<std::string>> done) override;
+  void config(const Caller& caller, Done<std::string> done) override;
+  void secret(const Caller& caller, std::string name, Done<std::string> done) override;
+  [[nodiscard]] std::vector<std::string> redactions(const std::string& plugin) const override;
+
+ private:
+  struct Child {
+    core::JobId parent;
+    std::string dedupe_key;
+    std::string type;
+  };
+  std::mutex mutex_;
+  std::map<std::int64_t, Child> children_;
+  std::map<std::int64_t, std::string> checkpoints_;  ///< by job
+};
+
+}  // namespace jobhost::devtools
