@@ -153,7 +153,8 @@ class Host {
             .ready = [this] { return ready(); },
             .config_json = [this] { return configJson(loaded_); },
             .plugin_why = [this](const std::string& id) { return pluginWhy(id); },
-            .plugin_retry = [this](const std::string& id) { return pluginRetry(id); }};
+            .plugin_retry = [this](const std::string& id) { return pluginRetry(id); },
+            .plugin_grant = [this](const std::string& id) { return pluginGrant(id); }};
   }
 
   core::Result<void> ready() {
@@ -179,6 +180,13 @@ class Host {
     if (folder_.why(id).empty())
       return core::Error{core::ErrorCode::NotFound, "no plugin of this id, and no file of this name, was seen"};
     folder_.retry(id);
+    return {};
+  }
+
+  core::Result<void> pluginGrant(const std::string& id) {
+    if (folder_.why(id).empty())
+      return core::Error{core::ErrorCode::NotFound, "no plugin of this id, and no file of this name, was seen"};
+    folder_.grant(id);
     return {};
   }
 

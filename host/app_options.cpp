@@ -120,6 +120,10 @@ catalog::PluginFolder::Options folderOptions(const settings::Settings& all, cons
   to.loader.early_window = all.plugins.early_window_ms;
   to.loader.early_crashes = static_cast<int>(all.plugins.early_crashes);
   to.loader.max_file_bytes = all.plugins.max_file_bytes;
+  to.loader.trust.check_owner = all.plugins.check_owner;
+  to.loader.trust.allow_unsigned = all.plugins.unsigned_policy == "allow";
+  to.loader.trust.ask_permissions = all.plugins.permissions == "ask";
+  to.loader.trust.folder = all.plugins.trust_folder.empty() ? data / "trust.d" : fs::absolute(all.plugins.trust_folder);
   to.rescan = all.plugins.rescan_ms;
   return to;
 }

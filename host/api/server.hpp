@@ -33,6 +33,7 @@ struct Deps {
   std::function<core::Result<std::vector<catalog::Decision>>(const std::string& plugin_id)> plugin_why;
   /// Takes a quarantined or refused plugin up again. Empty function: Unsupported.
   std::function<core::Result<void>(const std::string& plugin_id)> plugin_retry;
+  std::function<core::Result<void>(const std::string& plugin_id)> plugin_grant;
 };
 
 struct HttpLimits {

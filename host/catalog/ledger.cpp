@@ -7,6 +7,7 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <vector>
 
 #include "catalog/json_document.hpp"
 #include "telemetry/log.hpp"
@@ -34,11 +35,26 @@ std::string member(const char* name, core::Instant at) {
   return quoteJson(name) + ": " + std::to_string(core::toMicros(at));
 }
 
+std::vector<std::string> textsOf(JsonValue object, std::string_view name) {
+  std::vector<std::string> texts;
+  if (const auto list = object.find(name)) {
+    list->elements([&texts](JsonValue one) { texts.emplace_back(one.string()); });
+  }
+  return texts;
+}
+
+std::string member(const char* name, const std::vector<std::string>& texts) {
+  std::string list;
+  for (const auto& text : texts) list += (list.empty() ? "" : ", ") + quoteJson(text);
+  return quoteJson(name) + ": [" + list + "]";
+}
+
 }  // namespace
 
 void Ledger::load() {
   bad.clear();
   loaded.clear();
+  grants.clear();
   std::ifstream in(file_, std::ios::binary);
   if (!in) return;
   const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
@@ -59,7 +75,17 @@ void Ledger::load() {
   if (const auto list = document->root().find("loaded")) {
     list->elements([this](JsonValue entry) {
       loaded[textOf(entry, "path")] = {textOf(entry, "sha256"), textOf(entry, "plugin"), textOf(entry, "version"),
-                                       textOf(entry, "copy"), timeOf(entry, "accepted_at_us")};
+                                       textOf(entry, "copy"), timeOf(entry, "accepted_at_us"),
+                                       textOf(entry, "signer")};
+    });
+  }
+  if (const auto list = document->root().find("grants")) {
+    list->elements([this](JsonValue entry) {
+      const auto kv = entry.find("kv");
+      grants[{textOf(entry, "plugin"), textOf(entry, "signer")}] = {
+          {textsOf(entry, "net"), textsOf(entry, "exec"), textsOf(entry, "secrets"), textsOf(entry, "children"),
+           textsOf(entry, "config"), kv && kv->is(JsonKind::True)},
+          timeOf(entry, "at_us")};
     });
   }
   bad.erase("");
@@ -80,7 +106,18 @@ core::Result<void> Ledger::save() const {
   for (const auto& [path, entry] : loaded) {
     text += comma + member("path", path.string()) + ", " + member("sha256", entry.sha256) + ", " +
             member("plugin", entry.plugin_id) + ", " + member("version", entry.version) + ", " +
-            member("copy", entry.private_path.string()) + ", " + member("accepted_at_us", entry.accepted_at) + "}";
+            member("copy", entry.private_path.string()) + ", " + member("accepted_at_us", entry.accepted_at) + ", " +
+            member("signer", entry.signer) + "}";
+    comma = ",\n  {";
+  }
+  text += "],\n\"grants\": [";
+  comma = "\n  {";
+  for (const auto& [to, grant] : grants) {
+    text += comma + member("plugin", to.first) + ", " + member("signer", to.second) + ", " +
+            member("net", grant.permissions.net) + ", " + member("exec", grant.permissions.exec) + ", " +
+            member("secrets", grant.permissions.secrets) + ", " + member("children", grant.permissions.children) +
+            ", " + member("config", grant.permissions.config) + ", " + quoteJson("kv") + ": " +
+            (grant.permissions.kv ? "true" : "false") + ", " + member("at_us", grant.at) + "}";
     comma = ",\n  {";
   }
   text += "]\n}\n";

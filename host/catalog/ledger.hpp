@@ -3,7 +3,9 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <utility>
 
+#include "catalog/job_type.hpp"
 #include "core/clock.hpp"
 #include "core/result.hpp"
 
@@ -26,6 +28,13 @@ class Ledger {
     std::string version;
     std::filesystem::path private_path;
     core::Instant accepted_at;
+    std::string signer;  ///< name of the key that signed it; empty: unsigned
+  };
+
+  /// What an operator granted: to this plugin when signed by this key ("" unsigned).
+  struct Grant {
+    Permissions permissions;
+    core::Instant at;
   };
 
   explicit Ledger(std::filesystem::path file) : file_(std::move(file)) {}
@@ -37,6 +46,7 @@ class Ledger {
 
   std::map<std::string, Bad> bad;  ///< by sha256
   std::map<std::filesystem::path, Loaded> loaded;
+  std::map<std::pair<std::string, std::string>, Grant> grants;  ///< by plugin id and key
 
  private:
   std::filesystem::path file_;

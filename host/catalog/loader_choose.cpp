@@ -239,6 +239,9 @@ void PluginLoader::keepRemembered(File& file) {
   }
   const Ledger::Loaded entry = known->second;
   if (const auto other = plugins_.find(entry.plugin_id); other != plugins_.end() && other->second->available) return;
+  if (const auto still = trust_.recheck(entry.sha256, entry.signer); !still) {
+    return decide(file.path, "refused", "the copy that ran before " + still.error().message);
+  }
   auto copy = store_->find(entry.private_path, entry.sha256);
   if (!copy) return;
   auto fd = openPluginFile(entry.private_path);

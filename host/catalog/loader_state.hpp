@@ -17,6 +17,7 @@ struct PluginLoader::File {
   GenerationState state = GenerationState::Refused;
   std::string reason;
   core::Instant since;
+  std::string signer;  ///< name of the key that signed the content; empty: unsigned
 };
 
 /// One plugin id that runs or ran here.

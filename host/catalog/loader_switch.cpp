@@ -34,7 +34,8 @@ void PluginLoader::switchTo(const std::string& plugin_id, Loaded next, core::Ins
   telemetry::log("catalog").info("plugin loaded plugin={} version={} generation={} sha256={} path={}", plugin_id,
                                  now->version, toString(now->id), now->sha256.substr(0, 12),
                                  now->original_path.string());
-  ledger_.loaded[now->original_path] = {now->sha256, plugin_id, now->version, now->private_path, accepted_at};
+  const std::string signer = signerOf(*now);
+  ledger_.loaded[now->original_path] = {now->sha256, plugin_id, now->version, now->private_path, accepted_at, signer};
   remember();
   settleNew();
   dirty_ = true;

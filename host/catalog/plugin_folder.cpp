@@ -36,6 +36,8 @@ PluginFolder::~PluginFolder() {
 
 void PluginFolder::start() {
   catalog_.setWatcher(this);
+  std::error_code ignored;  // a missing folder means nothing is pinned and no key is trusted
+  if (const auto& trust = options_.loader.trust.folder; !trust.empty()) fs::create_directories(trust, ignored);
   watchFolders();  // before the first look, so that nothing falls between
   loader_.start();
   next_rescan_ = clock_.steadyNow() + options_.rescan;
@@ -77,6 +79,7 @@ void PluginFolder::post(Task task) {
 }
 
 void PluginFolder::watchFolders() {
+  if (const auto& trust = options_.loader.trust.folder; !trust.empty()) watch_.watch(trust);
   for (const fs::path& folder : options_.loader.folders) {
     if (!watch_.watch(folder)) {
       telemetry::log("catalog").warn("plugin folder not watched, only looked at now and then path={}", folder.string());
@@ -106,7 +109,10 @@ void PluginFolder::run(const std::stop_token& stop) {
       }
       const auto changes = watch_.read();
       for (const fs::path& path : changes.files) loader_.touched(path);
-      if (changes.rescan || clock_.steadyNow() >= next_rescan_) {
+      const bool trust_changed = std::any_of(changes.files.begin(), changes.files.end(), [this](const fs::path& path) {
+        return path.parent_path() == options_.loader.trust.folder;
+      });
+      if (changes.rescan || trust_changed || clock_.steadyNow() >= next_rescan_) {
         next_rescan_ = clock_.steadyNow() + options_.rescan;
         watchFolders();
         loader_.rescan();
@@ -147,6 +153,10 @@ std::map<fs::path, std::vector<Decision>> PluginFolder::why(std::string_view nam
 
 void PluginFolder::retry(std::string name) {
   post([name = std::move(name)](PluginLoader& loader) { loader.retry(name); });
+}
+
+void PluginFolder::grant(std::string name) {
+  post([name = std::move(name)](PluginLoader& loader) { loader.grant(name); });
 }
 
 void PluginFolder::rescan() {

@@ -44,6 +44,8 @@ class PluginFolder final : public GenerationWatcher {
   [[nodiscard]] std::map<std::filesystem::path, std::vector<Decision>> why(std::string_view name) const;
   /// Lifts the quarantine of a plugin's files and tries them again soon. `name` as in why(); unknown names do nothing.
   void retry(std::string name);
+  /// Grants the permissions that a plugin's files ask for and tries them again soon. `name` as in why().
+  void grant(std::string name);
   /// Looks at the folders now.
   void rescan();
 

@@ -64,12 +64,14 @@ PluginLoader::PluginLoader(LoaderOptions options, Catalog& catalog, PluginProbe&
       clock_(clock),
       finished_(std::move(finished)),
       store_(PrivateStore::create(options_.store)),
+      trust_(options_.trust),
       ledger_(options_.store / "ledger.json") {}
 
 PluginLoader::~PluginLoader() = default;
 
 void PluginLoader::start() {
   ledger_.load();
+  trust_.refresh();
   list(true);
   finishRound();
   std::erase_if(ledger_.loaded, [this](const auto& entry) { return !files_.contains(entry.first); });
@@ -80,6 +82,7 @@ void PluginLoader::start() {
 }
 
 void PluginLoader::rescan() {
+  if (trust_.refresh()) trustChanged();
   list(false);
   finishRound();
 }
@@ -128,6 +131,7 @@ void PluginLoader::list(bool at_start) {
 }
 
 void PluginLoader::touched(const fs::path& path) {
+  if (const fs::path content = signedBy(path); files_.contains(content)) return touched(content);
   if (!isPluginName(path)) return;
   if (!isUtf8(path.string())) {
     telemetry::log("catalog").warn("plugin file ignored, its name is not valid UTF-8 path={}",
@@ -248,6 +252,7 @@ void PluginLoader::evaluate(File& file, int fd, const std::string& sha256) {
   }
   to_choose_.insert(manifest->id);
   file.candidate = Candidate{sha256, *std::move(manifest), note->manifest_json};
+  if (!trusted(file, fd)) return;
   if (const auto bad = ledger_.bad.find(sha256); bad != ledger_.bad.end()) {
     refuse(file, GenerationState::Quarantined, "quarantined", bad->second.reason);
     return keepRemembered(file);
@@ -300,19 +305,31 @@ std::map<fs::path, PluginLoader::Story> PluginLoader::stories() const {
   return all;
 }
 
-bool PluginLoader::retry(std::string_view name) {
-  bool found = false;
+std::vector<PluginLoader::File*> PluginLoader::named(std::string_view name) {
+  std::vector<File*> all;
   for (const auto& [path, file] : files_) {
-    const bool meant = path.string() == name || path.filename().string() == name ||
-                       (file->candidate && file->candidate->manifest.id == name);
-    if (!meant) continue;
-    found = true;
-    if (ledger_.bad.erase(file->sha256) > 0) remember();
-    decide(path, "retry", "asked for by an operator");
-    touched(path);
-    file->due = clock_.steadyNow();
+    if (path.string() == name || path.filename().string() == name ||
+        (file->candidate && file->candidate->manifest.id == name)) {
+      all.push_back(file.get());
+    }
   }
-  return found;
+  return all;
+}
+
+void PluginLoader::lookAgain(File& file) {
+  touched(file.path);
+  file.due = clock_.steadyNow();
+}
+
+bool PluginLoader::retry(std::string_view name) {
+  const auto meant = named(name);
+  if (trust_.refresh()) trustChanged();
+  for (File* file : meant) {
+    if (ledger_.bad.erase(file->sha256) > 0) remember();
+    decide(file->path, "retry", "asked for by an operator");
+    lookAgain(*file);
+  }
+  return !meant.empty();
 }
 
 }  // namespace jobhost::catalog

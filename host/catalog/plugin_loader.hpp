@@ -16,6 +16,7 @@
 #include "catalog/manifest.hpp"
 #include "catalog/plugin_probe.hpp"
 #include "catalog/private_store.hpp"
+#include "catalog/trust.hpp"
 #include "core/clock.hpp"
 
 namespace jobhost::catalog {
@@ -33,6 +34,7 @@ struct LoaderOptions {
   std::int64_t max_file_bytes = 512LL << 20;
   std::size_t max_files = 1'000;        ///< *.so files looked at over all folders
   bool refuse_changed_version = false;  ///< same version, other content: production policy refuses it
+  TrustOptions trust;
 };
 
 /// Decides what becomes of plugin files: settle, read, copy, probe, switch, roll back, disable. Knows no threads and no
@@ -63,6 +65,9 @@ class PluginLoader {
   /// Forgets that contents are bad and looks at the files again. `name`: a plugin id, path or file name.
   /// False: nothing by that name.
   bool retry(std::string_view name);
+  /// Grants what the plugin's files ask for now, to this plugin and whoever signed it, and looks at them again. `name`
+  /// as in retry(). False: nothing by that name whose manifest could be read.
+  bool grant(std::string_view name);
 
   /// The story of each path so far, oldest first, at most kMaxDecisions.
   using Story = std::vector<Decision>;
@@ -86,6 +91,14 @@ class PluginLoader {
   void list(bool at_start);
   void look(File& file);
   void evaluate(File& file, int fd, const std::string& sha256);
+  [[nodiscard]] std::vector<File*> named(std::string_view name);
+  void lookAgain(File& file);
+
+  // loader_trust.cpp: who may run
+  bool trusted(File& file, int fd);
+  void distrust(File& file, const std::string& reason);
+  void trustChanged();
+  [[nodiscard]] std::string signerOf(const PluginGeneration& generation) const;
   void refuse(File& file, GenerationState state, const std::string& decision, const std::string& reason);
   void removed(const std::filesystem::path& path);
   void decide(const std::filesystem::path& path, const std::string& decision, const std::string& reason);
@@ -119,6 +132,7 @@ class PluginLoader {
   const core::Clock& clock_;
   const std::function<std::int64_t(GenerationId)> finished_;
   std::shared_ptr<PrivateStore> store_;
+  Trust trust_;
   Ledger ledger_;
   std::map<std::filesystem::path, std::unique_ptr<File>> files_;
   std::map<std::string, std::unique_ptr<Plugin>> plugins_;

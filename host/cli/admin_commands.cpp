@@ -69,6 +69,15 @@ int pluginRetry(const PluginArgs& args) {
   return kOk;
 }
 
+int pluginGrant(const PluginArgs& args) {
+  auto client = connect(args.client);
+  if (!client) return fail(client.error()), kUsage;
+  const auto answer = client->send("POST", "/api/v1/plugins/" + encoded(args.id) + "/grant");
+  if (!answer) return fail(answer.error());
+  std::cout << args.id << " is granted what its manifest asks for\n";
+  return kOk;
+}
+
 int keyCreate(const KeyArgs& args) {
   auto client = connect(args.client);
   if (!client) return fail(client.error()), kUsage;

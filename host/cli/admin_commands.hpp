@@ -17,6 +17,7 @@ int pluginList(const PluginArgs& args);
 /// Each decision the host took about the plugin, with its reason.
 int pluginWhy(const PluginArgs& args);
 int pluginRetry(const PluginArgs& args);
+int pluginGrant(const PluginArgs& args);
 
 struct KeyArgs {
   ClientArgs client;

@@ -148,6 +148,7 @@ class Commands {
     };
     one("why", "What the host decided about a plugin, and why", &pluginWhy);
     one("retry", "Look at a refused or quarantined plugin again", &pluginRetry);
+    one("grant", "Grant a plugin the permissions its manifest asks for (plugin why shows them)", &pluginGrant);
     addPluginCheck(group);
   }
 

@@ -19,6 +19,8 @@ constexpr std::int64_t kGiB = 1LL << 30;
 constexpr std::int64_t kTiB = 1LL << 40;
 
 constexpr std::array<std::string_view, 2> kSynchronous{"full", "normal"};
+constexpr std::array<std::string_view, 2> kUnsigned{"allow", "deny"};
+constexpr std::array<std::string_view, 2> kPermissions{"manifest", "ask"};
 constexpr std::array<std::string_view, 2> kIsolation{"process", "thread"};
 constexpr std::array<std::string_view, 4> kSandbox{"none", "basic", "standard", "full"};
 constexpr std::array<std::string_view, 6> kLevels{"trace", "debug", "info", "warn", "error", "off"};
@@ -54,6 +56,17 @@ const Row kRows[] = {
      at<&S::plugins, &Plugins::rescan_ms>, 100, kDayMs},
     {"plugins.max_file_bytes", "bytes", "Largest plugin file.", at<&S::plugins, &Plugins::max_file_bytes>, 4096,
      16 * kGiB},
+    {"plugins.check_owner", "",
+     "Refuse plugin files and folders that others than root and the host's user own or may write to.",
+     at<&S::plugins, &Plugins::check_owner>},
+    {"plugins.unsigned", "", "Plugins without a signature of a trusted key: allow or deny.",
+     at<&S::plugins, &Plugins::unsigned_policy>, 0, 0, kUnsigned},
+    {"plugins.permissions", "",
+     "manifest: a plugin gets what its manifest asks for. ask: it waits until jobhost plugin grant.",
+     at<&S::plugins, &Plugins::permissions>, 0, 0, kPermissions},
+    {"plugins.trust_folder", "folder",
+     "Trusted minisign keys (*.pub) and, to pin contents, plugins.lock. Empty: trust.d in the data folder.",
+     at<&S::plugins, &Plugins::trust_folder>},
     {"plugins.early_crashes", "", "This many crashes of a new plugin file bring back the one before.",
      at<&S::plugins, &Plugins::early_crashes>, 1, 1000},
     {"plugins.early_window_ms", "ms", "How long a plugin file counts as new.",

@@ -34,6 +34,10 @@ struct Plugins {
   Millis settle_ms{300};
   Millis rescan_ms{60'000};
   std::int64_t max_file_bytes = 512LL << 20;
+  bool check_owner = true;
+  std::string unsigned_policy = "allow";
+  std::string permissions = "manifest";
+  std::string trust_folder;
   std::int64_t early_crashes = 3;
   Millis early_window_ms{300'000};
 };

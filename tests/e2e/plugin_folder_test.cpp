@@ -166,5 +166,25 @@ TEST_F(PluginFolder, DisablesItsTypesWhenRemovedAndRunsWaitingJobsWhenBack) {
   EXPECT_EQ(text(ended, "state"), "succeeded");
 }
 
+TEST(PluginTrust, APluginThatAsksForPermissionsWaitsForTheOperatorsGrant) {
+  TempFolder folder;
+  HostProcess host({.data = folder / "data", .set = {"plugins.permissions=ask", "plugins.settle_ms=0"}});
+  ASSERT_TRUE(host.start()) << host.log();
+  const auto why = [&] { return host.get("/api/v1/plugins/org.jobhost.testkit").body; };
+  EXPECT_TRUE(HostProcess::eventually([&] { return why().find("not granted") != std::string::npos; })) << why();
+  EXPECT_NE(why().find("secrets: TOKEN; children: noop"), std::string::npos) << why();
+  EXPECT_EQ(host.get("/api/v1/job-types/noop").status, 404);
+  EXPECT_EQ(host.post("/api/v1/plugins/org.jobhost.nobody/grant").status, 404);
+  EXPECT_EQ(host.post("/api/v1/plugins/org.jobhost.testkit/grant").status, 202);
+  EXPECT_TRUE(HostProcess::eventually([&] { return host.get("/api/v1/job-types/noop").status == 200; })) << why();
+  const auto id = host.submit("noop");
+  ASSERT_TRUE(id);
+  EXPECT_EQ(text(host.waitForEnd(*id), "state"), "succeeded");
+  EXPECT_EQ(host.stop(), 0);
+  ASSERT_TRUE(host.start()) << host.log();
+  EXPECT_EQ(host.get("/api/v1/job-types/noop").status, 200) << "the grant outlives the host";
+  EXPECT_EQ(host.stop(), 0);
+}
+
 }  // namespace
 }  // namespace jobhost::e2e

@@ -64,6 +64,14 @@ Response retryPlugin(const Parts& parts, Call& call) {
   return {202, kJson, "{\"accepted\":true}"};
 }
 
+Response grantPlugin(const Parts& parts, Call& call) {
+  if (!parts.deps.plugin_grant) {
+    return problem({core::ErrorCode::Unsupported, "this host has no plugin folder", "", {}});
+  }
+  if (const auto done = parts.deps.plugin_grant(call.captures[0]); !done) return problem(done.error());
+  return {202, kJson, "{\"accepted\":true}"};
+}
+
 }  // namespace
 
 void addCatalogRoutes(RouteTable& routes, const Parts& parts) {
@@ -75,6 +83,8 @@ void addCatalogRoutes(RouteTable& routes, const Parts& parts) {
              [parts](Call& call) { return showPlugin(parts, call); });
   routes.add(Method::Post, "/api/v1/plugins/{id}/retry", Privilege::Admin,
              [parts](Call& call) { return retryPlugin(parts, call); });
+  routes.add(Method::Post, "/api/v1/plugins/{id}/grant", Privilege::Admin,
+             [parts](Call& call) { return grantPlugin(parts, call); });
 }
 
 }  // namespace jobhost::api::native

@@ -6,7 +6,8 @@
   "{\"manifest\": 1, \"id\": \"test.tiny-a\", \"version\": \"1.0.0\", \"name\": \"Tiny\","    \
   " \"abi\": {\"major\": 1, \"min_minor\": 0},"                                              \
   " \"job_types\": [{\"name\": \"tiny\", \"positional\": [\"n\"],"                           \
-  " \"params\": {\"type\": \"object\", \"properties\": {\"n\": {\"type\": \"integer\", \"default\": 5}}}}]}"
+  " \"params\": {\"type\": \"object\", \"properties\": {\"n\": {\"type\": \"integer\", \"default\": 5}}}}],"                                       \
+  " \"permissions\": {\"kv\":false      }}"
 
 #define USED __attribute__((section(".note.jobhost"), aligned(4), used))
 static const struct {
