@@ -6,6 +6,8 @@
 
 #include <openssl/sha.h>
 
+#include "core/utf8.hpp"
+
 namespace jobhost::api {
 namespace {
 
@@ -142,27 +144,7 @@ std::optional<std::string> percentDecode(std::string_view text, bool plus_is_spa
 }
 
 bool isUtf8(std::string_view text) {
-  std::size_t i = 0;
-  const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
-  while (i < text.size()) {
-    const unsigned lead = byte(i);
-    if (lead < 0x80) {
-      ++i;
-      continue;
-    }
-    const std::size_t more = lead >= 0xF0 ? 3 : lead >= 0xE0 ? 2 : 1;
-    if (lead < 0xC2 || lead > 0xF4 || i + more >= text.size()) return false;
-    const unsigned second = byte(i + 1);
-    if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) || (lead == 0xF0 && second < 0x90) ||
-        (lead == 0xF4 && second > 0x8F)) {
-      return false;
-    }
-    for (std::size_t k = 1; k <= more; ++k) {
-      if ((byte(i + k) & 0xC0U) != 0x80U) return false;
-    }
-    i += more + 1;
-  }
-  return true;
+  return core::isUtf8(text);
 }
 
 std::optional<Query> Query::parse(std::string_view raw) {
@@ -176,7 +158,7 @@ std::optional<Query> Query::parse(std::string_view raw) {
     const auto equals = pair.find('=');
     auto name = percentDecode(pair.substr(0, equals), true);
     auto value = percentDecode(equals == std::string_view::npos ? std::string_view{} : pair.substr(equals + 1), true);
-    if (!name || !value || !isUtf8(*name) || !isUtf8(*value)) return std::nullopt;
+    if (!name || !value || !core::isUtf8(*name) || !core::isUtf8(*value)) return std::nullopt;
     query.pairs_.emplace_back(*std::move(name), *std::move(value));
   }
   return query;

@@ -6,6 +6,7 @@
 #include <deque>
 
 #include "api/encoding.hpp"
+#include "core/utf8.hpp"
 
 namespace jobhost::api {
 namespace {
@@ -176,7 +177,7 @@ class Scanner {
       high = high || c >= 0x80;
       ++at_;
     }
-    if (high && !isUtf8(text_.substr(start, at_ - start))) return fail("a string is not valid UTF-8");
+    if (high && !core::isUtf8(text_.substr(start, at_ - start))) return fail("a string is not valid UTF-8");
     ++at_;
     return true;
   }
@@ -261,24 +262,6 @@ class Scanner {
   std::deque<std::string> unescaped_;   ///< owns the keys that had escapes
 };
 
-void appendUtf8(std::string& out, unsigned code) {
-  if (code < 0x80) {
-    out += static_cast<char>(code);
-  } else if (code < 0x800) {
-    out += static_cast<char>(0xC0 | (code >> 6));
-    out += static_cast<char>(0x80 | (code & 0x3F));
-  } else if (code < 0x10000) {
-    out += static_cast<char>(0xE0 | (code >> 12));
-    out += static_cast<char>(0x80 | ((code >> 6) & 0x3F));
-    out += static_cast<char>(0x80 | (code & 0x3F));
-  } else {
-    out += static_cast<char>(0xF0 | (code >> 18));
-    out += static_cast<char>(0x80 | ((code >> 12) & 0x3F));
-    out += static_cast<char>(0x80 | ((code >> 6) & 0x3F));
-    out += static_cast<char>(0x80 | (code & 0x3F));
-  }
-}
-
 char simpleEscape(char c) {
   switch (c) {
     case 'b':
@@ -340,7 +323,7 @@ std::string unescape(std::string_view raw) {
       code = 0x10000 + ((code - 0xD800) << 10) + (static_cast<unsigned>(hex4(raw, i + 3)) - 0xDC00);
       i += 6;
     }
-    appendUtf8(out, code);
+    core::appendUtf8(out, code);
   }
   return out;
 }

@@ -6,6 +6,7 @@
 
 #include "api/encoding.hpp"
 #include "api/json_reader.hpp"
+#include "core/utf8.hpp"
 
 namespace jobhost::api {
 namespace {
@@ -14,15 +15,9 @@ namespace {
 std::string repaired(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size();) {
-    std::size_t length = 1;
-    while (length < 4 && i + length <= text.size() && !isUtf8(text.substr(i, length))) ++length;
-    if (length < 5 && i + length <= text.size() && isUtf8(text.substr(i, length))) {
-      out += text.substr(i, length);
-      i += length;
-    } else {
-      out += "\xEF\xBF\xBD";
-      ++i;
-    }
+    const std::size_t length = core::utf8Length(text, i);
+    out += length == 0 ? std::string_view("\xEF\xBF\xBD") : text.substr(i, length);
+    i += std::max<std::size_t>(length, 1);
   }
   return out;
 }
@@ -64,8 +59,8 @@ JsonWriter& JsonWriter::string(std::string_view text) {
 
 void JsonWriter::quoted(std::string_view text) {
   static constexpr char kHex[] = "0123456789abcdef";
-  const bool good =
-      std::all_of(text.begin(), text.end(), [](char c) { return static_cast<signed char>(c) >= 0; }) || isUtf8(text);
+  const bool good = std::all_of(text.begin(), text.end(), [](char c) { return static_cast<signed char>(c) >= 0; }) ||
+                    core::isUtf8(text);
   if (!good) {
     quoted(repaired(text));
     return;

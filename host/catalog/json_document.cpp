@@ -6,51 +6,14 @@
 #include <limits>
 #include <utility>
 
+#include "core/utf8.hpp"
+
 namespace jobhost::catalog {
 
 namespace {
 
 bool isDigit(char c) {
   return c >= '0' && c <= '9';
-}
-
-void appendUtf8(std::string& out, std::uint32_t code) {
-  const auto put = [&out](std::uint32_t byte) { out.push_back(static_cast<char>(byte)); };
-  if (code < 0x80) return put(code);
-  if (code < 0x800) {
-    put(0xC0 | (code >> 6));
-  } else {
-    if (code < 0x10000) {
-      put(0xE0 | (code >> 12));
-    } else {
-      put(0xF0 | (code >> 18));
-      put(0x80 | ((code >> 12) & 0x3F));
-    }
-    put(0x80 | ((code >> 6) & 0x3F));
-  }
-  put(0x80 | (code & 0x3F));
-}
-
-/// Length of the well-formed sequence at `at`; 0: malformed.
-std::size_t utf8Length(std::string_view text, std::size_t at) {
-  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-  const auto tail = [&](std::size_t i) { return (byte(i) & 0xC0u) == 0x80u; };
-  const unsigned lead = byte(at);
-  if (lead < 0x80) return 1;
-  if (lead >= 0xC2 && lead <= 0xDF) return tail(at + 1) ? 2 : 0;
-  if (lead >= 0xE0 && lead <= 0xEF) {
-    const unsigned second = byte(at + 1);
-    if (lead == 0xE0 && second < 0xA0) return 0;
-    if (lead == 0xED && second > 0x9F) return 0;
-    return tail(at + 1) && tail(at + 2) ? 3 : 0;
-  }
-  if (lead >= 0xF0 && lead <= 0xF4) {
-    const unsigned second = byte(at + 1);
-    if (lead == 0xF0 && second < 0x90) return 0;
-    if (lead == 0xF4 && second > 0x8F) return 0;
-    return tail(at + 1) && tail(at + 2) && tail(at + 3) ? 4 : 0;
-  }
-  return 0;
 }
 
 int hexDigit(char c) {
@@ -197,7 +160,7 @@ class JsonParser {
   }
 
   bool multiByte() {
-    const std::size_t length = utf8Length(text_, at_);
+    const std::size_t length = core::utf8Length(text_, at_);
     if (length == 0) return fail("is not valid UTF-8");
     at_ += length;
     return true;
@@ -265,7 +228,7 @@ class JsonParser {
       if (second < 0xDC00 || second > 0xDFFF) return fail("has an unpaired surrogate");
       code = 0x10000 + ((code - 0xD800) << 10) + (static_cast<std::uint32_t>(second) - 0xDC00);
     }
-    appendUtf8(out, code);
+    core::appendUtf8(out, code);
     return true;
   }
 
@@ -500,12 +463,7 @@ std::string quoteJson(std::string_view text) {
 }
 
 bool isUtf8(std::string_view text) {
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t length = utf8Length(text, at);
-    if (length == 0) return false;
-    at += length;
-  }
-  return true;
+  return core::isUtf8(text);
 }
 
 std::size_t countCodePoints(std::string_view text) {

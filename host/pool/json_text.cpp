@@ -4,32 +4,12 @@
 #include <charconv>
 #include <cstdint>
 
+#include "core/utf8.hpp"
+
 namespace jobhost::pool {
 namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
-
-/// Bytes of the UTF-8 character at the front; 0 when it is none (overlong, surrogate, beyond U+10FFFF, cut off).
-std::size_t characterBytes(std::string_view text) {
-  const auto at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const auto tail = [&](std::size_t i) { return i < text.size() && (at(i) & 0xC0) == 0x80; };
-  const unsigned lead = at(0);
-  if (lead < 0x80) return 1;
-  if (lead >= 0xC2 && lead <= 0xDF) return tail(1) ? 2 : 0;
-  if (lead >= 0xE0 && lead <= 0xEF) {
-    if (!tail(1) || !tail(2)) return 0;
-    if (lead == 0xE0 && at(1) < 0xA0) return 0;
-    if (lead == 0xED && at(1) > 0x9F) return 0;
-    return 3;
-  }
-  if (lead >= 0xF0 && lead <= 0xF4) {
-    if (!tail(1) || !tail(2) || !tail(3)) return 0;
-    if (lead == 0xF0 && at(1) < 0x90) return 0;
-    if (lead == 0xF4 && at(1) > 0x8F) return 0;
-    return 4;
-  }
-  return 0;
-}
 
 /// A checker of JSON text that builds nothing.
 class Scanner {
@@ -86,7 +66,7 @@ class Scanner {
       if (c == '\\') {
         if (!escape()) return false;
       } else {
-        const std::size_t bytes = characterBytes(text_.substr(at_));
+        const std::size_t bytes = core::utf8Length(text_, at_);
         if (bytes == 0) return false;
         at_ += bytes;
       }
@@ -166,25 +146,6 @@ class Scanner {
   int max_depth_;
 };
 
-void appendUtf8(std::string& out, std::uint32_t code) {
-  const auto put = [&out](std::uint32_t byte) { out.push_back(static_cast<char>(byte)); };
-  if (code < 0x80) {
-    put(code);
-  } else if (code < 0x800) {
-    put(0xC0 | (code >> 6));
-    put(0x80 | (code & 0x3F));
-  } else if (code < 0x10000) {
-    put(0xE0 | (code >> 12));
-    put(0x80 | ((code >> 6) & 0x3F));
-    put(0x80 | (code & 0x3F));
-  } else {
-    put(0xF0 | (code >> 18));
-    put(0x80 | ((code >> 12) & 0x3F));
-    put(0x80 | ((code >> 6) & 0x3F));
-    put(0x80 | (code & 0x3F));
-  }
-}
-
 /// The code unit behind "\u" in checked text; the cursor stands on the first hex digit.
 std::uint32_t hexUnit(std::string_view text, std::size_t at) {
   std::uint32_t unit = 0;
@@ -217,7 +178,7 @@ std::string unescape(std::string_view text) {
         i += 6;
       }
     }
-    appendUtf8(out, code >= 0xD800 && code < 0xE000 ? 0xFFFD : code);
+    core::appendUtf8(out, code >= 0xD800 && code < 0xE000 ? 0xFFFD : code);
   }
   return out;
 }
@@ -228,7 +189,7 @@ std::string cleanText(std::string_view text, std::size_t max_bytes) {
   std::string out;
   out.reserve(std::min(text.size(), max_bytes));
   while (!text.empty()) {
-    const std::size_t bytes = text[0] == '\0' ? 0 : characterBytes(text);
+    const std::size_t bytes = text[0] == '\0' ? 0 : core::utf8Length(text, 0);
     const std::string_view piece = bytes == 0 ? kReplacement : text.substr(0, bytes);
     if (out.size() + piece.size() > max_bytes) break;
     out.append(piece);
@@ -242,7 +203,7 @@ void appendJsonString(std::string& out, std::string_view text) {
   out.push_back('"');
   while (!text.empty()) {
     const auto c = static_cast<unsigned char>(text[0]);
-    const std::size_t bytes = characterBytes(text);
+    const std::size_t bytes = core::utf8Length(text, 0);
     if (c == '"' || c == '\\') {
       out.push_back('\\');
       out.push_back(text[0]);
