@@ -148,7 +148,7 @@ Outcome WorkFiles::moveIntoPlace(const OpenFile& file) {
   const int parent = openParent(out_fd_, file.name, true, leaf);
   if (parent < 0) return ioError("the folder of output " + file.name + " cannot be made");
   const int moved = renameat(out_fd_, file.part_name.c_str(), parent, leaf.c_str());
-  const Outcome outcome = moved == 0 ? Outcome{} : ioError("output " + file.name + " cannot be put in place");
+  Outcome outcome = moved == 0 ? Outcome{} : ioError("output " + file.name + " cannot be put in place");
   ::close(parent);
   return outcome;
 }
