@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "catalog/json_document.hpp"
+#include "core/text.hpp"
 
 namespace jobhost::jobs {
 namespace {
@@ -23,8 +24,7 @@ void checkText(std::string_view text, std::size_t max_bytes, const char* pointer
     errors.push_back({pointer, "is longer than " + std::to_string(max_bytes) + " bytes"});
   } else if (!catalog::isUtf8(text)) {
     errors.push_back({pointer, "is not valid UTF-8"});
-  } else if (std::any_of(text.begin(), text.end(),
-                         [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; })) {
+  } else if (core::hasControl(text)) {
     errors.push_back({pointer, "contains control characters"});
   }
 }

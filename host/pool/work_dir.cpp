@@ -14,6 +14,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "core/text.hpp"
 #include "pool/json_text.hpp"
 #include "pool/unique_fd.hpp"
 #include "telemetry/log.hpp"
@@ -154,9 +155,7 @@ core::Result<void> replaceFolder(const fs::path& fresh, const fs::path& to, bool
 
 bool isOutputName(const std::string& name) {
   if (name.empty() || name.size() > kMaxNameBytes || cleanText(name, name.size() + 4) != name) return false;
-  for (const char c : name) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F || c == '\\') return false;
-  }
+  if (core::hasControl(name) || name.find('\\') != std::string::npos) return false;
   const auto parts = partsOf(name);
   if (parts.size() > kMaxParts) return false;
   for (const auto& part : parts) {

@@ -1,5 +1,6 @@
 #include "runner/text.hpp"
 
+#include "core/text.hpp"
 #include "jobhost/json.hpp"
 
 namespace jobhost::runner {
@@ -10,9 +11,10 @@ std::string cleanText(std::string_view text, std::size_t limit) {
   for (std::size_t i = 0; i < text.size();) {
     const std::size_t length = jobhost::detail::utf8Length(text, i);
     const auto c = static_cast<unsigned char>(text[i]);
+    const bool control = c != '\t' && c != '\n' && core::hasControl(text.substr(i, length));
     const std::string_view piece = length == 0 ? std::string_view("\xef\xbf\xbd")
-                                   : (c < 0x20 && c != '\t' && c != '\n') || c == 0x7f ? std::string_view(" ")
-                                                                                       : text.substr(i, length);
+                                   : control   ? std::string_view(" ")
+                                               : text.substr(i, length);
     if (out.size() + piece.size() > limit) break;
     out += piece;
     i += length == 0 ? 1 : length;
@@ -36,10 +38,8 @@ std::string outputNameProblem(std::string_view name) {
   if (name.empty()) return "the name is empty";
   if (name.size() > kMaxBytes) return "the name is longer than 1024 bytes";
   if (!isUtf8(name)) return "the name is not UTF-8";
-  for (const char c : name) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return "the name has a control character";
-    if (c == '\\') return "the name has a backslash";
-  }
+  if (core::hasControl(name)) return "the name has a control character";
+  if (name.find('\\') != std::string_view::npos) return "the name has a backslash";
   if (name.front() == '/') return "the name is an absolute path";
   int parts = 0;
   for (std::string_view rest = name;;) {

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "api/encoding.hpp"
+#include "core/text.hpp"
 #include "telemetry/log.hpp"
 
 namespace jobhost::api {
@@ -111,7 +112,7 @@ core::Result<KeyRing::Created> KeyRing::create(std::string name, std::vector<std
   if (name.empty() || name.size() > kMaxNameBytes) {
     wrong.fields.push_back({"/name", "must have 1 to " + std::to_string(kMaxNameBytes) + " bytes"});
   }
-  if (std::any_of(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; })) {
+  if (core::hasControl(name)) {
     wrong.fields.push_back({"/name", "must not contain control characters"});
   }
   if (privileges.empty()) wrong.fields.push_back({"/privileges", "must name at least one privilege"});

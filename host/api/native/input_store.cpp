@@ -18,6 +18,7 @@
 
 #include "api/encoding.hpp"
 #include "core/job_paths.hpp"
+#include "core/text.hpp"
 
 namespace jobhost::api::native {
 namespace {
@@ -189,12 +190,8 @@ core::Result<SavedFile> savePart(const Staging& staging, const std::string& name
 }  // namespace
 
 bool isInputName(std::string_view name) {
-  if (name.empty() || name.size() > 255 || name.front() == '.' || !isUtf8(name)) return false;
-  for (const char c : name) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '/' || c == '\\' || byte < 0x20 || byte == 0x7f) return false;
-  }
-  return true;
+  return !name.empty() && name.size() <= 255 && name.front() != '.' && isUtf8(name) && !core::hasControl(name) &&
+         name.find_first_of("/\\") == std::string_view::npos;
 }
 
 core::Result<SavedInput> saveInput(const std::filesystem::path& data_folder, const std::string& name, BodyReader& body,

@@ -22,12 +22,27 @@ TEST(IsOutputName, TakesOrdinaryPaths) {
 }
 
 TEST(IsOutputName, RefusesWhatCouldLeaveTheFolderOrConfuseAReader) {
-  for (const std::string& bad :
-       {std::string(), std::string("/etc/passwd"), std::string("../up"), std::string("a/../b"), std::string("a//b"),
-        std::string("."), std::string(".."), std::string("a/."), std::string("a/"), std::string("nul\0byte", 8),
-        std::string("line\nbreak"), std::string("\x7F"), std::string("\xFF\xFE"), std::string("back\\slash"),
-        std::string(".jh-1.part"), std::string("a/.jh-x"), std::string(256, 'x'), std::string(2000, 'y'),
-        std::string("1/2/3/4/5/6/7/8/9")})
+  for (const std::string& bad : {std::string(),
+                                 std::string("/etc/passwd"),
+                                 std::string("../up"),
+                                 std::string("a/../b"),
+                                 std::string("a//b"),
+                                 std::string("."),
+                                 std::string(".."),
+                                 std::string("a/."),
+                                 std::string("a/"),
+                                 std::string("nul\0byte", 8),
+                                 std::string("line\nbreak"),
+                                 std::string("\x7F"),
+                                 std::string("\xC2\x9B"
+                                             "31m"),
+                                 std::string("\xFF\xFE"),
+                                 std::string("back\\slash"),
+                                 std::string(".jh-1.part"),
+                                 std::string("a/.jh-x"),
+                                 std::string(256, 'x'),
+                                 std::string(2000, 'y'),
+                                 std::string("1/2/3/4/5/6/7/8/9")})
     EXPECT_FALSE(isOutputName(bad)) << bad;
 }
 
