@@ -14,6 +14,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "catalog/private_store.hpp"
 #include "core/text.hpp"
 #include "pool/json_text.hpp"
 #include "pool/unique_fd.hpp"
@@ -96,7 +97,8 @@ core::Error badOutput(const std::string& name, const std::string& why) {
 }
 
 /// Moves one file into `fresh` first and looks at it there, where the plugin does not expect it.
-core::Result<core::Output> takeOutput(int source, int fresh, const wire::OutputFile& file, bool sync) {
+core::Result<core::Output> takeOutput(int source, int fresh, const wire::OutputFile& file, std::int64_t room,
+                                      const OutputLimits& limits) {
   const auto parts = partsOf(file.name);
   const auto parent = fs::path(file.name).parent_path().string();
   UniqueFd from = parent.empty() ? UniqueFd(::fcntl(source, F_DUPFD_CLOEXEC, 0))
@@ -115,9 +117,15 @@ core::Result<core::Output> takeOutput(int source, int fresh, const wire::OutputF
     return badOutput(file.name, "is not a regular file");
   }
   if (status.st_nlink != 1) return badOutput(file.name, "has other names (hard links)");
+  if (status.st_size > room) {
+    return core::Error{
+        core::ErrorCode::TooLarge, "the outputs are over " + std::to_string(limits.max_bytes) + " bytes", {}, {}};
+  }
   if (::fchmod(moved.get(), 0640) != 0) return diskError("cannot keep an output");
-  if (sync && ::fsync(moved.get()) != 0) return diskError("cannot keep an output");
-  return core::Output{file.name, cleanText(file.media_type, 255), status.st_size, {}};
+  if (limits.sync && ::fsync(moved.get()) != 0) return diskError("cannot keep an output");
+  auto sha256 = catalog::sha256Of(moved.get());
+  if (!sha256) return sha256.error();
+  return core::Output{file.name, cleanText(file.media_type, 255), status.st_size, *std::move(sha256)};
 }
 
 /// The names of the files last too, not only their bytes: every folder that got an entry is synced once.
@@ -230,13 +238,9 @@ core::Result<std::vector<core::Output>> collectOutputs(const fs::path& from, con
   std::vector<core::Output> kept;
   std::int64_t total = 0;
   for (const auto& file : files) {
-    auto output = takeOutput(source.get(), target.get(), file, limits.sync);
+    auto output = takeOutput(source.get(), target.get(), file, limits.max_bytes - total, limits);
     if (!output) return failed(output.error());
     total += output->size_bytes;
-    if (total > limits.max_bytes) {
-      return failed(
-          {core::ErrorCode::TooLarge, "the outputs are over " + std::to_string(limits.max_bytes) + " bytes", {}, {}});
-    }
     kept.push_back(*std::move(output));
   }
   if (limits.sync && !syncFolders(target.get(), files)) return failed(diskError("cannot keep the outputs"));

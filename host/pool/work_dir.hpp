@@ -29,6 +29,7 @@ struct OutputLimits {
 
 /// Moves the files the runner names from `from` (its `out/<slot>/`) to the job's output folder `to`, which is replaced
 /// whole: there are all of them or those of before. Names are checked again; only regular files with one link count.
+/// Each is read once more for its SHA-256.
 /// Errors: InvalidArgument (a name, a file that is none), TooLarge (a limit), Unavailable (the disk).
 core::Result<std::vector<core::Output>> collectOutputs(const std::filesystem::path& from,
                                                        const std::filesystem::path& to,

@@ -79,6 +79,7 @@ TEST_F(WorkDir, MovesOutputsToTheJob) {
   ASSERT_EQ(kept->size(), 2u);
   EXPECT_EQ((*kept)[1].name, "sub/b.txt");
   EXPECT_EQ((*kept)[1].size_bytes, 6);
+  EXPECT_EQ((*kept)[1].sha256, "73834addcec75fafd7d73717ca1614a1324652ffa70b4b6c44fa359ae5a69dab");
   EXPECT_TRUE(fs::exists(to() / "sub/b.txt"));
   EXPECT_FALSE(fs::exists(from() / "a.txt"));
 }
