@@ -127,6 +127,10 @@ core::Result<void> SubmitOps::checkReferences(const core::JobDraft& draft) {
     if (core::isTerminal(parent->state)) {
       return Error{ErrorCode::InvalidArgument, "parent: " + name + " has ended", {}, {{"/parent", "has ended"}}};
     }
+    if (parent->ask == Ask::Cancel) {
+      return Error{
+          ErrorCode::Canceled, "parent: " + name + " is being canceled", {}, {{"/parent", "is being canceled"}}};
+    }
     if (parent->depth + 1 > kMaxDepth) {
       const std::string reason = "jobs nest at most " + std::to_string(kMaxDepth) + " deep";
       return Error{ErrorCode::InvalidArgument, "parent: " + reason, {}, {{"/parent", reason}}};

@@ -302,6 +302,16 @@ TEST(NativeInputs, OverTheLimitLeaveNothingBehind) {
   EXPECT_TRUE(!std::filesystem::exists(host.data() / "inputs") || std::filesystem::is_empty(host.data() / "inputs"));
 }
 
+TEST(NativeJobs, AParentThatIsBeingCanceledTakesNoChild) {
+  ApiHost host;
+  const auto id = host.submit();
+  const auto running = host.start(id);
+  ASSERT_EQ(host.call("POST", "/api/v1/jobs/" + std::to_string(id) + "/cancel").status, 202);
+  const auto refused = host.call("POST", "/api/v1/jobs", R"({"type":"echo","parent":)" + std::to_string(id) + "}");
+  EXPECT_EQ(refused.status, 422);
+  EXPECT_TRUE(has(refused.body, R"({"pointer":"/parent","message":"is being canceled"})")) << refused.body;
+}
+
 TEST(NativeOverload, AFullQueueAnswers429WithRetryAfter) {
   jobs::SubmitLimits limits;
   limits.queued_per_type = 1;

@@ -11,8 +11,9 @@ namespace {
 
 constexpr std::size_t kMaxIdempotencyKey = 255;
 
-/// An unknown type or parent is a wrong field of this request, not a missing page.
+/// An unknown type or parent is a wrong field of this request, not a missing page; so is a parent that takes no child.
 Response submitProblem(core::Error error) {
+  if (error.code == core::ErrorCode::Canceled && !error.fields.empty()) error.code = core::ErrorCode::InvalidArgument;
   if (error.code == core::ErrorCode::NotFound) {
     error.code = core::ErrorCode::InvalidArgument;
     if (error.fields.empty()) error.fields.push_back({"/type", error.message});

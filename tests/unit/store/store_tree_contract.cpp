@@ -31,6 +31,21 @@ TEST_P(StoreContract, CountsChildrenAndDescendantsInTheirAncestors) {
   EXPECT_EQ(job(root).descendants, (core::ChildCounters{2, 2, 1}));
 }
 
+TEST_P(StoreContract, GivesNoChildToAParentThatIsBeingCanceled) {
+  const auto root = submit("root");
+  const auto running = claim(1, {"root"});
+  const auto before = child(root);
+  ASSERT_EQ(*store->cancel(root, "enough"), CancelOutcome::Asked);
+  EXPECT_EQ(state(before), JobState::Canceled);
+  core::JobDraft draft;
+  draft.type = "t";
+  draft.parent = root;
+  const auto refused = store->submit({draft}, {});
+  ASSERT_FALSE(refused.ok()) << "it would outlive the cancel";
+  EXPECT_EQ(refused.error().code, core::ErrorCode::Canceled);
+  EXPECT_EQ(job(root).children.total, 1);
+}
+
 TEST_P(StoreContract, FailsAParentWhoseChildrenFailedWhenToldTo) {
   core::JobDraft draft;
   draft.type = "root";
