@@ -463,10 +463,13 @@ std::optional<std::vector<std::string>> JsonObject::strings(std::string_view nam
     return std::nullopt;
   }
   for (const auto& item : array->members) {
-    const std::string at = std::string(name) + '/' + std::to_string(list.size());
-    auto text = item.value.kind == JsonKind::String ? unescape(item.value.raw) : std::string(1, '\0');
-    if (text.size() > max_bytes || text.find('\0') != std::string::npos) {
-      errors_.push_back({pointer_ + '/' + at, "must be a string of at most " + std::to_string(max_bytes) + " bytes"});
+    const bool is_string = item.value.kind == JsonKind::String;
+    auto text = is_string ? unescape(item.value.raw) : std::string();
+    if (!is_string || text.size() > max_bytes || text.find('\0') != std::string::npos) {
+      errors_.push_back({pointer_ + '/' + std::string(name) + '/' + std::to_string(list.size()),
+                         !is_string                ? "must be a string"
+                         : text.size() > max_bytes ? "is longer than " + std::to_string(max_bytes) + " bytes"
+                                                   : "must not contain a NUL character"});
       return std::nullopt;
     }
     list.push_back(std::move(text));

@@ -28,12 +28,16 @@ struct Route {
   std::string pattern;  ///< "/api/v1/jobs/{id}"; a last "{name...}" takes the rest, slashes and all
   Privilege privilege;  ///< None: open to everybody
   Handler handler;
+  bool takes_query = false;  ///< whether the handler reads the query string
 };
+
+/// For RouteTable::add: the handler reads the query string, and refuses names it does not know.
+constexpr bool kTakesQuery = true;
 
 /// Rows of routes, matched segment by segment. Filled at start, then read by all threads.
 class RouteTable {
  public:
-  void add(Method method, std::string pattern, Privilege privilege, Handler handler);
+  void add(Method method, std::string pattern, Privilege privilege, Handler handler, bool takes_query = false);
 
   struct Match {
     const Route* route = nullptr;  ///< null: no row fits

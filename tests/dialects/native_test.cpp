@@ -50,7 +50,9 @@ TEST(NativeOutputs, AreServedWholeInPartsAndByTag) {
   EXPECT_EQ(part.headers.at("content-range"), "bytes 2-4/10");
   EXPECT_EQ(host.call("GET", target, "", "Range: bytes=-3\r\n").body, "789");
   EXPECT_EQ(host.call("GET", target, "", "Range: bytes=8-\r\n").body, "89");
-  EXPECT_EQ(host.call("GET", target, "", "Range: bytes=10-\r\n").status, 416);
+  const auto beyond = host.call("GET", target, "", "Range: bytes=10-\r\n");
+  EXPECT_EQ(beyond.status, 416);
+  EXPECT_TRUE(has(beyond.body, R"("status":416,)")) << beyond.body;
   EXPECT_EQ(host.call("GET", target, "", "Range: bytes=4-2\r\n").status, 200);
   EXPECT_EQ(host.call("GET", target, "", "Range: bytes=8-99999999999999999999\r\n").body, "89");
   EXPECT_EQ(host.call("GET", target, "", "Range: bytes=99999999999999999999-\r\n").status, 416);
@@ -86,6 +88,8 @@ TEST(NativeLogs, AreReadInParts) {
   EXPECT_EQ(host.call("GET", target + "?format=json&offset=4").body,
             R"({"offset":4,"next_offset":8,"size_bytes":8,"text":"two\n"})");
   EXPECT_EQ(host.call("GET", target + "?offset=-1").status, 400);
+  EXPECT_EQ(host.call("GET", target + "?follow=true&limit=2").status, 400);
+  EXPECT_EQ(host.call("GET", target + "?follow=true&format=json").status, 400);
   EXPECT_EQ(host.call("GET", "/api/v1/jobs/77/logs").status, 404);
 }
 
@@ -209,8 +213,8 @@ TEST(NativeEvents, AReaderThatTakesNothingIsDropped) {
   event.data_json = "{\"x\":\"" + std::string(64 * 1024, 'x') + "\"}";
   const auto dropped = [] { return telemetry::metrics().value(telemetry::Counter::SseDropped); };
   const auto before = dropped();
-  // Far more than the buffers of both sockets and the stream hold. Reading begins after the drop: a reader that keeps up
-  // takes a burst of any size.
+  // Far more than the buffers of both sockets and the stream hold. Reading begins after the drop: a reader that keeps
+  // up takes a burst of any size.
   for (int i = 0; i < 512; ++i) host.bus().publish({&event, 1});
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
   while (dropped() == before && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
@@ -241,6 +245,26 @@ TEST(NativeKeys, PrivilegesExpiryAndRevocationHold) {
   const auto s = second.body.find("\"id\":\"") + 6;
   EXPECT_EQ(host.call("DELETE", "/api/v1/keys/" + second.body.substr(s, second.body.find('"', s) - s)).status, 204);
   EXPECT_EQ(host.call("DELETE", "/api/v1/keys/" + key_id).status, 204);
+}
+
+TEST(NativeKeys, WhoMayNotReadJobsLearnsOnlyTheirState) {
+  ApiHost host;
+  const auto id = host.submit("echo", R"({"secret":"plan"})");
+  const auto made = host.call("POST", "/api/v1/keys", R"({"name":"a","privileges":["abort_jobs","tag_jobs"]})");
+  const auto at = made.body.find("jh_");
+  const auto key = made.body.substr(at, made.body.find('"', at) - at);
+  const auto as = [&](const std::string& method, const std::string& action, const std::string& body) {
+    Wire wire(host.port());
+    wire.send(method + " /api/v1/jobs/" + std::to_string(id) + action + " HTTP/1.1\r\nHost: t\r\nX-API-Key: " + key +
+              "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+    return wire.receive();
+  };
+  const std::string queued = "{\"id\":" + std::to_string(id) + ",\"state\":\"queued\"}";
+  EXPECT_EQ(as("PATCH", "", R"({"tags":["x"]})").body, queued);
+  const auto canceled = as("POST", "/cancel", "");
+  EXPECT_EQ(canceled.status, 200);
+  EXPECT_EQ(canceled.body, "{\"id\":" + std::to_string(id) + ",\"state\":\"canceled\"}");
+  EXPECT_EQ(as("POST", "/cancel", "").body, canceled.body) << "a job that has ended shows no more";
 }
 
 TEST(NativeKeys, NamesFitALogLine) {

@@ -43,12 +43,13 @@ Response stream(const Parts& parts, Call& call, std::optional<core::JobId> id) {
 }  // namespace
 
 void addEventRoutes(RouteTable& routes, const Parts& parts) {
-  routes.add(Method::Get, "/api/v1/jobs/{id}/events", Privilege::ReadJobs, [parts](Call& call) {
+  const auto of_job = [parts](Call& call) {
     const auto id = readJobId(call.captures[0]);
     return id ? stream(parts, call, *id) : problem(noSuchJob());
-  });
-  routes.add(Method::Get, "/api/v1/events", Privilege::ReadJobs,
-             [parts](Call& call) { return stream(parts, call, std::nullopt); });
+  };
+  const auto of_all = [parts](Call& call) { return stream(parts, call, std::nullopt); };
+  routes.add(Method::Get, "/api/v1/jobs/{id}/events", Privilege::ReadJobs, of_job, kTakesQuery);
+  routes.add(Method::Get, "/api/v1/events", Privilege::ReadJobs, of_all, kTakesQuery);
 }
 
 }  // namespace jobhost::api::native

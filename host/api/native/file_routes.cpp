@@ -90,8 +90,7 @@ Response sendOutput(const Parts& parts, Call& call, core::JobId id) {
   if (const auto header = call.request.header("Range"); header && (!if_range || *if_range == etag)) {
     const auto kind = readRange(*header, size, range);
     if (kind == RangeKind::Unsatisfiable) {
-      auto refused = problem({core::ErrorCode::InvalidArgument, "the range lies outside the output", "", {}});
-      refused.status = 416;
+      auto refused = problem({core::ErrorCode::InvalidArgument, "the range lies outside the output", "", {}}, 416);
       refused.with("Content-Range", "bytes */" + std::to_string(size));
       return refused;
     }
@@ -136,13 +135,15 @@ Response showLog(const Parts& parts, Call& call, core::JobId id) {
   auto query = QueryReader::from(call.request);
   if (!query) return problem(query.error());
   const auto offset = query->integer("offset", 0, std::numeric_limits<std::int64_t>::max()).value_or(0);
-  const auto limit = query->integer("limit", 1, kMaxLogPart).value_or(kMaxLogPart);
+  const auto limit = query->integer("limit", 1, kMaxLogPart);
   const bool follow = query->boolean("follow").value_or(false);
   const auto format = query->text("format");
   if (format && *format != "json" && *format != "text") query->refuse("format", "must be json or text");
+  if (follow && limit) query->refuse("limit", "excludes follow");
+  if (follow && format) query->refuse("format", "excludes follow, which is an event stream");
   if (const auto wrong = query->done()) return problem(*wrong);
   if (follow) return followLog(parts, call, id, offset);
-  auto part = parts.deps.jobs.log(id, offset, limit);
+  auto part = parts.deps.jobs.log(id, offset, limit.value_or(kMaxLogPart));
   if (!part) return problem(part.error());
   const auto accept = call.request.header("Accept").value_or("");
   const bool as_json = format ? *format == "json" : accept.starts_with("application/json");
@@ -170,7 +171,7 @@ void addFileRoutes(RouteTable& routes, const Parts& parts) {
       return id ? handler(parts, call, *id) : problem(noSuchJob());
     };
   };
-  routes.add(Method::Get, "/api/v1/jobs/{id}/logs", Privilege::ReadJobs, withJob(showLog));
+  routes.add(Method::Get, "/api/v1/jobs/{id}/logs", Privilege::ReadJobs, withJob(showLog), kTakesQuery);
   routes.add(Method::Get, "/api/v1/jobs/{id}/outputs", Privilege::ReadJobs,
              withJob([](const Parts& p, Call&, core::JobId id) { return listOutputs(p, id); }));
   routes.add(Method::Get, "/api/v1/jobs/{id}/outputs/{name...}", Privilege::ReadJobs, withJob(sendOutput));

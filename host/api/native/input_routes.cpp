@@ -27,6 +27,9 @@ Response upload(const Parts& parts, Call& call) {
   auto query = QueryReader::from(call.request);
   if (!query) return problem(query.error());
   const auto name = query->text("name");
+  const auto type = call.request.header("Content-Type").value_or("");
+  const bool multipart = type.size() >= 19 && sameNoCase(type.substr(0, 19), "multipart/form-data");
+  if (multipart && name) query->refuse("name", "excludes multipart/form-data, whose parts bring their names");
   if (const auto wrong = query->done()) return problem(*wrong);
   const auto length = call.request.body->length();
   const auto limit = parts.options.http.upload_bytes;
@@ -34,18 +37,17 @@ Response upload(const Parts& parts, Call& call) {
     return problem(
         {core::ErrorCode::TooLarge, "the upload is larger than " + std::to_string(limit) + " bytes", "", {}});
   }
-  const auto type = call.request.header("Content-Type").value_or("");
   core::Result<SavedInput> saved =
-      type.size() >= 19 && sameNoCase(type.substr(0, 19), "multipart/form-data")
-          ? saveMultipart(parts.options.data_folder, std::string(type), *call.request.body, limit)
-          : saveInput(parts.options.data_folder, name.value_or(""), *call.request.body, limit);
+      multipart ? saveMultipart(parts.options.data_folder, std::string(type), *call.request.body, limit)
+                : saveInput(parts.options.data_folder, name.value_or(""), *call.request.body, limit);
   return saved ? created(*saved) : problem(saved.error());
 }
 
 }  // namespace
 
 void addInputRoutes(RouteTable& routes, const Parts& parts) {
-  routes.add(Method::Post, "/api/v1/inputs", Privilege::RunJobs, [parts](Call& call) { return upload(parts, call); });
+  const auto handler = [parts](Call& call) { return upload(parts, call); };
+  routes.add(Method::Post, "/api/v1/inputs", Privilege::RunJobs, handler, kTakesQuery);
 }
 
 }  // namespace jobhost::api::native

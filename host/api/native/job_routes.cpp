@@ -25,6 +25,10 @@ core::Result<std::optional<store::Idempotency>> readIdempotency(const Call& call
   const auto key = call.request.header("Idempotency-Key");
   if (!key) return std::optional<store::Idempotency>{};
   const bool clean = std::all_of(key->begin(), key->end(), [](char c) { return c > 0x20 && c < 0x7f; });
+  const auto named = [](const Header& header) { return sameNoCase(header.name, "Idempotency-Key"); };
+  if (std::count_if(call.request.headers.begin(), call.request.headers.end(), named) > 1) {
+    return invalid("the Idempotency-Key is not valid", {{"Idempotency-Key", "is given more than once"}});
+  }
   if (key->empty() || key->size() > kMaxIdempotencyKey || !clean) {
     return invalid("the Idempotency-Key is not valid",
                    {{"Idempotency-Key", "must be 1 to 255 visible ASCII characters"}});
@@ -62,6 +66,13 @@ Response submit(const Parts& parts, Call& call) {
   return response;
 }
 
+/// Whether a Content-Type names this type, with whatever parameters.
+bool isMediaType(std::string_view header, std::string_view type) {
+  auto named = header.substr(0, header.find(';'));
+  while (!named.empty() && (named.back() == ' ' || named.back() == '\t')) named.remove_suffix(1);
+  return sameNoCase(named, type);
+}
+
 /// The texts of the jobs in a bulk body: an array, {"jobs": [...]}, or one JSON text a line.
 core::Result<std::vector<std::string_view>> splitBulk(std::string_view body, bool lines) {
   std::vector<std::string_view> jobs;
@@ -97,7 +108,7 @@ Response submitMany(const Parts& parts, Call& call) {
   const auto body = call.request.body->all(parts.options.http.body_bytes);
   if (!body) return problem(body.error());
   const auto type = call.request.header("Content-Type").value_or("");
-  const bool lines = type.starts_with("application/x-ndjson") || type.starts_with("application/jsonl");
+  const bool lines = isMediaType(type, "application/x-ndjson") || isMediaType(type, "application/jsonl");
   const auto texts = splitBulk(*body, lines);
   if (!texts) return problem(texts.error());
   auto idempotency = readIdempotency(call, *body);
@@ -129,10 +140,14 @@ Response submitMany(const Parts& parts, Call& call) {
   return {all_existing ? 200 : 201, kJson, json.take()};
 }
 
-Response show(const Parts& parts, core::JobId id, int status = 200) {
+/// The job; to a caller who may steer jobs but not read them no more than how it stands.
+Response show(const Parts& parts, const Call& call, core::JobId id, int status = 200) {
   const auto job = parts.deps.jobs.get(id);
   if (!job) return problem(job.error());
-  return {status, kJson, jobJson(*job)};
+  if (call.principal->may(Privilege::ReadJobs)) return {status, kJson, jobJson(*job)};
+  JsonWriter json;
+  json.beginObject().key("id").number(job->id.value).key("state").string(core::toString(job->state)).endObject();
+  return {status, kJson, json.take()};
 }
 
 Response patch(const Parts& parts, Call& call, core::JobId id) {
@@ -152,7 +167,7 @@ Response patch(const Parts& parts, Call& call, core::JobId id) {
   }
   const auto level = priority ? std::optional(static_cast<int>(*priority)) : std::nullopt;
   if (const auto set = parts.deps.jobs.change(id, level, std::move(tags)); !set) return problem(set.error());
-  return show(parts, id);
+  return show(parts, call, id);
 }
 
 /// `{"reason": "…"}` or no body at all.
@@ -176,7 +191,7 @@ Response cancel(const Parts& parts, Call& call, core::JobId id) {
   const auto outcome = parts.deps.jobs.cancel(id, *std::move(reason));
   if (!outcome) return problem(outcome.error());
   // 202: a running job was asked and ends soon; 200: it has ended.
-  return show(parts, id, *outcome == store::CancelOutcome::Asked ? 202 : 200);
+  return show(parts, call, id, *outcome == store::CancelOutcome::Asked ? 202 : 200);
 }
 
 using Action = core::Result<void> (jobs::JobService::*)(core::JobId);
@@ -195,7 +210,7 @@ Handler action(const Parts& parts, Action what) {
     const auto reason = readReason(parts, call);  // the same small body is allowed for every action
     if (!reason) return problem(reason.error());
     if (const auto done = (parts.deps.jobs.*what)(*id); !done) return problem(done.error());
-    return show(parts, *id);
+    return show(parts, call, *id);
   };
 }
 
@@ -204,7 +219,7 @@ Handler action(const Parts& parts, Action what) {
 void addJobRoutes(RouteTable& routes, const Parts& parts) {
   routes.add(Method::Post, "/api/v1/jobs", Privilege::RunJobs, [parts](Call& call) { return submit(parts, call); });
   routes.add(Method::Get, "/api/v1/jobs/{id}", Privilege::ReadJobs,
-             withJob(parts, [](const Parts& p, Call&, core::JobId id) { return show(p, id); }));
+             withJob(parts, [](const Parts& p, Call& call, core::JobId id) { return show(p, call, id); }));
   routes.add(Method::Post, "/api/v1/jobs/bulk", Privilege::RunJobs,
              [parts](Call& call) { return submitMany(parts, call); });
   routes.add(Method::Patch, "/api/v1/jobs/{id}", Privilege::TagJobs, withJob(parts, patch));

@@ -84,14 +84,16 @@ Response counts(const Parts& parts) {
 }  // namespace
 
 void addListRoutes(RouteTable& routes, const Parts& parts) {
-  routes.add(Method::Get, "/api/v1/jobs", Privilege::ReadJobs,
-             [parts](Call& call) { return list(parts, call, std::nullopt); });
-  routes.add(Method::Get, "/api/v1/jobs/{id}/children", Privilege::ReadJobs, [parts](Call& call) {
+  routes.add(
+      Method::Get, "/api/v1/jobs", Privilege::ReadJobs, [parts](Call& call) { return list(parts, call, std::nullopt); },
+      kTakesQuery);
+  const auto children = [parts](Call& call) {
     const auto id = readJobId(call.captures[0]);
     if (!id) return problem(noSuchJob());
     if (const auto job = parts.deps.jobs.get(*id); !job) return problem(job.error());
     return list(parts, call, *id);
-  });
+  };
+  routes.add(Method::Get, "/api/v1/jobs/{id}/children", Privilege::ReadJobs, children, kTakesQuery);
   routes.add(Method::Get, "/api/v1/counts", Privilege::ReadJobs, [parts](Call&) { return counts(parts); });
 }
 

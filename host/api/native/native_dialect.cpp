@@ -1,6 +1,7 @@
 #include "api/native/native_dialect.hpp"
 
 #include "api/json_writer.hpp"
+#include "api/native/parse.hpp"
 
 namespace jobhost::api::native {
 
@@ -21,10 +22,25 @@ int nativeStatus(const core::Error& error) {
   return members ? 422 : statusOf(error.code);
 }
 
+/// What a handler would pass over in silence: a query it does not read, a body in a coding nobody undoes.
+std::optional<Response> refuseUnread(const Request& request, const Route& route) {
+  const auto coding = request.header("Content-Encoding");
+  if (coding && !sameNoCase(*coding, "identity")) {
+    return problem({core::ErrorCode::Unsupported, "a body must come without a content coding", "", {}}, 415);
+  }
+  if (route.takes_query || request.query.empty() || !request.path.starts_with("/api/v1/")) return std::nullopt;
+  const auto query = Query::parse(request.query);
+  if (!query) return problem(invalid("the query string is not valid", {}));
+  std::vector<core::FieldError> errors;
+  for (const auto& pair : query->pairs()) errors.push_back({pair.first, "is not known here"});
+  if (errors.empty()) return std::nullopt;
+  return problem(invalid("the query is not valid", std::move(errors)));
+}
+
 }  // namespace
 
-Response problem(const core::Error& error) {
-  const int status = nativeStatus(error);
+Response problem(const core::Error& error, int status) {
+  if (status == 0) status = nativeStatus(error);
   JsonWriter json;
   json.beginObject();
   json.key("type").string(std::string("urn:jobhost:problem:") + core::toString(error.code));
@@ -66,12 +82,10 @@ Response NativeDialect::handle(Request& request) {
   if (!match) return problem({core::ErrorCode::InvalidArgument, "the path is not valid", "", {}});
   if (match->route == nullptr) {
     if (!match->path_known) return problem({core::ErrorCode::NotFound, "there is nothing at this path", "", {}});
-    auto response = problem({core::ErrorCode::Unsupported, "this path does not know the method", "", {}});
+    auto response = problem({core::ErrorCode::Unsupported, "this path does not know the method", "", {}}, 405);
     if (request.method == Method::Options) {
       response = Response(204, {}, "");
       match->allow += ", OPTIONS";
-    } else {
-      response.status = 405;
     }
     response.with("Allow", match->allow);
     return response;
@@ -86,6 +100,7 @@ Response NativeDialect::handle(Request& request) {
           {core::ErrorCode::PermissionDenied, "this needs the privilege " + std::string(toString(privilege)), "", {}});
     }
   }
+  if (auto refused = refuseUnread(request, *match->route)) return *std::move(refused);
   return match->route->handler(call);
 }
 

@@ -42,7 +42,8 @@ void addAdminRoutes(RouteTable& routes, const Parts& parts);    ///< keys, confi
 void addSystemRoutes(RouteTable& routes, const Parts& parts);   ///< health, metrics, OpenAPI
 
 /// A failure as application/problem+json.
-Response problem(const core::Error& error);
+/// `status` 0: the one that fits the error.
+Response problem(const core::Error& error, int status = 0);
 /// The caller's key from `Authorization: Bearer <key>` or `X-API-Key`; nullopt: none sent.
 std::optional<std::string_view> presentedKey(const Request& request);
 
