@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <filesystem>
 
 #include "settings/config_file.hpp"
 #include "settings/rows.hpp"
@@ -49,6 +50,10 @@ std::string asJson(const std::string& text) {
   } catch (const Poco::Exception&) {
     return quotedText(text);
   }
+}
+
+void makeAbsolute(std::string& folder) {
+  if (!folder.empty()) folder = std::filesystem::absolute(folder).lexically_normal().string();
 }
 
 class Loader {
@@ -120,6 +125,10 @@ class Loader {
       return core::Error{
           .code = core::ErrorCode::InvalidArgument, .message = message, .detail = {}, .fields = std::move(errors_)};
     }
+    // Plugins work in folders of their own, where a relative path would mean something else.
+    makeAbsolute(settings_.content.dir);
+    makeAbsolute(settings_.content.thumb_dir);
+    for (auto& root : settings_.content.roots) makeAbsolute(root);
     std::vector<Effective> effective;
     for (const Row& row : rows()) {
       const std::string key(row.key);

@@ -63,6 +63,17 @@ TEST_F(SettingsLoader, LetsTheEnvironmentWinOverTheFileAndOptionsOverBoth) {
               Contains(Effective{"server.bind", "\"0.0.0.0\"", (folder_ / "jobhost.toml").string() + ":4"}));
 }
 
+TEST_F(SettingsLoader, MakesTheFoldersOfContentAbsolute) {
+  set("content.dir=library/../archives");
+  set("content.roots=pictures,/srv/scans");
+  const auto all = loaded();
+  const auto here = std::filesystem::current_path();
+  EXPECT_EQ(all.settings.content.dir, here / "archives");
+  EXPECT_EQ(all.settings.content.thumb_dir, "") << "none stays none";
+  EXPECT_THAT(all.settings.content.roots, testing::ElementsAre(here / "pictures", "/srv/scans"));
+  EXPECT_THAT(pluginConfigJson(all.settings, "any"), HasSubstr("\"content_dir\":\"" + (here / "archives").string()));
+}
+
 TEST_F(SettingsLoader, NamesEachWrongKeyWithReasonSourceAndNearestKey) {
   file("[server]\nprot = 1\nport = \"x\"\n");
   variable("JOBHOST_SERVER_MAX_THREAD", "1");
