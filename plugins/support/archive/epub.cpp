@@ -79,6 +79,14 @@ struct Package {
   std::vector<Item> items;
   std::string cover_id;    // <meta name="cover" content="…">
   std::string cover_page;  // <reference type="cover" href="…">
+  std::string first_id;    // of the spine: what a reader shows first
+
+  [[nodiscard]] const Item* find(const std::string& id) const {
+    for (const Item& item : items) {
+      if (!id.empty() && item.id == id) return &item;
+    }
+    return nullptr;
+  }
 };
 
 Package readPackage(xmlDoc* doc) {
@@ -91,51 +99,94 @@ Package readPackage(xmlDoc* doc) {
       package.cover_id = attribute(node, "content");
     } else if (isElement(node, "reference") && attribute(node, "type") == "cover") {
       package.cover_page = attribute(node, "href");
+    } else if (isElement(node, "itemref") && package.first_id.empty()) {
+      package.first_id = attribute(node, "idref");
     }
     return false;
   });
   return package;
 }
 
-std::string firstPicture(const std::string& html) {
-  std::string href;
-  const Doc doc = parseHtml(html);
-  walk(doc.get(), [&](xmlNode* node) {
-    if (isElement(node, "img")) href = attribute(node, "src");
-    if (isElement(node, "image"))
-      href = attribute(node, "href").empty() ? attribute(node, "xlink:href") : attribute(node, "href");
-    return !href.empty();
-  });
-  return href;
+// What an element of a page shows; empty when it shows no picture. HTML keeps prefixes as part of the name.
+std::string pictureHref(xmlNode* node) {
+  if (isElement(node, "img")) return attribute(node, "src");
+  if (!isElement(node, "image") && !isElement(node, "svg:image")) return {};
+  const std::string plain = attribute(node, "href");
+  return plain.empty() ? attribute(node, "xlink:href") : plain;
 }
 
-std::optional<std::size_t> coverOf(Archive& archive, const std::string& opf_name, const Package& package) {
-  const auto entryOf = [&](const std::string& href) { return archive.find(resolveHref(opf_name, href)); };
-  for (const Item& item : package.items) {
-    if (!hasWord(item.properties, "cover-image")) continue;
-    if (auto found = entryOf(item.href)) return found;
-  }
-  for (const Item& item : package.items) {
-    if (package.cover_id.empty() || (item.id != package.cover_id && item.href != package.cover_id) || !item.isImage()) {
-      continue;
+/// Looks for the cover of one book, in the places where makers of books put it, the surest first.
+class CoverFinder {
+ public:
+  CoverFinder(Archive& archive, std::string opf_name, const Package& package)
+      : archive_(archive), opf_name_(std::move(opf_name)), package_(package) {}
+
+  std::optional<std::size_t> find() {
+    if (auto found = declared()) return found;
+    if (auto found = named()) return found;
+    if (const Item* first = package_.find(package_.first_id)) {
+      if (auto found = shown(resolve(first->href))) return found;
     }
-    if (auto found = entryOf(item.href)) return found;
+    return largest();
   }
-  if (!package.cover_page.empty()) {
-    const std::string page_name = resolveHref(opf_name, package.cover_page);
-    if (const auto page = archive.find(page_name)) {
-      const std::string href = firstPicture(archive.read(*page, kDocumentBytes));
-      if (!href.empty()) {
-        if (auto found = archive.find(resolveHref(page_name, href))) return found;
-      }
+
+ private:
+  [[nodiscard]] std::string resolve(const std::string& href) const { return resolveHref(opf_name_, href); }
+
+  // EPUB 3's property, EPUB 2's meta (which names an image, in some books the page around it), the guide.
+  std::optional<std::size_t> declared() {
+    for (const Item& item : package_.items) {
+      if (!hasWord(item.properties, "cover-image")) continue;
+      if (auto found = archive_.find(resolve(item.href))) return found;
     }
+    for (const Item& item : package_.items) {
+      if (package_.cover_id.empty() || (item.id != package_.cover_id && item.href != package_.cover_id)) continue;
+      if (auto found = item.isImage() ? archive_.find(resolve(item.href)) : shown(resolve(item.href))) return found;
+    }
+    return package_.cover_page.empty() ? std::nullopt : shown(resolve(package_.cover_page));
   }
-  for (const Item& item : package.items) {
-    if (!item.isImage() || (!isCoverName(item.id) && !isCoverName(item.href))) continue;
-    if (auto found = entryOf(item.href)) return found;
+
+  std::optional<std::size_t> named() {
+    for (const Item& item : package_.items) {
+      if (!item.isImage() || (!isCoverName(item.id) && !isCoverName(item.href))) continue;
+      if (auto found = archive_.find(resolve(item.href))) return found;
+    }
+    return std::nullopt;
   }
-  return std::nullopt;
-}
+
+  // The first picture of a page that is in the book; the page itself when it is a picture.
+  std::optional<std::size_t> shown(const std::string& page_name) {
+    const auto page = archive_.find(page_name);
+    if (!page || isPageName(page_name)) return page;
+    const Doc html = parseHtml(archive_.read(*page, kDocumentBytes));
+    std::optional<std::size_t> found;
+    walk(html.get(), [&](xmlNode* node) {
+      const std::string href = pictureHref(node);
+      if (!href.empty()) found = archive_.find(resolveHref(page_name, href));
+      return found.has_value();
+    });
+    return found;
+  }
+
+  // Ornaments and logos are small files; of equals the first.
+  std::optional<std::size_t> largest() {
+    std::optional<std::size_t> best;
+    std::uint64_t most = 0;
+    for (const Item& item : package_.items) {
+      if (!isPageName(item.href)) continue;
+      const auto found = archive_.find(resolve(item.href));
+      const std::uint64_t bytes = found ? archive_.entries()[*found].size_bytes.value_or(0) : 0;
+      if (!found || (best && bytes <= most)) continue;
+      best = found;
+      most = bytes;
+    }
+    return best;
+  }
+
+  Archive& archive_;
+  const std::string opf_name_;
+  const Package& package_;
+};
 
 int hexValue(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -203,8 +254,9 @@ std::optional<std::size_t> findEpubCover(Archive& archive) {
     });
     const auto opf = opf_name.empty() ? std::nullopt : archive.find(opf_name);
     if (!opf) return std::nullopt;
-    const Doc package = parseXml(archive.read(*opf, kDocumentBytes));
-    return coverOf(archive, opf_name, readPackage(package.get()));
+    const Doc document = parseXml(archive.read(*opf, kDocumentBytes));
+    const Package package = readPackage(document.get());
+    return CoverFinder(archive, opf_name, package).find();
   } catch (const Failure& failure) {
     if (failure.kind() == FailureKind::Limit || failure.kind() == FailureKind::Encrypted) throw;
     return std::nullopt;

@@ -12,11 +12,13 @@ namespace jobhost::support {
 /// True when the zip is an EPUB: its `mimetype` says so or it has META-INF/container.xml.
 [[nodiscard]] bool isEpub(Archive& archive);
 
-/// Where the cover picture of an EPUB is, as a position into archive.entries(); nullopt when it names none.
+/// Where the cover picture of an EPUB is, as a position into archive.entries(); nullopt when it lists no
+/// picture.
 ///
 /// Asked in this order: a manifest item with the property cover-image (EPUB 3), `<meta name="cover">` (EPUB 2), the
-/// first picture of the guide's cover page, the first picture of the manifest whose id or name says cover. Documents
-/// are parsed without network, DTDs and entities. A broken package document counts as "names none".
+/// first picture of the guide's cover page, the first picture of the manifest whose id or name says cover, the first
+/// picture of the first page of the spine, the largest picture of the manifest. Documents are parsed without network,
+/// DTDs and entities. A broken package document counts as one that lists none.
 [[nodiscard]] std::optional<std::size_t> findEpubCover(Archive& archive);
 
 /// `href` as found in a document at `base` → the name of the entry it means: percent-decoded, `.` and `..` resolved,
