@@ -51,7 +51,7 @@ ArchiveIndex::ArchiveIndex(fs::path content_dir, fs::path cache_file)
 std::optional<support::UniqueFd> ArchiveIndex::open(const std::string& id, const support::StopCheck& stop) {
   if (!support::isArchiveId(id) || content_dir_.empty()) return std::nullopt;
   const std::lock_guard lock(mutex_);
-  if (!loaded_) load();
+  if (!loaded_) load(stop);
   if (auto file = openKnown(id)) return file;
   scan(stop);
   return openKnown(id);
@@ -107,12 +107,12 @@ std::optional<std::string> ArchiveIndex::hash(const std::string& path) {
 }
 
 // One line for the format and folder, then "id size changed_ns path" for each file. Lines that do not read are skipped.
-void ArchiveIndex::load() {
-  loaded_ = true;
+void ArchiveIndex::load(const support::StopCheck& stop) {
   std::ifstream in(cache_file_);
   std::string line;
-  if (!std::getline(in, line) || line != std::string(kFormat) + content_dir_.string()) return;
-  while (files_.size() < kMaxFiles && std::getline(in, line)) {
+  const bool ours = std::getline(in, line) && line == std::string(kFormat) + content_dir_.string();
+  while (ours && files_.size() < kMaxFiles && std::getline(in, line)) {
+    support::checkStop(stop);  // a million lines take seconds
     std::istringstream fields(line);
     Known known;
     std::string path;
@@ -120,6 +120,7 @@ void ArchiveIndex::load() {
       continue;
     if (support::isArchiveId(known.id) && !path.empty()) files_[path] = std::move(known);
   }
+  loaded_ = true;
 }
 
 void ArchiveIndex::save() const {

@@ -36,7 +36,7 @@ class ArchiveIndex {
     std::string id;
   };
 
-  void load();
+  void load(const support::StopCheck& stop);
   void save() const;
   void scan(const support::StopCheck& stop);
   std::optional<support::UniqueFd> openKnown(const std::string& id);

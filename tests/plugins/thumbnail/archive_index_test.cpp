@@ -83,6 +83,20 @@ TEST_F(ArchiveIndexTest, KeepsWhatItReadWhenStopped) {
   EXPECT_EQ(index_.hashedForTest(), 21U);
 }
 
+TEST_F(ArchiveIndexTest, StopsWhileItReadsALongCache) {
+  const std::string a = add("a.zip", "first");
+  ASSERT_TRUE(index_.open(a, {}));
+  std::string text = samples::readAll(cache_);
+  for (int i = 0; i < 1000; ++i) text += a + " 5 1 gone/" + std::to_string(i) + ".zip\n";
+  folder_.write("own/index", text);
+  ArchiveIndex next(content_, cache_);
+  int checks = 0;
+  EXPECT_THROW((void)next.open(a, [&] { return ++checks == 100; }), support::Stopped);
+  EXPECT_EQ(checks, 100);
+  EXPECT_TRUE(next.open(a, {})) << "the next attempt reads the rest";
+  EXPECT_EQ(next.hashedForTest(), 0U);
+}
+
 TEST_F(ArchiveIndexTest, ServesManyThreads) {
   const std::string a = add("a.zip", "first");
   std::vector<std::jthread> threads;

@@ -94,6 +94,17 @@ TEST_F(PageThumbnails, StopsWithinAPageOfBeingCancelled) {
   }
 }
 
+TEST_F(PageThumbnails, StopsAtTheNextFileWhileItLooksForTheArchive) {
+  constexpr std::size_t kFiles = 2000;
+  for (std::size_t i = 0; i < kFiles; ++i) folder_.write("content/" + std::to_string(i) + ".cbz", std::to_string(i));
+  constexpr std::size_t kAsked = kFiles + kFiles / 10;  // once for each name, then once for each file that is read
+  host_.cancelAtCheck(kAsked);
+  const Attempt stopped = host_.run("page_thumbnails", {{"id", std::string(40, 'b')}});
+  EXPECT_EQ(stopped.code, JH_E_CANCELLED);
+  EXPECT_LT(stopped.cancel_checks, kAsked + 10);
+  EXPECT_TRUE(stopped.notes.empty());
+}
+
 TEST_F(PageThumbnails, GoesOnWhereACancelledAttemptEnded) {
   const std::string id = addArchive("book.cbz", pages(30));
   host_.onNote([&](const std::string& key) {
