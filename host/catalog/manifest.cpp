@@ -303,7 +303,11 @@ core::Result<void> checkOffered(const Manifest& manifest, const HostAbi& host) {
 
 core::Result<Manifest> parseManifest(std::string_view json, const HostAbi& host) {
   const auto document = JsonDocument::parse(json, {.max_bytes = kMaxManifest, .max_depth = 32});
-  if (!document) return document.error();
+  if (!document) {
+    core::Error wrong = document.error();
+    wrong.message.insert(0, "has a manifest that cannot be read: ");
+    return wrong;
+  }
   const JsonValue root = document->root();
   Fields fields;
   Manifest out;

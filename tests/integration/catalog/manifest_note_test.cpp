@@ -85,6 +85,18 @@ TEST(ManifestNote, SaysPreciselyWhyAFileIsNoPlugin) {
   EXPECT_THAT(reasonOf(withNote([](Elf64_Phdr& p) { p.p_filesz = 1ull << 40; })), HasSubstr("beyond its end"));
 }
 
+TEST(ManifestNote, ACopyThatStoppedBeforeTheSectionHeadersIsTruncated) {
+  const std::string whole = library("tiny_plugin");
+  constexpr char kReason[] = "is truncated: its section headers lie behind its end";
+  Elf64_Ehdr header;
+  std::memcpy(&header, whole.data(), sizeof header);
+  const auto end = header.e_shoff + std::size_t{header.e_shnum} * header.e_shentsize;
+  EXPECT_EQ(reasonOf(whole.substr(0, end)), "read");
+  EXPECT_EQ(reasonOf(whole.substr(0, end - 1)), kReason);
+  EXPECT_EQ(reasonOf(whole.substr(0, header.e_shoff)), kReason);
+  EXPECT_EQ(reasonOf(withHeader([](Elf64_Ehdr& h) { h.e_shoff = ~0ull - 8; })), kReason);
+}
+
 TEST(ManifestNote, RefusesNotesOverTheirLimits) {
   const std::string padding(2u << 20, '\0');
   EXPECT_THAT(reasonOf(withNote([](Elf64_Phdr& p) { p.p_filesz = (1u << 20) + 4; }) + padding),

@@ -48,6 +48,15 @@ TEST(Manifest, NamesEveryFaultByPointer) {
                                              "/job_types/0/params/properties/y/type", "/job_types/2/name"));
 }
 
+TEST(Manifest, SaysOfBrokenJsonThatItIsTheManifests) {
+  for (const std::string text : {"", "{\"manifest\":1,", "{\"id\":\"a\",\"id\":\"b\"}", "[1,]"}) {
+    const auto manifest = parseManifest(text, {});
+    ASSERT_FALSE(manifest.ok()) << text;
+    EXPECT_EQ(manifest.error().code, core::ErrorCode::InvalidArgument);
+    EXPECT_THAT(manifest.error().message, testing::StartsWith("has a manifest that cannot be read: ")) << text;
+  }
+}
+
 TEST(Manifest, SaysWhatToInstallWhenTheAbiDoesNotFit) {
   auto text = manifestWith("");
   text.replace(text.find("\"min_minor\":0"), 13, "\"min_minor\":7");
