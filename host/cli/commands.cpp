@@ -2,7 +2,9 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <iostream>
+#include <span>
 
 #include "cli/admin_commands.hpp"
 #include "cli/bench/bench.hpp"
@@ -15,7 +17,7 @@ namespace {
 
 constexpr const char* kExitCodes =
     "Exit status: 0 done, 1 the job failed, 2 wrong arguments or configuration, 3 no host answers,\n"
-    "4 the host refused, 5 the host failed.";
+    "4 the host refused, 5 the host failed, 70 serve: the database could not be written for good.";
 
 CLI::Validator jobId() {
   return CLI::Validator(
@@ -236,6 +238,24 @@ class Commands {
   bench::BenchArgs bench_;
 };
 
+/// What to say of a word that stands where a command is due; empty: there is none. CLI11 only says that one is missing.
+std::string unknownCommand(const CLI::App& app, std::span<char*> words) {
+  const CLI::App* at = &app;
+  for (const std::string_view word : words) {
+    const auto commands = at->get_subcommands([](const CLI::App*) { return true; });
+    if (commands.empty() || word.starts_with('-')) return {};
+    const auto known =
+        std::find_if(commands.begin(), commands.end(), [&](const auto* c) { return c->get_name() == word; });
+    if (known == commands.end()) {
+      std::string text = "unknown command \"" + std::string(word) + "\"; known:";
+      for (const auto* command : commands) text += " " + command->get_name();
+      return text;
+    }
+    at = *known;
+  }
+  return {};
+}
+
 }  // namespace
 
 int run(int argc, char** argv, const Hooks& hooks) {
@@ -247,6 +267,11 @@ int run(int argc, char** argv, const Hooks& hooks) {
     Commands commands(app, hooks);
     try {
       app.parse(argc, argv);
+    } catch (const CLI::RequiredError& error) {
+      const auto unknown = unknownCommand(app, {argv + 1, argv + argc});
+      if (unknown.empty()) return app.exit(error) == 0 ? kOk : kUsage;
+      std::cerr << "jobhost: " << unknown << '\n';
+      return kUsage;
     } catch (const CLI::ParseError& error) {
       return app.exit(error) == 0 ? kOk : kUsage;
     }
