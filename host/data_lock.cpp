@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace jobhost {
@@ -14,7 +15,11 @@ namespace fs = std::filesystem;
 
 core::Result<DataLock> DataLock::take(const fs::path& data_folder) {
   std::error_code failed;
-  fs::create_directories(data_folder, failed);
+  const auto folder = data_folder.has_filename() ? data_folder : data_folder.parent_path();  // "data/" is "data"
+  fs::create_directories(fs::absolute(folder).parent_path(), failed);
+  // Private when it is ours to make; an operator who made it has chosen. One that is there is looked at by what
+  // follows.
+  if (!failed && ::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) failed = {errno, std::generic_category()};
   if (failed) {
     return core::Error{core::ErrorCode::Unavailable,
                        "data.dir " + data_folder.string() + " cannot be made: " + failed.message()};

@@ -8,6 +8,9 @@
 
 #include <mutex>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 namespace jobhost::store {
 
 namespace {
@@ -29,6 +32,12 @@ std::string uriOf(const Database::Options& options) {
   return uri;
 }
 
+/// A new database is its owner's alone: it holds what jobs were given and made. SQLite would let everybody read it, and
+/// gives the mode of this file to those it puts beside it. One that is there keeps its mode.
+void makePrivately(const std::string& path) {
+  if (const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600); fd >= 0) ::close(fd);
+}
+
 Poco::Data::Session openSession(const Database::Options& options) {
   static std::once_flag registered;
   std::call_once(registered, [] {
@@ -37,6 +46,7 @@ Poco::Data::Session openSession(const Database::Options& options) {
     static_cast<void>(sqlite3_config(SQLITE_CONFIG_MULTITHREAD));
     Poco::Data::SQLite::Connector::registerConnector();
   });
+  if (!options.read_only) makePrivately(options.path);
   try {
     return {"SQLite", uriOf(options)};
   } catch (const Poco::Exception& error) {

@@ -50,7 +50,7 @@ Poco::JSON::Object::Ptr Answer::json() const {
 
 HostProcess::HostProcess(Options options) : options_(std::move(options)) {
   if (options_.plugins.empty()) options_.plugins.emplace_back(JOBHOST_TEST_PLUGIN_DIR);
-  fs::create_directories(options_.data);
+  fs::create_directories(options_.data.parent_path());
 }
 
 HostProcess::~HostProcess() {

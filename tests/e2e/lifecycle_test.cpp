@@ -29,6 +29,25 @@ TEST(Lifecycle, CreatesAnAdminKeyOnlyItsOwnerCanRead) {
   EXPECT_EQ(host.stop(), 0);
 }
 
+TEST(Lifecycle, KeepsItsDataFromOtherUsers) {
+  const auto modeOf = [](const fs::path& path) {
+    struct stat info {};
+    return stat(path.c_str(), &info) == 0 ? info.st_mode & 0777 : 0U;
+  };
+  TempFolder folder;
+  HostProcess host({.data = folder / "data"});
+  ASSERT_TRUE(host.start()) << host.log();
+  EXPECT_EQ(modeOf(folder / "data"), 0700U);
+  for (const char* name : {"data/jobhost.db", "data/jobhost.db-wal", "data/jobhost.db-shm"}) {
+    EXPECT_EQ(modeOf(folder / name), 0600U) << name;
+  }
+  EXPECT_EQ(host.stop(), 0);
+  fs::permissions(folder / "data", fs::perms(0750));
+  ASSERT_TRUE(host.start()) << host.log();
+  EXPECT_EQ(modeOf(folder / "data"), 0750U) << "what an operator set is left alone";
+  EXPECT_EQ(host.stop(), 0);
+}
+
 TEST(Lifecycle, KeepsKeyAndJobsOverARestart) {
   TempFolder folder;
   HostProcess host({.data = folder / "data"});
