@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "api/json_writer.hpp"
+#include "api/native/render.hpp"
 #include "core/event.hpp"
 #include "telemetry/log.hpp"
 #include "telemetry/metrics.hpp"
@@ -50,7 +51,8 @@ void appendSse(std::string& out, const core::JobEvent& event) {
   json.key("at").time(event.at);
   json.key("state").string(core::toString(event.state));
   json.key("attempt").number(std::int64_t{event.attempt});
-  json.key("data").raw(event.data_json.empty() ? std::string_view("{}") : event.data_json);
+  json.key("data");
+  native::writeEventData(json, event);
   json.endObject();
   for (const char c : json.take()) {
     // A stored document may have been written with line breaks between its tokens; a frame has none.

@@ -159,6 +159,33 @@ TEST(NativeEvents, GoOnAfterTheLastOneSeenWithoutGapOrRepetition) {
   EXPECT_EQ(host.call("GET", target, "", "Last-Event-ID: x\r\n").status, 400);
 }
 
+TEST(NativeEvents, SpellAFailureAsTheJobDoes) {
+  ApiHost host;
+  const auto id = host.submit();
+  const core::JobError error{core::ErrorClass::Upstream, "kit.busy", "try \"later\"", R"({"errors":["a"]})"};
+  host.settle(host.start(id), OutcomeKind::Failed, "", error);
+  const std::string spelt =
+      R"({"class":"upstream","code":"kit.busy","message":"try \"later\"","details":{"errors":["a"]}})";
+  const auto target = "/api/v1/jobs/" + std::to_string(id);
+  EXPECT_TRUE(has(host.call("GET", target).body, R"("error":)" + spelt));
+  Wire wire(host.port());
+  wire.send(get(host, target + "/events?after=0"));
+  wire.readUntil("event: failed\n");
+  const auto event = wire.readUntil("\n\n");
+  EXPECT_TRUE(has(event, R"("data":)" + spelt + "}\n\n")) << event;
+}
+
+TEST(NativeEvents, SpellAFailureThatIsTriedAgainLikewise) {
+  ApiHost host;
+  const auto id = host.submit();
+  host.settle(host.start(id), OutcomeKind::Retry, "", core::JobError{core::ErrorClass::Transient, "busy", "later", ""});
+  Wire wire(host.port());
+  wire.send(get(host, "/api/v1/events?after=2"));
+  wire.readUntil("event: queued\n");
+  const auto event = wire.readUntil("\n\n");
+  EXPECT_TRUE(has(event, R"("error":{"class":"transient","code":"busy","message":"later","details":null}}})")) << event;
+}
+
 TEST(NativeEvents, OfAllJobsArriveInOrderUnderLoad) {
   ApiHost host;
   Wire wire(host.port());

@@ -1,5 +1,10 @@
 #include "api/native/render.hpp"
 
+#include <limits>
+#include <optional>
+
+#include "api/json_reader.hpp"
+
 namespace jobhost::api::native {
 namespace {
 
@@ -29,6 +34,23 @@ void writeError(JsonWriter& json, const std::optional<core::JobError>& error) {
   }
   json.beginObject().key("class").string(toString(error->error_class)).key("code").string(error->code);
   json.key("message").string(error->message).key("details").raw(error->details_json).endObject();
+}
+
+/// A failure as the store keeps it, with its class as a number and its details as a string; nullopt: it is none.
+std::optional<core::JobError> readStoredError(std::string_view text) {
+  const auto document = parseJson(text);
+  if (!document || document->root.kind != JsonKind::Object) return std::nullopt;
+  constexpr auto kAnyLength = std::numeric_limits<std::size_t>::max();
+  std::vector<core::FieldError> errors;
+  JsonObject object(*document, "", errors);
+  core::JobError error;
+  const auto number = object.integer("class", 0, std::numeric_limits<int>::max());
+  auto code = object.string("code", kAnyLength);
+  auto message = object.string("message", kAnyLength);
+  auto details = object.string("details", kAnyLength);
+  if (!number || !code || !message || !errors.empty()) return std::nullopt;
+  return core::JobError{static_cast<core::ErrorClass>(*number), *std::move(code), *std::move(message),
+                        details ? *std::move(details) : std::string()};
 }
 
 void writeExit(JsonWriter& json, const std::optional<core::ProcessExit>& exit) {
@@ -127,6 +149,34 @@ std::string_view toString(core::BackoffKind kind) {
       return "exponential";
   }
   return "minion";
+}
+
+void writeEventData(JsonWriter& json, const core::JobEvent& event) {
+  if (event.data_json.empty()) {
+    json.beginObject().endObject();
+    return;
+  }
+  if (event.kind == core::EventKind::Failed || event.kind == core::EventKind::Canceled) {
+    if (const auto error = readStoredError(event.data_json)) return writeError(json, error);
+  }
+  if (event.kind == core::EventKind::Queued && event.data_json.find("\"error\"") != std::string::npos) {
+    const auto document = parseJson(event.data_json);
+    std::vector<core::FieldError> errors;
+    std::optional<std::string> reason;
+    std::optional<std::string_view> stored;
+    if (document && document->root.kind == JsonKind::Object) {
+      JsonObject object(*document, "", errors);
+      reason = object.string("reason");
+      stored = object.raw("error", JsonKind::Object);
+    }
+    if (const auto error = stored ? readStoredError(*stored) : std::nullopt) {
+      json.beginObject().key("reason").string(reason.value_or("")).key("error");
+      writeError(json, error);
+      json.endObject();
+      return;
+    }
+  }
+  json.raw(event.data_json);
 }
 
 void writeBackoff(JsonWriter& json, const core::Backoff& backoff) {

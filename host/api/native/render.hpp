@@ -4,6 +4,7 @@
 
 #include "api/json_writer.hpp"
 #include "catalog/job_type.hpp"
+#include "core/event.hpp"
 #include "core/job.hpp"
 #include "store/key_store.hpp"
 
@@ -14,6 +15,8 @@ namespace jobhost::api::native {
 /// `with_documents` false leaves params, result, notes and outputs out.
 void writeJob(JsonWriter& json, const core::Job& job, bool with_documents = true);
 std::string jobJson(const core::Job& job);
+/// What an event's kind adds. Failures are spelt as in the job; the store's own spelling is not shown.
+void writeEventData(JsonWriter& json, const core::JobEvent& event);
 void writeBackoff(JsonWriter& json, const core::Backoff& backoff);
 void writeOutput(JsonWriter& json, core::JobId job, const core::Output& output);
 void writeJobType(JsonWriter& json, const catalog::JobTypeInfo& type);
