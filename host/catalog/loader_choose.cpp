@@ -72,9 +72,8 @@ void PluginLoader::choose(const std::string& plugin_id) {
       const std::string reason = "ignored: second copy of " + plugin_id + " " + file->candidate->manifest.version +
                                  "; " + now->version + " is loaded from " + now->original_path.string() + " (sha256 " +
                                  now->sha256.substr(0, 12) + "…)";
-      file->state = GenerationState::Refused;
-      file->reason = printable(reason);
-      decide(file->path, "ignored", file->reason);
+      refuse(*file, GenerationState::Refused, "ignored", reason);
+      file->usable = true;  // it takes over when the other one goes
     }
   }
   dirty_ = true;

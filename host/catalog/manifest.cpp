@@ -294,7 +294,7 @@ core::Result<void> checkOffered(const Manifest& manifest, const HostAbi& host) {
       continue;
     }
     return newer("requires the host extension \"" + wanted + "\", which this jobhost " + host.host_version +
-                 " does not offer");
+                 " does not offer. Install a newer jobhost or an older version of the plugin.");
   }
   return {};
 }

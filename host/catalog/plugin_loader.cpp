@@ -30,6 +30,25 @@ FileStamp stampOfPath(const fs::path& path) {
   return {status.st_size, nanos(status.st_mtim), nanos(status.st_ctim), status.st_ino};
 }
 
+/// What to do about a file whose manifest could not be read, behind the reason.
+std::string withWayOut(const std::string& reason) {
+  static constexpr std::pair<std::string_view, std::string_view> kWays[] = {
+      {"is damaged", "copy it again"},
+      {"truncated", "copy it again"},
+      {"is empty", "copy it again"},
+      {"without a jobhost manifest",
+       "build it with JOBHOST_MANIFEST or jobhost_add_plugin(… MANIFEST …); a library that plugins need belongs elsewhere"},
+      {"is built for", "build it for this machine"},
+      {"32-bit", "build it for this machine"},
+      {"not a shared library", "link it with -shared"},
+      {"is not an ELF file", "a plugin is a shared library built for Linux"},
+  };
+  for (const auto& [symptom, way] : kWays) {
+    if (reason.find(symptom) != std::string::npos) return reason + "; " + std::string(way);
+  }
+  return reason;
+}
+
 class Closer {
  public:
   explicit Closer(int fd) : fd_(fd) {}
@@ -239,7 +258,7 @@ void PluginLoader::evaluate(File& file, int fd, const std::string& sha256) {
   dirty_ = true;
   const auto note = readManifestNote(fd);
   if (!note) {
-    refuse(file, GenerationState::Refused, "refused", note.error().message);
+    refuse(file, GenerationState::Refused, "refused", withWayOut(note.error().message));
     return keepRemembered(file);
   }
   auto manifest = parseManifest(note->manifest_json, options_.abi);

@@ -4,6 +4,7 @@
 #include <boost/dll/shared_library.hpp>
 
 #include <algorithm>
+#include <cctype>
 #include <cstddef>
 #include <cstring>
 
@@ -29,6 +30,17 @@ std::string version(std::uint32_t major, std::uint32_t minor) {
   return std::to_string(major) + "." + std::to_string(minor);
 }
 
+/// Debian names a package after the library and its version: libfoo.so.5 is in libfoo5, libfoo-2.so.5 in libfoo-2-5.
+std::string likelyPackage(const std::string& library) {
+  const auto so = library.find(".so.");
+  if (so == std::string::npos || library.compare(0, 3, "lib") != 0) return {};
+  std::string package = library.substr(0, so);
+  if (std::isdigit(static_cast<unsigned char>(package.back())) != 0) package += '-';
+  package += library.substr(so + 4);
+  for (char& c : package) c = c == '_' ? '-' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return " On Debian: probably package " + package + ".";
+}
+
 /// "library "libfoo.so.5" (needed by the plugin) was not found", where the loader's words say so.
 LoadFailed openFailed(const std::string& words) {
   LoadFailed failed{LoadStage::Open, "load_failed", words, words};
@@ -39,7 +51,8 @@ LoadFailed openFailed(const std::string& words) {
     const std::string library = words.substr(begin, end - begin);
     if (library.find('/') == std::string::npos) {
       failed.code = "missing_library";
-      failed.message = "library \"" + library + "\" was not found. Searched: <bundle>/lib, ld.so cache";
+      failed.message = "library \"" + library + "\", which it needs, was not found. Searched: <bundle>/lib, ld.so cache." +
+                       likelyPackage(library);
     }
   } else if (words.find("undefined symbol") != std::string::npos) {
     failed.code = "undefined_symbol";

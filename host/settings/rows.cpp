@@ -167,6 +167,9 @@ const Row kRows[] = {
      at<&S::content, &Content::thumb_dir>},
     {"content.roots", "folders", "Folders from which jobs may read source files.", at<&S::content, &Content::roots>},
 
+    {"http.allow_private", "", "Lets the HTTP door of plugins (jobhost.http/1) reach loopback and private addresses.",
+     at<&S::http, &Http::allow_private>},
+
     {"minion.enabled", "", "Serves the minion routes.", at<&S::minion, &Minion::enabled>},
     {"minion.query_key", "", "Accepts the API key as ?key= too; it then stands in access logs of proxies.",
      at<&S::minion, &Minion::query_key>},
@@ -203,6 +206,7 @@ constexpr SectionHelp kSections[] = {
     {"retention", "How long finished work is kept."},
     {"log", "The host's own log."},
     {"content", "Files that jobs work on."},
+    {"http", "Requests that plugins make through the host; this host does not offer them yet."},
     {"minion", "The minion dialect."},
     {"sse", "Event streams."},
     {"shutdown", "A clean stop."},

@@ -119,6 +119,11 @@ struct Content {
   std::vector<std::string> roots;
 };
 
+/// Named here before its door exists, because scripts set it on every host they start.
+struct Http {
+  bool allow_private = false;
+};
+
 struct Minion {
   bool enabled = true;
   bool query_key = true;
@@ -151,6 +156,7 @@ struct Settings {
   Retention retention;
   Log log;
   Content content;
+  Http http;
   Minion minion;
   Sse sse;
   Shutdown shutdown;

@@ -161,7 +161,7 @@ TEST_F(PluginLoaderTest, GoesOnWithTheLoadedPluginWhenItsFileBecomesText) {
   drop(tinyPlugin());
   drop("this is no shared library\n");
   EXPECT_EQ(running(), "1.0.0");
-  EXPECT_EQ(rowOf(), "refused: is not an ELF file");
+  EXPECT_EQ(rowOf(), "refused: is not an ELF file; a plugin is a shared library built for Linux");
   EXPECT_THAT(storyOf(), testing::ElementsAre("seen", "accepted", "refused", "kept"));
   restart();
   EXPECT_EQ(running(), "1.0.0");
@@ -189,7 +189,7 @@ TEST_F(PluginLoaderTest, RefusesWhatIsNoPluginFileAndSaysWhy) {
   drop(library("no_manifest"), "none.so");
   EXPECT_THAT(rowOf("none.so"), HasSubstr("without a jobhost manifest"));
   drop("", "empty.so");
-  EXPECT_EQ(rowOf("empty.so"), "refused: is empty");
+  EXPECT_EQ(rowOf("empty.so"), "refused: is empty; copy it again");
   fs::create_symlink(TINY_PLUGIN_DIR "/tiny_plugin.so", file("link.so"));
   settle();
   EXPECT_THAT(rowOf("link.so"), HasSubstr("symbolic link"));

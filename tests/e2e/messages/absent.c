@@ -1,0 +1,2 @@
+int absent_function(void);
+int absent_function(void) { return 0; }
