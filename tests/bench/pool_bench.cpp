@@ -1,5 +1,5 @@
 // What runner processes cost, through the pool's interface and with the testkit plugin: no-ops a second over one and
-// two runners, and how long a crash, a cancel and a forced kill take until the attempt's end is told. `pool_bench
+// two runners, and how long a crash, a cancel and a forced kill take until the attempt's end is told, and one no-op alone. `pool_bench
 // [jobs]`
 #include <stdlib.h>
 
@@ -138,6 +138,13 @@ class Bench {
     return jobs / (millisSince(begun) / 1000);
   }
 
+  /// One no-op with nothing else going on: what a warm runner adds to calling the plugin's function.
+  double alone() {
+    const auto begun = SteadyClock::now();
+    const auto id = start("noop", "{}");
+    return std::chrono::duration<double, std::micro>(watcher_.ended(id) - begun).count();
+  }
+
   /// From the plugin's last word to the end with its report.
   double crash() {
     const auto id = start("crash", R"({"how":"segv"})");
@@ -204,6 +211,12 @@ int main(int argc, char** argv) {
   }
   Bench bench(2);
   bench.drain(10);
+  std::vector<double> alone;
+  for (int i = 0; i < 2'001; ++i) alone.push_back(bench.alone());
+  std::sort(alone.begin(), alone.end());
+  std::printf("%-52s p50 %7.1f us   p99 %9.1f us\n", "a no-op alone, handed over until its end is told",
+              alone[alone.size() / 2], alone[alone.size() * 99 / 100]);
+  std::fflush(stdout);
   measure("crash, from the last word to the end with report", [&] { return bench.crash(); });
   measure("cancel of a job that heeds it", [&] { return bench.stop("sleep", R"({"ms":60000,"steps":60000})", 0); });
   measure("forced kill, after the grace", [&] { return bench.stop("hog", R"({"what":"cpu_deaf"})", Bench::kGraceMs); });
