@@ -15,7 +15,7 @@ target_compile_options(jobhost_warnings INTERFACE
   $<$<BOOL:${JOBHOST_WERROR}>:-Werror>)
 if(JOBHOST_SANITIZE)
   # gcc guesses wrong about variants in the code that sanitizers add.
-  target_compile_options(jobhost_warnings INTERFACE -Wno-maybe-uninitialized)
+  target_compile_options(jobhost_warnings INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
 endif()
 
 add_library(jobhost_warnings_c INTERFACE)

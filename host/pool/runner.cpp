@@ -10,16 +10,11 @@
 #include <csignal>
 #include <cstdlib>
 
+#include "core/sanitized.hpp"
 #include "pool/json_text.hpp"
 #include "pool/work_dir.hpp"
 #include "telemetry/log.hpp"
 #include "telemetry/metrics.hpp"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define JOBHOST_SANITIZED 1
-#else
-#define JOBHOST_SANITIZED 0
-#endif
 
 namespace jobhost::pool {
 namespace {
@@ -110,11 +105,11 @@ std::vector<std::string> Runner::environment() const {
   std::vector<std::string> lines{"LANG=C.UTF-8",   "PATH=/usr/local/bin:/usr/bin:/bin", "HOME=" + temp,
                                  "TMPDIR=" + temp, "VIPS_CONCURRENCY=" + threads,       "OMP_NUM_THREADS=" + threads};
   if (const char* zone = std::getenv("TZ"); zone != nullptr) lines.push_back(std::string("TZ=") + zone);
-#if JOBHOST_SANITIZED
-  for (const char* name : {"ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS"}) {
-    if (const char* value = std::getenv(name); value != nullptr) lines.push_back(std::string(name) + "=" + value);
+  if (core::kSanitized) {
+    for (const char* name : {"ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS"}) {
+      if (const char* value = std::getenv(name); value != nullptr) lines.push_back(std::string(name) + "=" + value);
+    }
   }
-#endif
   for (const auto& [name, value] : context_.options.extra_environment) lines.push_back(name + "=" + value);
   return lines;
 }
@@ -126,7 +121,7 @@ std::vector<std::pair<int, std::uint64_t>> Runner::limits() const {
       {RLIMIT_FSIZE, static_cast<std::uint64_t>(options.max_file_bytes)},
       {RLIMIT_NOFILE, static_cast<std::uint64_t>(options.max_open_files)},
   };
-  if (memory_bytes_ > 0 && JOBHOST_SANITIZED == 0) {
+  if (memory_bytes_ > 0 && !core::kSanitized) {
     const std::int64_t space =
         std::max(memory_bytes_, std::min(memory_bytes_ + kAddressSpaceOver, kDefaultAddressSpace));
     list.emplace_back(RLIMIT_AS, static_cast<std::uint64_t>(space));

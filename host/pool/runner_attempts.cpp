@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "core/job_paths.hpp"
+#include "core/sanitized.hpp"
 #include "pool/json_text.hpp"
 #include "pool/process_tree.hpp"
 #include "pool/work_dir.hpp"
@@ -445,7 +446,9 @@ void Runner::measured(const TreeUsage& usage) {
   if (attempts_.empty() || state_ != State::Ready || usage.pid != pid_) return;
   auto& attempt = *attempts_.front();
   const auto& limits = attempt.type->info.limits;
-  const std::int64_t memory = limits.memory_bytes > 0 ? limits.memory_bytes : context_.options.memory_bytes;
+  const std::int64_t memory = core::kSanitized          ? 0
+                              : limits.memory_bytes > 0 ? limits.memory_bytes
+                                                        : context_.options.memory_bytes;
   const int processes = limits.processes > 0 ? limits.processes : context_.options.processes;
   if (!attempt.cpu_before) attempt.cpu_before = usage.cpu;
   core::JobError error{core::ErrorClass::Resource, {}, {}, {}};

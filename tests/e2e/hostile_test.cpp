@@ -10,6 +10,7 @@
 
 #include <Poco/JSON/Array.h>
 
+#include "core/sanitized.hpp"
 #include "e2e/host_process.hpp"
 
 namespace jobhost::e2e {
@@ -17,11 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
+using core::kSanitized;
 
 std::size_t entriesIn(const fs::path& folder) {
   std::error_code absent;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <csignal>
 
+#include "core/sanitized.hpp"
 #include "pool_fixture.hpp"
 
 namespace jobhost::pool {
@@ -89,9 +90,7 @@ TEST_F(Hog, ThatHeedsCancelStopsByItself) {
 }
 
 TEST_F(Hog, ThatEatsTenGigabytesMeetsTheAddressSpaceLimit) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "sanitizers need the address space";
-#endif
+  if (core::kSanitized) GTEST_SKIP() << "sanitizers need the address space";
   auto options = defaultOptions(data_);
   options.memory_bytes = 1LL << 30;
   restart(options);
