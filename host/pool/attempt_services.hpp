@@ -37,10 +37,12 @@ class AttemptServices {
 
   virtual ~AttemptServices() = default;
 
-  /// `request_json`: {"type","params","priority"?,"dedupe_key"?,"run_at_ms"?,"on_child_failure"?,"tags"?}.
+  /// `request_json`: {"type","params","priority"?,"dedupe_key"?,"queue_key"?,"delay_ms"?,"run_at_ms"?,
+  /// "on_child_failure"?,"max_attempts"?,"timeout_ms"?,"tags"?}.
   virtual void submitChild(const Caller& caller, std::string request_json, Done<core::JobId> done) = 0;
   virtual void childStates(const Caller& caller, std::vector<core::JobId> ids, Done<std::vector<ChildState>> done) = 0;
-  /// Answers when all (or, with `any`, one) of the children have ended, or after `timeout`; with the states then.
+  /// No ids: all children of the caller. Answers when all (or, with `any`, one) of the children have ended, or after
+  /// `timeout`; with the states then.
   virtual void awaitChildren(const Caller& caller, std::vector<core::JobId> ids, bool any, core::Millis timeout,
                              Done<std::vector<ChildState>> done) = 0;
   virtual void cancelChild(const Caller& caller, core::JobId id, Done<void> done) = 0;

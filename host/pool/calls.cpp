@@ -163,7 +163,7 @@ void waitForChildren(const Request& request) {
     const auto ended = [](const AttemptServices::ChildState& child) { return hasEnded(child.state); };
     const bool met =
         any ? std::any_of(states.begin(), states.end(), ended) : std::all_of(states.begin(), states.end(), ended);
-    return met ? CallAnswer{} : CallAnswer{kTimeout, "the children have not ended in time", {}};
+    return met || states.empty() ? CallAnswer{} : CallAnswer{kTimeout, "the children have not ended in time", {}};
   };
   request.context.services->awaitChildren(request.caller, std::move(ids), any, wait,
                                           onLoop<ChildStates>(request.context.loop, request.answer, made));

@@ -18,7 +18,8 @@ constexpr std::int64_t kFarMs = 100LL * 366 * 24 * 3600 * 1000 * 100;  // beyond
 
 class Reader {
  public:
-  Reader(jobs::JobRequest& request, std::vector<core::FieldError>& errors) : request_(request), errors_(errors) {}
+  Reader(jobs::JobRequest& request, core::Instant now, std::vector<core::FieldError>& errors)
+      : request_(request), now_(now), errors_(errors) {}
 
   void member(std::string_view key, const JsonValue& value) {
     core::JobDraft& draft = request_.draft;
@@ -33,6 +34,10 @@ class Reader {
       }
     } else if (key == "dedupe_key") {
       text("/dedupe_key", value, draft.dedupe_key);
+    } else if (key == "queue_key") {
+      text("/queue_key", value, draft.queue_key);
+    } else if (key == "delay_ms") {
+      if (const auto number = integer("/delay_ms", value, 0, kFarMs)) draft.run_at = now_ + core::Millis(*number);
     } else if (key == "run_at_ms") {
       if (const auto number = integer("/run_at_ms", value, 0, kFarMs)) draft.run_at = core::fromMicros(*number * 1000);
     } else if (key == "max_attempts") {
@@ -87,13 +92,15 @@ class Reader {
   }
 
   jobs::JobRequest& request_;
+  core::Instant now_;
   std::vector<core::FieldError>& errors_;
 };
 
 }  // namespace
 
 core::Result<jobs::JobRequest> parseChildRequest(std::string_view request_json,
-                                                 const pool::AttemptServices::Caller& caller, std::size_t max_bytes) {
+                                                 const pool::AttemptServices::Caller& caller, core::Instant now,
+                                                 std::size_t max_bytes) {
   const auto document = catalog::JsonDocument::parse(request_json, {max_bytes, kDepth});
   if (!document) return document.error();
   if (!document->root().is(JsonKind::Object)) {
@@ -102,7 +109,7 @@ core::Result<jobs::JobRequest> parseChildRequest(std::string_view request_json,
   }
   jobs::JobRequest request;
   std::vector<core::FieldError> errors;
-  Reader reader(request, errors);
+  Reader reader(request, now, errors);
   document->root().members([&](const JsonValue& key, const JsonValue& value) { reader.member(key.string(), value); });
   if (!errors.empty()) {
     std::string message = errors.front().pointer + ": " + errors.front().message;

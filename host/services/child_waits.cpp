@@ -7,6 +7,7 @@ namespace jobhost::services {
 namespace {
 
 constexpr core::Millis kLongestWait{24LL * 3600 * 1000};
+constexpr std::size_t kMostChildren = 10'000;  // of one wait
 
 // After any of these the attempt that waited is over.
 bool endsAttempt(core::EventKind kind) {
@@ -30,13 +31,40 @@ core::Result<ChildWaits::States> ChildWaits::states(core::JobId parent, const st
       return core::Error{
           core::ErrorCode::NotFound, "job " + core::toString(id) + " is not a child of this job", "", {}};
     }
-    states.push_back({id, job->state, std::move(job->result_json), std::move(job->error)});
+    states.push_back({id, job->state, std::move(job->result_json), std::move(job->error), std::move(job->type)});
   }
   return states;
 }
 
+core::Result<std::vector<core::JobId>> ChildWaits::childrenOf(core::JobId parent, bool ended_too) {
+  store::JobFilter filter;
+  filter.parent = parent;
+  if (!ended_too) {
+    using enum core::JobState;
+    filter.states = {Queued, Running, Waiting, Suspended};
+  }
+  store::ListOptions options;
+  options.limit = 1000;
+  std::vector<core::JobId> ids;
+  do {
+    const auto page = store_.list(filter, options);
+    if (!page) return page.error();
+    for (const auto& job : page->jobs) ids.push_back(job.id);
+    options.cursor = page->next;
+    if (ids.size() > kMostChildren) {
+      return core::Error{core::ErrorCode::TooLarge, "more than 10000 children: name those to wait for", "", {}};
+    }
+  } while (options.cursor);
+  return ids;
+}
+
 void ChildWaits::start(const pool::AttemptServices::Caller& caller, std::vector<core::JobId> ids, bool any,
                        core::Millis timeout, Done done) {
+  if (ids.empty()) {
+    auto all = childrenOf(caller.job, any);  // one that has ended matters to "any" alone
+    if (!all) return done(all.error());
+    ids = *std::move(all);
+  }
   const std::uint64_t number = next_++;
   Wait wait;
   wait.parent = caller.job;

@@ -27,6 +27,7 @@ class ChildWaits {
 
   ChildWaits(store::JobStore& store, events::EventBus& bus, const core::Clock& clock, Post post);
 
+  /// No ids: all children the caller has now. Errors: NotFound for one that is no child of it; TooLarge.
   void start(const pool::AttemptServices::Caller& caller, std::vector<core::JobId> ids, bool any, core::Millis timeout,
              Done done);
   void ended(std::uint64_t wait, std::optional<core::JobId> id);
@@ -40,6 +41,7 @@ class ChildWaits {
   core::Result<States> states(core::JobId parent, const std::vector<core::JobId>& ids);
 
  private:
+  core::Result<std::vector<core::JobId>> childrenOf(core::JobId parent, bool ended_too);
   struct Wait {
     core::JobId parent;
     std::vector<core::JobId> ids;

@@ -63,6 +63,7 @@ HostServices::HostServices(jobs::JobService& jobs, store::JobStore& store, event
                            const core::Clock& clock, Options options)
     : jobs_(jobs),
       store_(store),
+      clock_(clock),
       options_(std::move(options)),
       worker_(std::make_shared<Worker>(store, bus, clock, options_.waiting_calls)),
       thread_([worker = worker_](const std::stop_token& stop) { worker->loop(stop); }) {}
@@ -82,7 +83,7 @@ void HostServices::run(Done<T> done, std::function<void(Worker&, const Done<T>&)
 void HostServices::submitChild(const Caller& caller, std::string request_json, Done<core::JobId> done) {
   run<core::JobId>(
       std::move(done), [this, caller, text = std::move(request_json)](Worker&, const Done<core::JobId>& answer) {
-        auto request = parseChildRequest(text, caller, options_.request_bytes);
+        auto request = parseChildRequest(text, caller, clock_.now(), options_.request_bytes);
         if (!request) return answer(request.error());
         auto draft = jobs_.check(*std::move(request));
         if (!draft) return answer(draft.error());

@@ -60,6 +60,7 @@ class HostServices final : public pool::AttemptServices {
 
   jobs::JobService& jobs_;
   store::JobStore& store_;
+  const core::Clock& clock_;
   const Options options_;
   std::shared_ptr<Worker> worker_;
   std::jthread thread_;  ///< last: stops and joins first

@@ -264,8 +264,9 @@ typedef struct jh_children_v1 {
   uint32_t struct_size;
   uint32_t reserved;
   /* [any] Makes a job below this one. options_json: {"priority": n, "dedupe_key": "…", "queue_key": "…",
-     "max_attempts": n, "timeout_ms": n, "delay_ms": n, "tags": […], "inherit_inputs": bool} or empty. With a dedupe_key
-     a second submit, also by a later attempt, answers the child made first. Children live on when this attempt fails. */
+     "max_attempts": n, "timeout_ms": n, "delay_ms": n, "tags": […], "on_child_failure": "ignore" or "fail" (this job then
+     fails with the child)} or empty. With a dedupe_key a second submit, also by a later attempt, answers the child made
+     first. Children live on when this attempt fails. */
   jh_result(JH_CALL *submit)(jh_job *job, jh_str type, jh_str params_json, jh_str options_json,
                              int64_t *id) JH_NOEXCEPT;
   /* [any] Blocks until all (any) of the n children have ended; n = 0: all children of this job. timeout_ms < 0: no limit.
@@ -291,8 +292,13 @@ typedef struct jh_checkpoint_v1 {
 
 /* ------------------------------------------------------------------------------------------------ the manifest note */
 /* The manifest is JSON in an ELF note: section ".note.jobhost" in a PT_NOTE segment, owner "JobHost", type 1, read by the
-   host without loading the file. The descriptor is the JSON text, NUL-terminated (the NUL counts in descsz). */
+   host without loading the file. The descriptor is the JSON text, NUL-terminated (the NUL counts in descsz). A Windows DLL
+   has the same bytes in the section ".jhman". */
+#if defined(_WIN32)
+#define JH_NOTE_SECTION ".jhman"
+#else
 #define JH_NOTE_SECTION ".note.jobhost"
+#endif
 #define JH_NOTE_OWNER "JobHost"
 #define JH_NOTE_TYPE 1u
 
@@ -306,6 +312,8 @@ typedef struct jh_checkpoint_v1 {
     char desc[sizeof(json)];                                                                        \
   } symbol __attribute__((section(JH_NOTE_SECTION), aligned(4), used)) = {8u, sizeof(json), JH_NOTE_TYPE, \
                                                                           JH_NOTE_OWNER, json}
+
+/* manifest_file.h has the same from a file. */
 
 /* ------------------------------------------------------------------------------------------------ helpers */
 /* Whether the struct at p (of type `type`) reaches to `member` and the member, a pointer, is set. */

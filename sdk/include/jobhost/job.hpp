@@ -36,7 +36,7 @@ struct ChildOptions {
   std::optional<std::int64_t> timeout_ms;
   std::optional<std::int64_t> delay_ms;
   std::vector<std::string> tags;
-  bool inherit_inputs = false;  ///< the child sees this job's inputs
+  bool fail_with_child = false;  ///< this job fails when the child does
 };
 
 /// Takes a cancel callback back when it goes; after that the callback is not running and will not run.
@@ -250,7 +250,7 @@ inline std::int64_t Job::submit(std::string_view type, const Json& params, const
   if (options.max_attempts) more.set("max_attempts", *options.max_attempts);
   if (options.timeout_ms) more.set("timeout_ms", *options.timeout_ms);
   if (options.delay_ms) more.set("delay_ms", *options.delay_ms);
-  if (options.inherit_inputs) more.set("inherit_inputs", true);
+  if (options.fail_with_child) more.set("on_child_failure", "fail");
   if (!options.tags.empty()) {
     Json tags = Json::array();
     for (const auto& tag : options.tags) tags.push(tag);

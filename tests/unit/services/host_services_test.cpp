@@ -84,6 +84,43 @@ TEST_F(HostServicesTest, MakesAChildOfTheCaller) {
   EXPECT_NE(job->params_json.find("1.0e1"), std::string::npos);
 }
 
+TEST_F(HostServicesTest, TakesEveryOptionThatTheAbiNames) {
+  const auto before = clock.now();
+  const auto id = submit(
+      R"({"type":"page","params":{},"priority":1,"dedupe_key":"d","queue_key":"q","max_attempts":2,"timeout_ms":500,)"
+      R"("delay_ms":60000,"tags":["a"],"on_child_failure":"ignore"})");
+  ASSERT_TRUE(id.ok()) << id.error().message;
+  const auto job = store->get(*id);
+  EXPECT_EQ(job->queue_key, "q");
+  EXPECT_EQ(job->max_attempts, 2);
+  EXPECT_EQ(job->timeout, core::Millis(500));
+  EXPECT_GE(job->run_at, before + core::Millis(60'000));
+  EXPECT_EQ(submit(R"({"type":"page","delay_ms":-1})").error().fields.at(0).pointer, "/delay_ms");
+}
+
+TEST_F(HostServicesTest, WaitsForAllChildrenWhenNoneIsNamed) {
+  const auto first = child();
+  const auto second = child();
+  Answer<void> ended;
+  services->cancelChild(caller, first, ended.done());
+  ASSERT_TRUE(ended.get().ok());
+  Answer<States> open;
+  services->awaitChildren(caller, {}, false, 0ms, open.done());
+  const auto states = *open.get();
+  ASSERT_EQ(states.size(), 1U) << "the one that has not ended";
+  EXPECT_EQ(states[0].id, second);
+  EXPECT_EQ(states[0].state, core::JobState::Queued);
+  EXPECT_EQ(states[0].type, "page");
+  Answer<States> any;
+  services->awaitChildren(caller, {}, true, 1h, any.done());
+  EXPECT_EQ(any.get()->size(), 2U) << "one has ended: answered at once";
+  Answer<States> all;
+  services->awaitChildren(caller, {}, false, 1h, all.done());
+  Answer<void> other;
+  services->cancelChild(caller, second, other.done());
+  EXPECT_EQ(all.get()->at(0).state, core::JobState::Canceled);
+}
+
 TEST_F(HostServicesTest, FindsAChildAgainByItsDedupeKey) {
   const auto first = submit(R"({"type":"page","dedupe_key":"p1","params":{}})");
   const auto again = submit(R"({"type":"page","dedupe_key":"p1","params":{}})");
