@@ -17,11 +17,20 @@ int orElse(std::int64_t value, int otherwise) {
   return value > 0 ? static_cast<int>(value) : otherwise;
 }
 
-// Where this program lies: the runner is installed beside it.
+// Where this program lies.
 fs::path ownFolder() {
   std::error_code failed;
   const auto self = fs::read_symlink("/proc/self/exe", failed);
   return failed ? fs::current_path() : self.parent_path();
+}
+
+// Beside this program in a build folder, in libexec where it was installed.
+fs::path ownRunner() {
+  const fs::path own = ownFolder();
+  const fs::path installed = own.parent_path() / JOBHOST_RUNNER_FROM_PREFIX;
+  std::error_code failed;
+  return !fs::exists(own / "jobhost-runner", failed) && fs::exists(installed, failed) ? installed
+                                                                                      : own / "jobhost-runner";
 }
 
 }  // namespace
@@ -71,7 +80,7 @@ services::HostServices::Options serviceOptions(const settings::Settings& all) {
 pool::RunnerPoolOptions poolOptions(const settings::Settings& all, const fs::path& data) {
   const auto& from = all.runner;
   pool::RunnerPoolOptions to;
-  to.runner = from.executable.empty() ? ownFolder() / "jobhost-runner" : fs::absolute(from.executable);
+  to.runner = from.executable.empty() ? ownRunner() : fs::absolute(from.executable);
   to.data_folder = data;
   to.host_version = JOBHOST_VERSION;
   to.max_runners_per_plugin = orElse(from.max_per_plugin, cores());

@@ -4,6 +4,10 @@
 # MANIFEST turns a JSON file into the header <jobhost_manifest.h> with the string literal JOBHOST_MANIFEST_JSON, to be used as
 # JOBHOST_MANIFEST(JOBHOST_MANIFEST_JSON); without it the manifest is written in the source.
 # OUTPUT_DIRECTORY: where the file goes; default JOBHOST_PLUGIN_OUTPUT_DIRECTORY when set, else the build folder.
+#
+# jobhost_add_plugin_check(<name> [arguments of `jobhost plugin check`…])
+#
+# A CTest test `<name>.check` that holds the plugin against the rules of the SDK.
 
 set(JOBHOST_PLUGIN_VERSION_SCRIPT "${CMAKE_CURRENT_LIST_DIR}/plugin.map" CACHE INTERNAL "What a plugin exports")
 
@@ -62,4 +66,11 @@ function(jobhost_manifest_header name manifest)
   file(WRITE "${folder}/jobhost_manifest.h.new" "#define JOBHOST_MANIFEST_JSON \\\n  \"${json}\"\n")
   file(COPY_FILE "${folder}/jobhost_manifest.h.new" "${folder}/jobhost_manifest.h" ONLY_IF_DIFFERENT)
   target_include_directories(${name} PRIVATE "${folder}")
+endfunction()
+
+function(jobhost_add_plugin_check name)
+  if(NOT JOBHOST_EXECUTABLE)
+    message(FATAL_ERROR "jobhost_add_plugin_check(${name}): no program jobhost; set JOBHOST_EXECUTABLE")
+  endif()
+  add_test(NAME ${name}.check COMMAND "${JOBHOST_EXECUTABLE}" plugin check ${ARGN} "$<TARGET_FILE:${name}>")
 endfunction()

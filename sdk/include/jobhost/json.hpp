@@ -85,9 +85,12 @@ class Json {
 
   /// Items of an array or members of an object; 0 for the rest.
   std::size_t size() const noexcept { return items_.size(); }
-  /// The items of an array, or the values of an object's members, whose names are names() in the same order.
-  const std::vector<Json>& items() const noexcept { return items_; }
-  const std::vector<std::string>& names() const noexcept { return names_; }
+  /// The items of an array, or the values of an object's members, whose names are names() in the same order. Of a
+  /// temporary they are moved out, so that `for (const auto& item : Json::parse(text).items())` is safe.
+  const std::vector<Json>& items() const& noexcept { return items_; }
+  std::vector<Json> items() && noexcept { return std::move(items_); }
+  const std::vector<std::string>& names() const& noexcept { return names_; }
+  std::vector<std::string> names() && noexcept { return std::move(names_); }
   /// The member or item; nullptr when there is none.
   inline const Json* find(std::string_view name) const noexcept;
   const Json* find(std::size_t index) const noexcept {

@@ -22,6 +22,7 @@
 #include "host.hpp"
 #include "job.hpp"
 #include "json.hpp"
+#include "manifest_file.h"
 #include "value.hpp"
 
 namespace jobhost {
@@ -113,6 +114,10 @@ jh_result guardInit(jh_str plugin_dir, Handler handler) noexcept {
 /// Embeds the manifest, a JSON string literal (raw ones are fine), where the host reads it without loading the plugin.
 /// Once, at file scope.
 #define JOBHOST_MANIFEST(...) JH_MANIFEST_NOTE(jh_manifest_note, __VA_ARGS__)
+
+/// The same from a file, for builds without our CMake: JOBHOST_MANIFEST_FILE("plugin.json"); found in the working
+/// directory or a folder named with -I. The compiler does not note the dependency: touch the source when it changes.
+#define JOBHOST_MANIFEST_FILE(path) JH_MANIFEST_NOTE_FILE(jh_manifest_note, path)
 
 /// Makes a job type of `function`, a plain name: `jobhost::Json function(jobhost::Job&)`, or returning void.
 #define JOBHOST_JOB(type_name, function) JOBHOST_JOB_FLAGS(type_name, function, 0u)

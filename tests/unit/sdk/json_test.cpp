@@ -77,6 +77,14 @@ TEST(Json, RefusesWhatIsNotJson) {
   EXPECT_THROW(Json::parse(std::string("\"a\0\"", 4)), Error);
 }
 
+TEST(Json, LendsNothingOfATemporary) {
+  static_assert(!std::is_reference_v<decltype(Json::parse("[]").items())>);
+  static_assert(!std::is_reference_v<decltype(Json::parse("{}").names())>);
+  std::int64_t sum = 0;
+  for (const auto& item : Json::parse("[1000,2000,3000]").items()) sum += item.intOr(0);
+  EXPECT_EQ(sum, 6000);
+}
+
 TEST(Json, BoundsItsDepth) {
   const auto nested = [](int depth) {
     return std::string(static_cast<std::size_t>(depth), '[') + std::string(static_cast<std::size_t>(depth), ']');
