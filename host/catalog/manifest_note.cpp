@@ -9,11 +9,13 @@
 #include <bit>
 #include <cerrno>
 #include <cstring>
-#include <functional>
+#include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "catalog/json_document.hpp"
+#include "catalog/note_source.hpp"
 
 namespace jobhost::catalog {
 
@@ -64,16 +66,6 @@ std::string machineName(std::uint16_t machine) {
   }
 }
 
-/// Bytes at offsets: a descriptor or memory. read() is all or nothing.
-struct Source {
-  std::uint64_t size = 0;
-  std::function<bool(std::uint64_t offset, void* into, std::size_t length)> read;
-
-  [[nodiscard]] bool holds(std::uint64_t offset, std::uint64_t length) const {
-    return offset <= size && length <= size - offset;
-  }
-};
-
 /// Faults of the header alone; an empty string: usable.
 core::Result<void> checkHeader(const Elf64_Ehdr& header) {
   if (header.e_ident[EI_CLASS] != ELFCLASS64) return unsupported("is a 32-bit ELF file; this host is 64-bit");
@@ -97,54 +89,14 @@ std::uint64_t padded(std::uint64_t length, std::uint64_t alignment) {
   return (length + alignment - 1) / alignment * alignment;
 }
 
-/// Adds the manifests found in one note segment.
-core::Result<void> scanNotes(const std::vector<unsigned char>& segment, std::uint64_t alignment, int& notes,
-                             std::vector<std::string>& found) {
-  std::uint64_t at = 0;
-  while (at + sizeof(Elf64_Nhdr) <= segment.size()) {
-    if (++notes > kMaxNotes) return invalid("is damaged: more than " + std::to_string(kMaxNotes) + " notes");
-    Elf64_Nhdr note;
-    std::memcpy(&note, segment.data() + at, sizeof note);
-    const std::uint64_t name = at + sizeof note;
-    const std::uint64_t description = name + padded(note.n_namesz, alignment);
-    if (description > segment.size() || note.n_descsz > segment.size() - description) {
-      return invalid("is damaged: a note reaches beyond its segment");
-    }
-    if (note.n_namesz == kOwner.size() && note.n_type == kManifestType &&
-        std::memcmp(segment.data() + name, kOwner.data(), kOwner.size()) == 0) {
-      if (note.n_descsz > kMaxManifest) {
-        return core::Error{core::ErrorCode::TooLarge,
-                           "has a manifest of " + std::to_string(note.n_descsz) + " bytes; at most " +
-                               std::to_string(kMaxManifest) + " are allowed",
-                           {},
-                           {}};
-      }
-      const auto* bytes = reinterpret_cast<const char*>(segment.data() + description);
-      found.emplace_back(bytes, note.n_descsz);
-    }
-    at = description + padded(note.n_descsz, alignment);
-  }
-  return {};
-}
-
-core::Result<std::string> onlyManifest(std::vector<std::string> found) {
-  if (found.empty()) return invalid("is a shared library without a jobhost manifest (no note \"JobHost\")");
-  // One note may be reached through two segments; two different ones mean two plugins in one file.
-  for (const std::string& other : found) {
-    if (other != found.front()) return invalid("has two different jobhost manifests");
-  }
-  std::string text = std::move(found.front());
-  while (!text.empty() && text.back() == '\0') text.pop_back();
-  if (text.empty()) return invalid("has an empty jobhost manifest");
-  if (!isUtf8(text)) return invalid("has a jobhost manifest that is not valid UTF-8");
-  return text;
-}
-
 core::Result<ManifestNote> readFrom(const Source& source) {
   if (source.size == 0) return invalid("is empty");
   Elf64_Ehdr header{};
   const std::size_t first = source.size < sizeof header ? static_cast<std::size_t>(source.size) : sizeof header;
   if (!source.read(0, &header, first)) return invalid("cannot be read, or was truncated while it was read");
+  if (first >= 2 && header.e_ident[0] == 'M' && header.e_ident[1] == 'Z') {
+    return unsupported("is a Windows program or DLL; this host loads ELF libraries");
+  }
   if (first < SELFMAG || std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) return invalid("is not an ELF file");
   if (first < sizeof header) return invalid("is a truncated ELF file");
   if (auto usable = checkHeader(header); !usable) return usable.error();
@@ -190,7 +142,7 @@ core::Result<ManifestNote> readFrom(const Source& source) {
 
 }  // namespace
 
-core::Result<ManifestNote> readManifestNote(int fd) {
+core::Result<Source> sourceOf(int fd) {
   struct stat status {};
   if (::fstat(fd, &status) != 0 || status.st_size < 0) return invalid("cannot be read");
   Source source;
@@ -207,10 +159,10 @@ core::Result<ManifestNote> readManifestNote(int fd) {
     }
     return true;
   };
-  return readFrom(source);
+  return source;
 }
 
-core::Result<ManifestNote> readManifestNote(std::span<const unsigned char> file) {
+Source sourceOf(std::span<const unsigned char> file) {
   Source source;
   source.size = file.size();
   source.read = [file](std::uint64_t offset, void* into, std::size_t length) {
@@ -218,7 +170,59 @@ core::Result<ManifestNote> readManifestNote(std::span<const unsigned char> file)
     if (length > 0) std::memcpy(into, file.data() + offset, length);
     return true;
   };
-  return readFrom(source);
+  return source;
+}
+
+core::Result<void> scanNotes(std::span<const unsigned char> segment, std::uint64_t alignment, int& notes,
+                             std::vector<std::string>& found) {
+  std::uint64_t at = 0;
+  while (at + sizeof(Elf64_Nhdr) <= segment.size()) {
+    if (++notes > kMaxNotes) return invalid("is damaged: more than " + std::to_string(kMaxNotes) + " notes");
+    Elf64_Nhdr note;
+    std::memcpy(&note, segment.data() + at, sizeof note);
+    const std::uint64_t name = at + sizeof note;
+    const std::uint64_t description = name + padded(note.n_namesz, alignment);
+    if (description > segment.size() || note.n_descsz > segment.size() - description) {
+      return invalid("is damaged: a note reaches beyond its segment");
+    }
+    if (note.n_namesz == kOwner.size() && note.n_type == kManifestType &&
+        std::memcmp(segment.data() + name, kOwner.data(), kOwner.size()) == 0) {
+      if (note.n_descsz > kMaxManifest) {
+        return core::Error{core::ErrorCode::TooLarge,
+                           "has a manifest of " + std::to_string(note.n_descsz) + " bytes; at most " +
+                               std::to_string(kMaxManifest) + " are allowed",
+                           {},
+                           {}};
+      }
+      const auto* bytes = reinterpret_cast<const char*>(segment.data() + description);
+      found.emplace_back(bytes, note.n_descsz);
+    }
+    at = description + padded(note.n_descsz, alignment);
+  }
+  return {};
+}
+
+core::Result<std::string> onlyManifest(std::vector<std::string> found) {
+  if (found.empty()) return invalid("is a shared library without a jobhost manifest (no note \"JobHost\")");
+  // One note may be reached through two segments; two different ones mean two plugins in one file.
+  for (const std::string& other : found) {
+    if (other != found.front()) return invalid("has two different jobhost manifests");
+  }
+  std::string text = std::move(found.front());
+  while (!text.empty() && text.back() == '\0') text.pop_back();
+  if (text.empty()) return invalid("has an empty jobhost manifest");
+  if (!isUtf8(text)) return invalid("has a jobhost manifest that is not valid UTF-8");
+  return text;
+}
+
+core::Result<ManifestNote> readManifestNote(int fd) {
+  const auto source = sourceOf(fd);
+  if (!source) return source.error();
+  return readFrom(*source);
+}
+
+core::Result<ManifestNote> readManifestNote(std::span<const unsigned char> file) {
+  return readFrom(sourceOf(file));
 }
 
 core::Result<int> openPluginFile(const std::filesystem::path& path) {

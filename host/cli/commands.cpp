@@ -11,6 +11,7 @@
 #include "cli/exit_codes.hpp"
 #include "cli/job_commands.hpp"
 #include "cli/plugin_check_command.hpp"
+#include "cli/plugin_file_commands.hpp"
 
 namespace jobhost::cli {
 namespace {
@@ -152,6 +153,22 @@ class Commands {
     one("retry", "Look at a refused or quarantined plugin again", &pluginRetry);
     one("grant", "Grant a plugin the permissions its manifest asks for (plugin why shows them)", &pluginGrant);
     addPluginCheck(group);
+    addPluginFiles(group);
+  }
+
+  void addPluginFiles(CLI::App* group) {
+    auto* create = group->add_subcommand("new", "Write a new plugin that builds with the SDK alone; needs no host");
+    create->add_option("name", new_.name, "Of the plugin: small letters, digits, '-' and '_'")->required();
+    create->add_option("--type", new_.type, "Of its job")->required();
+    create->add_option("--id", new_.id, "Reverse DNS name; default com.example.NAME");
+    create->add_option("--lang", new_.language, "cpp or c")->check(CLI::IsMember({"cpp", "c"}));
+    create->add_option("--dir", new_.dir, "Folder that gets it; default the working directory");
+    create->add_flag("--single-file", new_.single_file, "One source file instead of a project");
+    on(create, [this] { return pluginNew(new_); });
+    auto* info = group->add_subcommand("info", "What a plugin file says of itself, without loading it; needs no host");
+    info->add_option("file", info_.file, "The plugin: an ELF library or a Windows DLL")->required();
+    info->add_flag("--json", info_.json, "Print its manifest as it is");
+    on(info, [this] { return pluginInfo(info_); });
   }
 
   static void labOptions(CLI::App* command, PluginLabArgs& args) {
@@ -233,6 +250,8 @@ class Commands {
   ListArgs list_;
   LogsArgs logs_;
   PluginArgs plugin_;
+  PluginNewArgs new_;
+  PluginInfoArgs info_;
   PluginCheckArgs check_;
   KeyArgs key_;
   bench::BenchArgs bench_;
