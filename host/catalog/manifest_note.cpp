@@ -181,7 +181,7 @@ core::Result<void> scanNotes(std::span<const unsigned char> segment, std::uint64
     Elf64_Nhdr note;
     std::memcpy(&note, segment.data() + at, sizeof note);
     const std::uint64_t name = at + sizeof note;
-    const std::uint64_t description = name + padded(note.n_namesz, alignment);
+    const std::uint64_t description = at + padded(sizeof note + note.n_namesz, alignment);
     if (description > segment.size() || note.n_descsz > segment.size() - description) {
       return invalid("is damaged: a note reaches beyond its segment");
     }

@@ -85,6 +85,7 @@ class Examples(unittest.TestCase):
                 self.sh(f"jobhost cancel {job} {client}")
                 watch.stdout.read()
                 watch.wait(timeout=60)
+                watch.stdout.close()
                 self.assertLess(time.monotonic() - start, 4, "before the host would have to kill it")
                 self.assertEqual(json.loads(self.sh(f"jobhost get {job} --json {client}"))["state"], "canceled")
         finally:
@@ -109,7 +110,7 @@ class Examples(unittest.TestCase):
     def test_info_says_why_a_file_is_no_plugin(self):
         (self.folder / "text.so").write_text("hello")
         for file, status, reason in (("text.so", 1, "text.so is not an ELF file"), ("none.so", 2, "none.so is not there"),
-                                     ("/bin/true", 1, "/bin/true is a")):
+                                     ("/bin/true", 1, "/bin/true is a shared library without a jobhost manifest")):
             done = subprocess.run([self.prefix / "bin/jobhost", "plugin", "info", file], cwd=self.folder, capture_output=True, text=True)
             self.assertEqual(done.returncode, status)
             self.assertIn(reason, done.stderr)

@@ -49,7 +49,7 @@ std::string reasonOf(const std::string& bytes) {
 }
 
 TEST(ManifestNote, IsReadFromRealLibrariesAlsoStripped) {
-  for (const char* name : {"tiny_plugin", "tiny_plugin_stripped"}) {
+  for (const char* name : {"tiny_plugin", "tiny_plugin_stripped", "tiny_plugin_protected"}) {
     const auto note = read(library(name));
     ASSERT_TRUE(note.ok()) << note.error().message;
     const auto manifest = parseManifest(note->manifest_json, {});
