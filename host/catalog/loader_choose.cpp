@@ -1,10 +1,7 @@
-#include <unistd.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "catalog/loader_state.hpp"
-#include "catalog/manifest_note.hpp"
 #include "telemetry/log.hpp"
 
 namespace jobhost::catalog {
@@ -116,13 +113,7 @@ bool PluginLoader::accept(File& file) {
                " that is loaded already, but other content; policy wants a new version");
     return false;
   }
-  auto fd = openPluginFile(file.path);
-  if (!fd) {
-    loadFailed(file, fd.error());
-    return false;
-  }
-  auto copy = store_->put(*fd, manifest.id, manifest.version, file.sha256);
-  ::close(*fd);
+  auto copy = makeCopy(file);
   if (!copy) {
     loadFailed(file, copy.error());
     return false;
@@ -145,14 +136,24 @@ bool PluginLoader::accept(File& file) {
   return true;
 }
 
+core::Result<std::shared_ptr<const PrivateCopy>> PluginLoader::makeCopy(const File& file) {
+  auto package = PluginPackage::open(file.path, options_.max_file_bytes);
+  if (!package) return package.error();
+  const auto hash = package->hash();
+  if (!hash) return hash.error();
+  if (*hash != file.sha256)
+    return core::Error{core::ErrorCode::Conflict, "the file changed after it was looked at", {}, {}};
+  return store_->put(*package, file.candidate->manifest.id, file.candidate->manifest.version);
+}
+
 core::Result<PluginLoader::Loaded> PluginLoader::load(const fs::path& original, const std::string& sha256,
                                                       const Manifest& manifest, const std::string& manifest_json,
                                                       std::shared_ptr<const PrivateCopy> copy) {
-  auto fd = openPluginFile(copy->path());
-  if (!fd) return core::Error{core::ErrorCode::Unavailable, "the private copy is gone", fd.error().message, {}};
-  const auto note = readManifestNote(*fd);
-  ::close(*fd);
-  if (!note || note->manifest_json != manifest_json) {
+  auto package = PluginPackage::open(copy->path(), options_.max_file_bytes);
+  if (!package) return core::Error{core::ErrorCode::Unavailable, "the private copy is gone", package.error().message, {}};
+  const auto text = package->manifestText();
+  const auto hash = package->hash();
+  if (!text || *text != manifest_json || !hash || *hash != sha256) {
     return core::Error{core::ErrorCode::Conflict, "the file changed while it was looked at", {}, {}};
   }
   auto generation = std::make_shared<PluginGeneration>();
@@ -179,8 +180,9 @@ core::Result<PluginLoader::Loaded> PluginLoader::load(const fs::path& original, 
   loaded.generation = generation;
 
   auto report = probe_.probe(*generation);
+  const std::string what = manifest.kind == PluginKind::Process ? "program" : "library";
   core::Error failed{
-      core::ErrorCode::Unsupported, "its library handles other job types than its manifest names", {}, {}};
+      core::ErrorCode::Unsupported, "its " + what + " handles other job types than its manifest names", {}, {}};
   if (report) {
     auto said = generation->job_types;
     std::sort(said.begin(), said.end());
@@ -191,7 +193,7 @@ core::Result<PluginLoader::Loaded> PluginLoader::load(const fs::path& original, 
       for (const auto& name : names) out += (out.empty() ? "\"" : ", \"") + name + "\"";
       return out.empty() ? std::string("none") : out;
     };
-    failed.message += ": manifest " + listed(said) + "; library " + listed(report->job_types);
+    failed.message += ": manifest " + listed(said) + "; " + what + " " + listed(report->job_types);
   } else {
     failed = report.error();
   }
@@ -238,19 +240,18 @@ void PluginLoader::keepRemembered(File& file) {
   }
   const Ledger::Loaded entry = known->second;
   if (const auto other = plugins_.find(entry.plugin_id); other != plugins_.end() && other->second->available) return;
-  if (const auto still = trust_.recheck(entry.sha256, entry.signer); !still) {
-    return decide(file.path, "refused", "the copy that ran before " + still.error().message);
-  }
   auto copy = store_->find(entry.private_path, entry.sha256);
   if (!copy) return;
-  auto fd = openPluginFile(entry.private_path);
-  if (!fd) return;
-  const auto note = readManifestNote(*fd);
-  ::close(*fd);
-  if (!note) return;
-  const auto manifest = parseManifest(note->manifest_json, options_.abi);
+  auto package = PluginPackage::open(entry.private_path, options_.max_file_bytes);
+  if (!package || !package->hash()) return;
+  if (const auto still = trust_.recheck(package->hashes(), entry.signer); !still) {
+    return decide(file.path, "refused", "the copy that ran before " + still.error().message);
+  }
+  const auto text = package->manifestText();
+  if (!text) return;
+  const auto manifest = parseManifest(*text, options_.abi);
   if (!manifest || manifest->id != entry.plugin_id || !typeConflict(*manifest).empty()) return;
-  auto loaded = load(file.path, entry.sha256, *manifest, note->manifest_json, *std::move(copy));
+  auto loaded = load(file.path, entry.sha256, *manifest, *text, *std::move(copy));
   if (!loaded) {
     return decide(file.path, "refused",
                   "the copy that ran before cannot be used: " + printable(loaded.error().message));

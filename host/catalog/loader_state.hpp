@@ -8,7 +8,8 @@ namespace jobhost::catalog {
 struct PluginLoader::File {
   std::filesystem::path path;
   std::optional<core::Clock::Steady> due;  ///< absent: nothing to do until it changes
-  FileStamp stamp;                         ///< of the last look
+  std::vector<std::filesystem::path> parts;  ///< all files it is made of, as far as is known; itself first
+  std::vector<FileStamp> stamps;             ///< of the parts, at the last look
   std::string first_hash;                  ///< of the first of two looks; empty: none yet
   std::string sha256;                      ///< of the content decided upon
   std::optional<Candidate> candidate;      ///< a readable manifest stands in it

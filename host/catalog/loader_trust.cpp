@@ -3,10 +3,35 @@
 
 namespace jobhost::catalog {
 
+/// The key that signed all files of the package; "" where they are unsigned and that is allowed. Each is judged as the
+/// manifest is: who may change any of them decides what runs.
+core::Result<std::string> PluginLoader::signerOf(const PluginPackage& package, const std::string& plugin_id) const {
+  std::string signer;
+  for (const auto& part : package.parts()) {
+    const bool first = &part == &package.parts().front();
+    auto one = trust_.check(part.path, part.fd.get(), part.sha256, plugin_id);
+    if (!one) {
+      auto error = one.error();
+      if (!first) error.message = "names \"" + part.path.filename().string() + "\", which " + error.message;
+      return error;
+    }
+    if (!first && *one != signer) {
+      const auto named = [](const std::string& key) { return key.empty() ? std::string("by nobody") : "by key " + key; };
+      return core::Error{core::ErrorCode::PermissionDenied,
+                         "is not trusted: it is signed " + named(signer) + ", \"" + part.path.filename().string() +
+                             "\" " + named(*one) + "; sign all its files with one key",
+                         {},
+                         {}};
+    }
+    signer = *std::move(one);
+  }
+  return signer;
+}
+
 /// Whether the candidate in the file may be chosen. If not, the file's state says why and what to do.
-bool PluginLoader::trusted(File& file, int fd) {
+bool PluginLoader::trusted(File& file, const PluginPackage& package) {
   const Manifest& manifest = file.candidate->manifest;
-  auto signer = trust_.check(file.path, fd, file.sha256, manifest.id);
+  auto signer = signerOf(package, manifest.id);
   if (!signer && signer.error().code == core::ErrorCode::Unavailable) {
     refuse(file, GenerationState::Refused, "waiting", signer.error().message);
     file.due = clock_.steadyNow() + options_.probe_retry;
@@ -49,7 +74,9 @@ void PluginLoader::trustChanged() {
     const PluginGeneration& now = *plugin->current.generation;
     const auto file = files_.find(now.original_path);
     if (file != files_.end() && file->second->sha256 == now.sha256) continue;
-    if (const auto still = trust_.recheck(now.sha256, signerOf(now)); !still) {
+    auto copy = PluginPackage::open(now.private_path, options_.max_file_bytes);
+    if (!copy || !copy->hash()) continue;  // no copy left to run
+    if (const auto still = trust_.recheck(copy->hashes(), signerOf(now)); !still) {
       const auto path = now.original_path;
       decide(path, "refused", now.version + " " + still.error().message);
       disable(std::string(id), GenerationState::Refused, still.error().message);

@@ -267,8 +267,66 @@ void readTypes(Fields& fields, JsonValue root, Manifest& out) {
   });
 }
 
+/// A file that lies beside the manifest: no path out of the folder, nothing hidden, nothing that is a plugin itself.
+bool isFileBeside(std::string_view name) {
+  const bool plain = !name.empty() && name.size() <= 200 && name.front() != '.' &&
+                     name.find_first_of(std::string_view("/\0", 2)) == std::string_view::npos;
+  return plain && !name.ends_with(".so") && !name.ends_with(".plugin.json");
+}
+
+void readCommand(Fields& fields, JsonValue root, Manifest& out) {
+  constexpr std::size_t kMostWords = 64;
+  constexpr std::size_t kMostWordBytes = 4096;
+  const auto command = fields.member(root, "", "command", true);
+  if (!command) return;
+  if (!command->is(JsonKind::Array) || command->size() == 0 || command->size() > kMostWords) {
+    return fields.fault("/command", "must be an array of 1 to " + std::to_string(kMostWords) +
+                                        " strings: the program and its arguments");
+  }
+  command->elements([&](JsonValue word) {
+    const std::string at = "/command/" + std::to_string(out.command.size());
+    const bool text = word.is(JsonKind::String) && word.string().size() <= kMostWordBytes &&
+                      word.string().find('\0') == std::string_view::npos;
+    if (!text) fields.fault(at, "must be a string of at most " + std::to_string(kMostWordBytes) + " bytes without NUL");
+    out.command.emplace_back(text ? word.string() : std::string_view());
+  });
+  std::string& program = out.command.front();
+  if (program.starts_with("./")) program.erase(0, 2);
+  if (!isFileBeside(program)) {
+    fields.fault("/command/0", "must be the name of a file in the manifest's own folder, as \"./handler.py\"");
+  }
+}
+
+void readProgram(Fields& fields, JsonValue root, Manifest& out) {
+  constexpr std::size_t kMostFiles = 64;
+  const std::string kind = fields.text(root, "", "kind", 20);
+  if (kind == "process") {
+    out.kind = PluginKind::Process;
+    readCommand(fields, root, out);
+    out.files = fields.texts(root, "", "files");
+    if (out.files.size() > kMostFiles) {
+      fields.fault("/files", "must have at most " + std::to_string(kMostFiles) + " names");
+    }
+    for (std::size_t i = 0; i < out.files.size(); ++i) {
+      std::string& name = out.files[i];
+      if (name.starts_with("./")) name.erase(0, 2);
+      const std::string at = "/files/" + std::to_string(i);
+      if (!isFileBeside(name)) fields.fault(at, "must be the name of a file in the manifest's own folder");
+      const bool again = std::find(out.files.begin(), out.files.begin() + static_cast<std::ptrdiff_t>(i), name) !=
+                         out.files.begin() + static_cast<std::ptrdiff_t>(i);
+      if (again || (!out.command.empty() && name == out.command.front())) fields.fault(at, "is there twice");
+    }
+    return;
+  }
+  if (!kind.empty() && kind != "library") fields.fault("/kind", "must be \"library\" or \"process\"");
+  for (const char* name : {"command", "files"}) {
+    if (root.find(name)) fields.fault(std::string("/") + name, "is for plugins of kind \"process\" only");
+  }
+}
+
+/// A process speaks no ABI but the protocol, which is negotiated with it; so it need not name one.
 void readAbi(Fields& fields, JsonValue root, Manifest& out) {
-  if (const auto abi = fields.object(root, "", "abi", true)) {
+  if (const auto abi = fields.object(root, "", "abi", out.kind == PluginKind::Library)) {
     out.abi_major = static_cast<int>(fields.whole(*abi, "/abi", "major", 1, 1000, 1, true));
     out.abi_min_minor = static_cast<int>(fields.whole(*abi, "/abi", "min_minor", 0, 100'000, 0));
   }
@@ -321,7 +379,8 @@ core::Result<Manifest> parseManifest(std::string_view json, const HostAbi& host)
     }
     fields.known(root, "", {"manifest", "id",       "version", "name",      "title",     "description",   "vendor",
                             "license",  "homepage", "abi",     "requires",  "job_types", "config_schema", "permissions",
-                            "platform", "build",    "prefork", "schedules", "records",   "idle_ms"});
+                            "platform", "build",    "prefork", "schedules", "records",   "idle_ms",       "kind",
+                            "command",  "files"});
     out.id = fields.text(root, "", "id", 128, true);
     if (!out.id.empty() && !isPluginId(out.id)) {
       fields.fault("/id",
@@ -334,6 +393,7 @@ core::Result<Manifest> parseManifest(std::string_view json, const HostAbi& host)
     out.name = fields.text(root, "", "name", 200);
     if (out.name.empty()) out.name = out.id;
     for (const char* name : {"vendor", "license", "homepage"}) static_cast<void>(fields.text(root, "", name, 400));
+    readProgram(fields, root, out);
     readAbi(fields, root, out);
     out.required_extensions = fields.texts(root, "", "requires");
     out.permissions = readPermissions(fields, root);

@@ -25,8 +25,17 @@ struct ManifestType {
   std::shared_ptr<const ParamsSchema> schema;
 };
 
+/// What handles a plugin's job types.
+enum class PluginKind {
+  Library,  ///< a shared library that jobhost-runner loads; its manifest is a note in it
+  Process,  ///< a program that speaks the runner protocol itself (docs/protocol.md); its manifest is a file beside it
+};
+
 /// What a plugin says of itself, checked.
 struct Manifest {
+  PluginKind kind = PluginKind::Library;
+  std::vector<std::string> command;  ///< Process: the program's file name, without a folder, and its arguments
+  std::vector<std::string> files;    ///< Process: names of further files of the folder that the program reads
   std::string id;
   std::string version;
   std::string name;  ///< for people; the id where the manifest has none
@@ -42,7 +51,7 @@ struct Manifest {
 
 /// Reads and checks a manifest. Errors: InvalidArgument with every fault by JSON Pointer ("/job_types/0/name");
 /// Unsupported where the manifest is right but asks for an ABI, a format or an extension this host does not have, with
-/// what to do about it in the message.
+/// what to do about it in the message. That the plugin has the kind it says is the caller's to check.
 core::Result<Manifest> parseManifest(std::string_view json, const HostAbi& host);
 
 /// Negative, zero, positive as semantic version `a` precedes, equals or follows `b` (semver.org, rule 11). Texts that

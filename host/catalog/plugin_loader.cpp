@@ -1,14 +1,10 @@
 #include "catalog/plugin_loader.hpp"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "catalog/json_document.hpp"
 #include "catalog/loader_state.hpp"
-#include "catalog/manifest_note.hpp"
 #include "telemetry/log.hpp"
 
 namespace jobhost::catalog {
@@ -17,17 +13,16 @@ namespace fs = std::filesystem;
 
 namespace {
 
-bool isPluginName(const fs::path& path) {
-  const std::string name = path.filename().string();
-  return name.size() > 3 && name[0] != '.' && path.extension() == ".so";
+std::vector<fs::path> pathsOf(const PluginPackage& package) {
+  std::vector<fs::path> paths;
+  for (const auto& part : package.parts()) paths.push_back(part.path);
+  return paths;
 }
 
-/// Of the path itself, symlinks not followed; all zero when it is gone.
-FileStamp stampOfPath(const fs::path& path) {
-  struct stat status {};
-  if (::lstat(path.c_str(), &status) != 0) return {};
-  const auto nanos = [](const timespec& time) { return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; };
-  return {status.st_size, nanos(status.st_mtim), nanos(status.st_ctim), status.st_ino};
+std::vector<FileStamp> stampsOfPaths(const std::vector<fs::path>& paths) {
+  std::vector<FileStamp> stamps;
+  for (const fs::path& path : paths) stamps.push_back(stampOfPath(path));
+  return stamps;
 }
 
 /// What to do about a file whose manifest could not be read, behind the reason.
@@ -48,17 +43,6 @@ std::string withWayOut(const std::string& reason) {
   }
   return reason;
 }
-
-class Closer {
- public:
-  explicit Closer(int fd) : fd_(fd) {}
-  ~Closer() { ::close(fd_); }
-  Closer(const Closer&) = delete;
-  Closer& operator=(const Closer&) = delete;
-
- private:
-  int fd_;
-};
 
 }  // namespace
 
@@ -127,30 +111,42 @@ void PluginLoader::list(bool at_start) {
   for (const fs::path& path : gone) removed(path);
   for (const fs::path& path : seen) {
     const auto known = files_.find(path);
-    const FileStamp stamp = stampOfPath(path);
-    if (known != files_.end() && known->second->stamp == stamp) continue;
+    if (known != files_.end() && known->second->stamps == stampsOfPaths(known->second->parts)) continue;
     touched(path);
-    const auto age_ns = core::toMicros(clock_.now()) * 1000 - std::max(stamp.modified_ns, stamp.changed_ns);
-    if (!at_start || age_ns < std::chrono::nanoseconds(options_.trusted_age).count()) continue;
+    if (!at_start) continue;
     File& file = *files_.at(path);
-    auto fd = openPluginFile(path);
-    if (!fd || stamp.size > options_.max_file_bytes) {
-      if (fd) ::close(*fd);
+    auto package = PluginPackage::open(path, options_.max_file_bytes);
+    if (!package) {
       look(file);  // says what is wrong
       continue;
     }
-    const Closer closer(*fd);
-    if (const auto hash = sha256Of(*fd); hash && stampOf(*fd).ok() && *stampOf(*fd) == stamp) {
-      file.stamp = stamp;
+    const auto stamps = package->stamps();
+    std::int64_t newest_ns = 0;
+    for (const FileStamp& stamp : stamps) newest_ns = std::max({newest_ns, stamp.modified_ns, stamp.changed_ns});
+    const auto age_ns = core::toMicros(clock_.now()) * 1000 - newest_ns;
+    if (age_ns < std::chrono::nanoseconds(options_.trusted_age).count()) continue;
+    if (const auto hash = package->hash(); hash && package->stamps() == stamps) {
+      file.parts = pathsOf(*package);
+      file.stamps = stamps;
       file.first_hash = *hash;
       file.due.reset();
-      evaluate(file, *fd, *hash);
+      evaluate(file, *package);
     }
   }
 }
 
+/// The plugin that the file belongs to: a manifest's program or another file it names.
+PluginLoader::File* PluginLoader::ownerOf(const fs::path& path) {
+  for (const auto& [main, file] : files_) {
+    if (std::find(file->parts.begin(), file->parts.end(), path) != file->parts.end()) return file.get();
+  }
+  return nullptr;
+}
+
 void PluginLoader::touched(const fs::path& path) {
-  if (const fs::path content = signedBy(path); files_.contains(content)) return touched(content);
+  const fs::path content = signedBy(path);
+  const File* owner = ownerOf(content.empty() ? path : content);
+  if (owner != nullptr && owner->path != path) return touched(fs::path(owner->path));
   if (!isPluginName(path)) return;
   if (!isUtf8(path.string())) {
     telemetry::log("catalog").warn("plugin file ignored, its name is not valid UTF-8 path={}",
@@ -168,6 +164,7 @@ void PluginLoader::touched(const fs::path& path) {
     }
     file = std::make_unique<File>();
     file->path = path;
+    file->parts = {path};
     file->since = clock_.now();
     file->reason = "new; waiting until it does not change any more";
     decide(path, "seen", "");
@@ -215,64 +212,61 @@ void PluginLoader::finishRound() {
 }
 
 void PluginLoader::look(File& file) {
-  const FileStamp named = stampOfPath(file.path);
-  auto fd = openPluginFile(file.path);
-  if (!fd) {
-    if (fd.error().code == core::ErrorCode::NotFound) return removed(fs::path(file.path));
-    file.stamp = named;
-    return refuse(file, GenerationState::Refused, "refused", fd.error().message);
+  const auto named = stampsOfPaths(file.parts);
+  auto package = PluginPackage::open(file.path, options_.max_file_bytes);
+  if (!package) {
+    if (package.error().code == core::ErrorCode::NotFound) return removed(fs::path(file.path));
+    file.stamps = named;
+    return refuse(file, GenerationState::Refused, "refused", package.error().message);
   }
-  const Closer closer(*fd);
-  const auto before = stampOf(*fd);
-  if (!before) return refuse(file, GenerationState::Refused, "refused", before.error().message);
-  if (before->size > options_.max_file_bytes) {
-    file.stamp = *before;
-    return refuse(file, GenerationState::Refused, "refused",
-                  "has " + std::to_string(before->size) + " bytes; at most " + std::to_string(options_.max_file_bytes) +
-                      " are allowed");
+  file.parts = pathsOf(*package);
+  const auto before = package->stamps();
+  const auto hash = package->hash();
+  const auto after = package->stamps();
+  if (!hash) {
+    file.stamps = before;
+    return refuse(file, GenerationState::Refused, "refused", hash.error().message);
   }
-  const auto hash = sha256Of(*fd);
-  const auto after = stampOf(*fd);
-  if (!hash || !after) {
-    file.stamp = *before;
-    return refuse(file, GenerationState::Refused, "refused", hash ? after.error().message : hash.error().message);
-  }
-  if (*before != *after || file.first_hash != *hash || file.stamp != *before) {
+  if (before != after || file.first_hash != *hash || file.stamps != before) {
     const bool changing = !file.first_hash.empty();
-    file.stamp = *after;
-    file.first_hash = *before == *after ? *hash : "";
+    file.stamps = after;
+    file.first_hash = before == after ? *hash : "";
     file.due = clock_.steadyNow() + options_.settle;
     if (changing) decide(file.path, "waiting", "is still being written");
     return;
   }
   file.due.reset();
-  evaluate(file, *fd, *hash);
+  evaluate(file, *package);
 }
 
-void PluginLoader::evaluate(File& file, int fd, const std::string& sha256) {
+void PluginLoader::evaluate(File& file, const PluginPackage& package) {
   if (file.candidate) to_choose_.insert(file.candidate->manifest.id);
-  file.sha256 = sha256;
+  file.sha256 = package.sha256();
   file.candidate.reset();
   file.usable = false;
   file.blocked = false;
   dirty_ = true;
-  const auto note = readManifestNote(fd);
-  if (!note) {
-    refuse(file, GenerationState::Refused, "refused", withWayOut(note.error().message));
-    return keepRemembered(file);
+  const auto text = package.manifestText();
+  auto manifest = text ? parseManifest(*text, options_.abi) : core::Result<Manifest>(text.error());
+  if (manifest && !package.isProcess() && manifest->kind == PluginKind::Process) {
+    manifest = core::Error{core::ErrorCode::InvalidArgument,
+                           "has a wrong manifest: /kind: \"process\" is for a manifest that is a file of its own, "
+                           "<name>.plugin.json",
+                           {},
+                           {}};
   }
-  auto manifest = parseManifest(note->manifest_json, options_.abi);
   if (!manifest) {
-    refuse(file, GenerationState::Refused, "refused", manifest.error().message);
+    const std::string& reason = manifest.error().message;
+    refuse(file, GenerationState::Refused, "refused", text || package.isProcess() ? reason : withWayOut(reason));
     return keepRemembered(file);
   }
   for (const std::string& warning : manifest->warnings) {
     telemetry::log("catalog").warn("manifest warning path={} warning={}", file.path.string(), printable(warning));
   }
   to_choose_.insert(manifest->id);
-  file.candidate = Candidate{sha256, *std::move(manifest), note->manifest_json};
-  if (!trusted(file, fd)) return;
-  if (const auto bad = ledger_.bad.find(sha256); bad != ledger_.bad.end()) {
+  file.candidate = Candidate{file.sha256, *std::move(manifest), *text};
+  if (!trusted(file, package)) return;
+  if (const auto bad = ledger_.bad.find(file.sha256); bad != ledger_.bad.end()) {
     refuse(file, GenerationState::Quarantined, "quarantined", bad->second.reason);
     return keepRemembered(file);
   }

@@ -14,6 +14,7 @@
 #include "catalog/catalog.hpp"
 #include "catalog/ledger.hpp"
 #include "catalog/manifest.hpp"
+#include "catalog/plugin_package.hpp"
 #include "catalog/plugin_probe.hpp"
 #include "catalog/private_store.hpp"
 #include "catalog/trust.hpp"
@@ -32,7 +33,7 @@ struct LoaderOptions {
   core::Millis early_window{5 * 60'000};  ///< how long a generation counts as new
   int early_crashes = 3;                  ///< crashes of a new generation that bring the old one back; 0: never
   std::int64_t max_file_bytes = 512LL << 20;
-  std::size_t max_files = 1'000;        ///< *.so files looked at over all folders
+  std::size_t max_files = 1'000;        ///< plugins looked at over all folders
   bool refuse_changed_version = false;  ///< same version, other content: production policy refuses it
   TrustOptions trust;
 };
@@ -90,12 +91,14 @@ class PluginLoader {
   // plugin_loader.cpp: paths and what stands in them
   void list(bool at_start);
   void look(File& file);
-  void evaluate(File& file, int fd, const std::string& sha256);
+  void evaluate(File& file, const PluginPackage& package);
+  [[nodiscard]] File* ownerOf(const std::filesystem::path& path);
   [[nodiscard]] std::vector<File*> named(std::string_view name);
   void lookAgain(File& file);
 
   // loader_trust.cpp: who may run
-  bool trusted(File& file, int fd);
+  bool trusted(File& file, const PluginPackage& package);
+  core::Result<std::string> signerOf(const PluginPackage& package, const std::string& plugin_id) const;
   void distrust(File& file, const std::string& reason);
   void trustChanged();
   [[nodiscard]] std::string signerOf(const PluginGeneration& generation) const;
@@ -109,6 +112,7 @@ class PluginLoader {
   void chooseBlocked();
   [[nodiscard]] std::vector<File*> challengers(const std::string& plugin_id);
   bool accept(File& file);
+  core::Result<std::shared_ptr<const PrivateCopy>> makeCopy(const File& file);
   core::Result<Loaded> load(const std::filesystem::path& original, const std::string& sha256, const Manifest& manifest,
                             const std::string& manifest_json, std::shared_ptr<const PrivateCopy> copy);
   void loadFailed(File& file, const core::Error& error);

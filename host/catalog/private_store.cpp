@@ -10,9 +10,10 @@
 #include <cerrno>
 #include <cstring>
 #include <functional>
+#include <limits>
 #include <vector>
 
-#include "catalog/manifest_note.hpp"
+#include "catalog/plugin_package.hpp"
 #include "telemetry/log.hpp"
 
 namespace jobhost::catalog {
@@ -23,20 +24,6 @@ namespace {
 
 constexpr std::size_t kChunk = 256u << 10;
 constexpr std::string_view kUnfinished = ".incoming-";
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  [[nodiscard]] int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 core::Error unavailable(const std::string& what, int error) {
   return {core::ErrorCode::Unavailable, what + ": " + std::strerror(error), {}, {}};
@@ -79,12 +66,41 @@ std::int64_t nanos(const timespec& time) {
   return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
 }
 
+FileStamp stampFrom(const struct stat& status) {
+  return {status.st_size, nanos(status.st_mtim), nanos(status.st_ctim), status.st_ino};
+}
+
+/// Whether the copies at `file` are there and have this content.
+bool holds(const fs::path& file, const std::string& sha256) {
+  auto package = PluginPackage::open(file, std::numeric_limits<std::int64_t>::max());
+  if (!package) return false;
+  const auto hash = package->hash();
+  return hash && *hash == sha256;
+}
+
+core::Result<void> copyTo(const PluginPackage::Part& part, const fs::path& file) {
+  const Descriptor out(::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (out.get() < 0) return unavailable("the private copy cannot be made", errno);
+  const auto hash =
+      readAll(part.fd.get(), [&](const char* bytes, std::size_t size) { return writeAll(out.get(), bytes, size); });
+  if (!hash) return hash.error();
+  if (*hash != part.sha256) return core::Error{core::ErrorCode::Conflict, "the file changed while it was copied", {}, {}};
+  if (::fchmod(out.get(), part.executable ? 0555 : 0444) != 0 || ::fsync(out.get()) != 0)
+    return unavailable("the private copy cannot be kept", errno);
+  return {};
+}
+
 }  // namespace
 
 core::Result<FileStamp> stampOf(int fd) {
   struct stat status {};
   if (::fstat(fd, &status) != 0) return unavailable("the file cannot be looked at", errno);
-  return FileStamp{status.st_size, nanos(status.st_mtim), nanos(status.st_ctim), status.st_ino};
+  return stampFrom(status);
+}
+
+FileStamp stampOfPath(const fs::path& path) {
+  struct stat status {};
+  return ::lstat(path.c_str(), &status) == 0 ? stampFrom(status) : FileStamp{};
 }
 
 core::Result<std::string> sha256Of(int fd) {
@@ -99,9 +115,11 @@ std::shared_ptr<PrivateStore> PrivateStore::create(fs::path root) {
   return std::shared_ptr<PrivateStore>(new PrivateStore(std::move(root)));
 }
 
-core::Result<std::shared_ptr<const PrivateCopy>> PrivateStore::put(int fd, const std::string& plugin_id,
-                                                                   const std::string& version,
-                                                                   const std::string& sha256) {
+core::Result<std::shared_ptr<const PrivateCopy>> PrivateStore::put(const PluginPackage& package,
+                                                                   const std::string& plugin_id,
+                                                                   const std::string& version) {
+  const std::string& sha256 = package.sha256();
+  const std::string name = plugin_id + (package.isProcess() ? ".plugin.json" : ".so");
   const fs::path parent = root_ / plugin_id;
   const std::string label = version + "-" + sha256.substr(0, 12);
   std::error_code error;
@@ -110,21 +128,21 @@ core::Result<std::shared_ptr<const PrivateCopy>> PrivateStore::put(int fd, const
   // A copy of the same content that is just being deleted keeps its name until it is gone; then take the next one.
   for (int turn = 1; turn <= 100; ++turn) {
     const fs::path folder = parent / (turn == 1 ? label : label + "." + std::to_string(turn));
-    const fs::path file = folder / (plugin_id + ".so");
-    auto copy = adopt(file);
+    auto copy = adopt(folder / name);
     if (!copy) continue;
-    const Descriptor there(::open(file.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
-    if (there.get() >= 0) {
-      if (const auto hash = sha256Of(there.get()); hash && *hash == sha256) return copy;
-    }
+    if (holds(folder / name, sha256)) return copy;
     const fs::path unfinished = parent / (std::string(kUnfinished) + label);
     fs::remove_all(unfinished, error);
     fs::create_directory(unfinished, error);
     if (error) return unavailable("the private plugin folder cannot be made", error.value());
-    if (auto copied = copyTo(fd, unfinished / file.filename(), sha256); !copied) {
-      fs::remove_all(unfinished, error);
-      return copied.error();
+    for (const PluginPackage::Part& part : package.parts()) {
+      const bool first = &part == &package.parts().front();
+      if (auto copied = copyTo(part, unfinished / (first ? name : part.path.filename().string())); !copied) {
+        fs::remove_all(unfinished, error);
+        return copied.error();
+      }
     }
+    syncFolder(unfinished);
     fs::remove_all(folder, error);  // damaged content under the right name
     fs::rename(unfinished, folder, error);
     if (error) return unavailable("the private copy cannot be put in place", error.value());
@@ -134,27 +152,11 @@ core::Result<std::shared_ptr<const PrivateCopy>> PrivateStore::put(int fd, const
   return core::Error{core::ErrorCode::Unavailable, "too many copies of this plugin are being deleted", {}, {}};
 }
 
-core::Result<void> PrivateStore::copyTo(int fd, const fs::path& file, const std::string& sha256) const {
-  const Descriptor out(::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (out.get() < 0) return unavailable("the private copy cannot be made", errno);
-  const auto hash = readAll(fd, [&](const char* bytes, std::size_t size) { return writeAll(out.get(), bytes, size); });
-  if (!hash) return hash.error();
-  if (*hash != sha256) return core::Error{core::ErrorCode::Conflict, "the file changed while it was copied", {}, {}};
-  if (::fchmod(out.get(), 0555) != 0 || ::fsync(out.get()) != 0)
-    return unavailable("the private copy cannot be kept", errno);
-  syncFolder(file.parent_path());
-  return {};
-}
-
 core::Result<std::shared_ptr<const PrivateCopy>> PrivateStore::find(const fs::path& path, const std::string& sha256) {
   const core::Error missing{core::ErrorCode::NotFound, "the private copy is gone", {}, {}};
   const auto relative = path.lexically_normal().lexically_relative(root_.lexically_normal());
   if (relative.empty() || *relative.begin() == "..") return missing;
-  auto fd = openPluginFile(path);
-  if (!fd) return missing;
-  const Descriptor file(*fd);
-  const auto hash = sha256Of(file.get());
-  if (!hash || *hash != sha256) return missing;
+  if (!holds(path, sha256)) return missing;
   if (auto copy = adopt(path)) return copy;
   return missing;
 }

@@ -22,10 +22,13 @@ struct FileStamp {
   bool operator==(const FileStamp&) const = default;
 };
 core::Result<FileStamp> stampOf(int fd);
+/// Of the path itself, symlinks not followed; all zero when it is gone.
+FileStamp stampOfPath(const std::filesystem::path& path);
 
 /// SHA-256 of the whole file behind a descriptor, lower-case hex. Error: Unavailable when reading fails.
 core::Result<std::string> sha256Of(int fd);
 
+class PluginPackage;
 class PrivateStore;
 
 class PrivateCopy {
@@ -47,19 +50,20 @@ class PrivateCopy {
 };
 
 /// The host's own copies of plugin files, addressed by content: <root>/<plugin id>/<version>-<sha12>/<plugin id>.so,
-/// mode 0555. What runs is always one of these, so nobody can pull a file from under a runner.
+/// mode 0555; of a process plugin <plugin id>.plugin.json and what it names under its own name, the program 0555, the
+/// others 0444. What runs is always one of these, so nobody can pull a file from under a runner.
 ///
 /// Thread-safety: any thread. Make one with create(); copies keep it alive.
 class PrivateStore : public std::enable_shared_from_this<PrivateStore> {
  public:
   static std::shared_ptr<PrivateStore> create(std::filesystem::path root);
 
-  /// Copies what `fd` holds, or finds the copy there already. Errors: Conflict when the content is not (any more) what
-  /// `sha256` says; Unavailable when the disk does not take it.
-  core::Result<std::shared_ptr<const PrivateCopy>> put(int fd, const std::string& plugin_id, const std::string& version,
-                                                       const std::string& sha256);
+  /// Copies all files of a package that was hashed, or finds the copies there already. Errors: Conflict when a content
+  /// is not (any more) what the hash says; Unavailable when the disk does not take it.
+  core::Result<std::shared_ptr<const PrivateCopy>> put(const PluginPackage& package, const std::string& plugin_id,
+                                                       const std::string& version);
 
-  /// The copy at this path if it is there and whole; NotFound otherwise.
+  /// The copy at this path if it and all that belongs to it are there and whole; NotFound otherwise.
   core::Result<std::shared_ptr<const PrivateCopy>> find(const std::filesystem::path& path, const std::string& sha256);
 
   /// Deletes all that neither `keep` names nor a living copy holds: what earlier runs left behind.
@@ -72,7 +76,6 @@ class PrivateStore : public std::enable_shared_from_this<PrivateStore> {
   explicit PrivateStore(std::filesystem::path root) : root_(std::move(root)) {}
   std::shared_ptr<const PrivateCopy> adopt(const std::filesystem::path& path);  ///< null: being deleted
   void release(const std::filesystem::path& path, const PrivateCopy* owner, bool remove);
-  core::Result<void> copyTo(int fd, const std::filesystem::path& file, const std::string& sha256) const;
 
   const std::filesystem::path root_;
   std::mutex mutex_;  ///< guards owners_; not held while files are copied

@@ -228,10 +228,12 @@ core::Result<std::string> Trust::check(const fs::path& signed_file, int fd, cons
   return checkSignature(signed_file, fd);
 }
 
-core::Result<void> Trust::recheck(const std::string& sha256, const std::string& signer) const {
+core::Result<void> Trust::recheck(const std::vector<std::string>& hashes, const std::string& signer) const {
   if (!pins_broken_.empty()) return denied("is not trusted: " + pins_broken_);
-  if (pinned_ && !pins_.contains(sha256))
-    return denied("is not trusted: sha256 " + sha256 + " is not in " + lock_.filename().string());
+  for (const std::string& sha256 : hashes) {
+    if (pinned_ && !pins_.contains(sha256))
+      return denied("is not trusted: sha256 " + sha256 + " is not in " + lock_.filename().string());
+  }
   if (options_.allow_unsigned) return {};
   const bool known = std::any_of(keys_.begin(), keys_.end(), [&](const auto& key) { return key.second.name() == signer; });
   if (!known) return denied("is not signed by a key that is trusted now");

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "catalog/job_type.hpp"
 #include "catalog/minisign.hpp"
@@ -37,8 +38,8 @@ class Trust {
   /// reason and the way out; Unavailable when it could not be found out.
   [[nodiscard]] core::Result<std::string> check(const std::filesystem::path& signed_file, int fd,
                                                 const std::string& sha256, const std::string& plugin_id) const;
-  /// As check(), for a content that was trusted before under `signer` and whose signature may be gone.
-  [[nodiscard]] core::Result<void> recheck(const std::string& sha256, const std::string& signer) const;
+  /// As check(), for files that were trusted before under `signer` and whose signatures may be gone.
+  [[nodiscard]] core::Result<void> recheck(const std::vector<std::string>& hashes, const std::string& signer) const;
 
   [[nodiscard]] bool asksPermissions() const { return options_.ask_permissions; }
 

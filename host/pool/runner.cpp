@@ -10,6 +10,7 @@
 #include <csignal>
 #include <cstdlib>
 
+#include "catalog/plugin_package.hpp"
 #include "core/sanitized.hpp"
 #include "pool/json_text.hpp"
 #include "pool/work_dir.hpp"
@@ -86,6 +87,10 @@ core::Result<void> Runner::prepare(SpawnRequest& request) {
     request.arguments.push_back(context_.options.runner.string());
   }
   request.arguments.push_back("--parent=" + std::to_string(::getpid()));
+  if (const auto command = catalog::commandOf(*generation_); !command.empty()) {
+    request.arguments.push_back("--exec");
+    request.arguments.insert(request.arguments.end(), command.begin(), command.end());
+  }
   request.environment = environment();
   request.folder = work_;
   request.limits = limits();
@@ -104,6 +109,8 @@ std::vector<std::string> Runner::environment() const {
   const std::string threads = std::to_string(std::max(1, context_.options.cpu_budget));
   std::vector<std::string> lines{"LANG=C.UTF-8",   "PATH=/usr/local/bin:/usr/bin:/bin", "HOME=" + temp,
                                  "TMPDIR=" + temp, "VIPS_CONCURRENCY=" + threads,       "OMP_NUM_THREADS=" + threads};
+  // A script runs from the private store; what was judged there stays all there is.
+  lines.push_back("PYTHONDONTWRITEBYTECODE=1");
   if (const char* zone = std::getenv("TZ"); zone != nullptr) lines.push_back(std::string("TZ=") + zone);
   if (core::kSanitized) {
     for (const char* name : {"ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS"}) {
@@ -239,7 +246,8 @@ void Runner::onExit() {
     if (auto rest = pipe->rest(); !rest.empty()) printed(pipe == &stdout_ ? "stdout" : "stderr", std::move(rest));
   }
   if (state_ == State::Starting || state_ == State::Loading) {
-    const auto crash = crashError(end_, crashContext(nullptr));
+    auto crash = crashError(end_, crashContext(nullptr));
+    if (!piped_.empty()) crash.message += "; it printed: " + piped_.back();
     if (!load_error_) load_error_ = core::Error{core::ErrorCode::Internal, crash.message, crash.details_json, {}};
   }
   state_ = State::Ending;

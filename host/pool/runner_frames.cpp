@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cmath>
 
+#include "catalog/plugin_package.hpp"
 #include "pool/calls.hpp"
 #include "pool/json_text.hpp"
 #include "telemetry/log.hpp"
@@ -193,7 +194,8 @@ void Runner::onHello(const wire::Frame& frame) {
   to.finish();
 
   wire::Load load;
-  load.path = generation_->private_path.string();
+  const auto command = catalog::commandOf(*generation_);
+  load.path = command.empty() ? generation_->private_path.string() : command.front();
   load.plugin_dir = (options.data_folder / "plugins" / pluginId()).string();
   load.manifest = generation_->manifest_json;
   std::error_code ignored;

@@ -1,14 +1,17 @@
 // jobhost-runner: the process that holds one plugin and runs its attempts one at a time. Started by the host with fd 0
 // /dev/null, 1 and 2 pipes, 3 the control socket, 4 the status page; docs/protocol.md is what it speaks.
+#include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <string>
 #include <thread>
 
@@ -113,29 +116,74 @@ runner::Inspector* inspectorFor(const wire::Welcome& welcome) {
   }
 }
 
-pid_t parentFrom(int argc, char** argv) {
-  constexpr const char* kOption = "--parent=";
+/// Why the program could not be started, for people.
+std::string execProblem(const char* program, int error) {
+  if (error == ENOEXEC) return "it is neither a program for this machine nor a script that begins with #!";
+  if (error == EACCES) return "it may not be executed there; is the data folder mounted noexec?";
+  if (error != ENOENT) return std::string("it cannot be started: ") + std::strerror(error);
+  std::ifstream in(program);
+  std::string line;
+  if (!std::getline(in, line) || line.compare(0, 2, "#!") != 0) return "its dynamic loader is not on this machine";
+  const auto begin = line.find_first_not_of(" \t", 2);
+  const auto end = line.find_first_of(" \t\r", begin);
+  if (begin == std::string::npos) return "its first line names no interpreter";
+  const bool dos = line.back() == '\r';
+  return "its interpreter \"" + line.substr(begin, end - begin) + "\" is not on this machine" +
+         (dos ? " (the line ends in CR LF)" : "");
+}
+
+/// Becomes the program of a process plugin, which then speaks for itself on the same descriptors. What a plugin may not
+/// undo is done before: limits, no_new_privs, the signal when the host dies. Returns never; where the program cannot be
+/// started, the host is told why in the protocol.
+[[noreturn]] void becomeProgram(char** command) {
+  runner::confine(wire::Welcome{});
+  for (const int fd : {kSocketFd, kPageFd}) fcntl(fd, F_SETFD, 0);
+  std::signal(SIGPIPE, SIG_DFL);
+  execv(command[0], command);
+  const int error = errno;
+  wire::LoadFailed failed{wire::LoadStage::Open, "exec_failed", execProblem(command[0], error), std::strerror(error)};
+  if (error == EAGAIN || error == ENOMEM || error == ETXTBSY) failed.stage = wire::LoadStage::Setup;
+  wire::FrameReader reader(64 * 1024 * 1024);
+  shakeHands(reader);
+  expect(reader, wire::FrameType::Load);
+  sendNow(wire::FrameType::LoadFailed, failed);
+  _exit(0);
+}
+
+struct Arguments {
   pid_t parent = 0;
+  char** command = nullptr;  ///< the program to become and its arguments; null: load a library
+};
+
+Arguments readArguments(int argc, char** argv) {
+  constexpr const char* kOption = "--parent=";
+  Arguments read;
   for (int i = 1; i < argc; ++i) {
     if (std::strcmp(argv[i], "--version") == 0) {
       std::printf("jobhost-runner %s, protocol %u-%u, plugin ABI %u.%u\n", JOBHOST_VERSION, wire::kProtocolMin,
                   wire::kProtocolMax, JH_ABI_MAJOR, JH_ABI_MINOR);
       std::exit(0);
     }
-    if (std::strncmp(argv[i], kOption, std::strlen(kOption)) != 0) {
-      die(kExitUsage, "it is started by the host: jobhost-runner --parent=PID with fds 3 and 4; or --version");
+    if (std::strcmp(argv[i], "--exec") == 0 && i + 1 < argc) {
+      read.command = argv + i + 1;
+      break;
     }
-    parent = static_cast<pid_t>(std::strtol(argv[i] + std::strlen(kOption), nullptr, 10));
+    if (std::strncmp(argv[i], kOption, std::strlen(kOption)) != 0) {
+      die(kExitUsage,
+          "it is started by the host: jobhost-runner --parent=PID [--exec PROGRAM ...] with fds 3 and 4; or --version");
+    }
+    read.parent = static_cast<pid_t>(std::strtol(argv[i] + std::strlen(kOption), nullptr, 10));
   }
-  return parent;
+  return read;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  const pid_t parent = parentFrom(argc, argv);
-  if (!runner::followParent(parent)) _exit(0);
+  const Arguments arguments = readArguments(argc, argv);
+  if (!runner::followParent(arguments.parent)) _exit(0);
   runner::tidyProcess();
+  if (arguments.command != nullptr) becomeProgram(arguments.command);
   auto& page = mapPage();
   runner::leaveWordIn(page.phase);
   auto& status = *new runner::Status(page);

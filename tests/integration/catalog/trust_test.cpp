@@ -319,5 +319,83 @@ TEST(Minisign, RefusesWhatIsNone) {
   for (const std::string text : {"", "RWQ", "untrusted comment: x\nRWQ*", "a\nb\nc\n"}) EXPECT_FALSE(parsePublicKey(text)) << text;
 }
 
+// A plugin of kind "process" is as trustworthy as the least trusted of its files.
+class ProcessTrust : public TrustTest {
+ protected:
+  ProcessTrust() {
+    writeBytes(trustFolder() / "ours.pub", ours_.publicFile());
+    writeBytes(manifestFile(), kManifest);
+    writeBytes(program(), kProgram);
+    ::chmod(program().c_str(), 0755);
+  }
+  [[nodiscard]] fs::path manifestFile() const { return plugins() / "tiny.plugin.json"; }
+  [[nodiscard]] fs::path program() const { return plugins() / "tiny.py"; }
+  [[nodiscard]] std::string why() const {
+    for (const auto& row : catalog_->plugins()) {
+      if (row.path == manifestFile() && row.state == GenerationState::Refused) return row.reason;
+    }
+    return {};
+  }
+  void sign(const fs::path& path, const SigningKey& key) {
+    writeBytes(path.string() + ".minisig", key.sign(readBytes(path)));
+    loader_->touched(path.string() + ".minisig");
+    settle();
+  }
+
+  static constexpr char kProgram[] = "#!/usr/bin/env python3\n";
+  static constexpr char kManifest[] =
+      R"({"manifest":1,"kind":"process","command":["./tiny.py"],"id":"test.tiny-p","version":"1.0.0","job_types":[{"name":"tiny"}]})";
+  const SigningKey ours_{"OURS0001"};
+};
+
+TEST_F(ProcessTrust, AProgramThatOthersMayWriteIsRefusedWithItsManifest) {
+  ::chmod(program().c_str(), 0777);
+  start();
+  EXPECT_EQ(running(), "none");
+  EXPECT_THAT(why(), HasSubstr("names \"tiny.py\", which is not trusted: the file may be written by everybody"));
+  ::chmod(program().c_str(), 0755);
+  settle();
+  EXPECT_EQ(running(), "1.0.0") << why();
+}
+
+TEST_F(ProcessTrust, PinsNameEachOfItsFiles) {
+  writeBytes(trustFolder() / "plugins.lock", sha256(kManifest) + "  tiny.plugin.json\n");
+  start();
+  EXPECT_THAT(why(), HasSubstr("names \"tiny.py\", which is not trusted: sha256 " + sha256(kProgram) +
+                               " is not in plugins.lock"));
+  writeBytes(trustFolder() / "plugins.lock",
+             sha256(kManifest) + "  tiny.plugin.json\n" + sha256(kProgram) + "  tiny.py\n");
+  settle();
+  EXPECT_EQ(running(), "1.0.0") << why();
+  install(program(), std::string(kProgram) + "# another\n");
+  ::chmod(program().c_str(), 0755);
+  settle();
+  EXPECT_THAT(why(), HasSubstr("is not in plugins.lock"));
+  EXPECT_EQ(running(), "1.0.0") << "an unpinned program does not take the place of a pinned one";
+  writeBytes(trustFolder() / "plugins.lock", sha256(kManifest) + "  tiny.plugin.json\n");
+  settle();
+  EXPECT_EQ(running(), "none") << "the program that runs is no longer pinned";
+}
+
+TEST_F(ProcessTrust, OneKeySignsAllItsFiles) {
+  const SigningKey theirs("THEIRS01");
+  writeBytes(trustFolder() / "theirs.pub", theirs.publicFile());
+  options_.trust.allow_unsigned = false;
+  start();
+  EXPECT_THAT(why(), HasSubstr("is not signed, and plugins.unsigned=deny"));
+  sign(manifestFile(), ours_);
+  EXPECT_THAT(why(), HasSubstr("names \"tiny.py\", which is not signed, and plugins.unsigned=deny: put its minisign "
+                               "signature beside it as tiny.py.minisig"));
+  sign(program(), theirs);
+  EXPECT_THAT(why(), HasSubstr("sign all its files with one key"));
+  sign(program(), ours_);
+  EXPECT_EQ(running(), "1.0.0") << why();
+  install(program(), std::string(kProgram) + "# another\n");
+  ::chmod(program().c_str(), 0755);
+  settle();
+  EXPECT_THAT(why(), HasSubstr("names \"tiny.py\", which is not trusted: tiny.py.minisig of key"));
+  EXPECT_EQ(running(), "1.0.0") << "what ran before goes on from its copy";
+}
+
 }  // namespace
 }  // namespace jobhost::catalog

@@ -98,5 +98,72 @@ TEST(Manifest, OrdersVersionsAsSemverDoes) {
   }
 }
 
+std::string processWith(const std::string& more) {
+  return R"({"manifest":1,"kind":"process","id":"org.example.x","version":"1.2.3",)" + more +
+         R"("job_types":[{"name":"x"}]})";
+}
+
+TEST(Manifest, OfAProcessNamesAProgramAndFilesAndNeedsNoAbi) {
+  const auto manifest = parseManifest(
+      processWith(R"("command":["./handler.py","--fast","--fast",""],"files":["./helper.py","data.csv"],)"), {});
+  ASSERT_TRUE(manifest.ok()) << manifest.error().message;
+  EXPECT_EQ(manifest->kind, PluginKind::Process);
+  EXPECT_THAT(manifest->command, testing::ElementsAre("handler.py", "--fast", "--fast", ""));
+  EXPECT_THAT(manifest->files, testing::ElementsAre("helper.py", "data.csv"));
+  const auto library = parseManifest(manifestWith(R"("kind":"library",)"), {});
+  ASSERT_TRUE(library.ok()) << library.error().message;
+  EXPECT_EQ(library->kind, PluginKind::Library);
+}
+
+struct WrongProgram {
+  const char* name;
+  std::string json;
+  std::string message;
+};
+void PrintTo(const WrongProgram& wrong, std::ostream* out) {
+  *out << wrong.name;
+}
+
+class ManifestProgram : public testing::TestWithParam<WrongProgram> {};
+
+TEST_P(ManifestProgram, IsRefused) {
+  const auto manifest = parseManifest(GetParam().json, {});
+  ASSERT_FALSE(manifest.ok());
+  EXPECT_EQ(manifest.error().message, "has a wrong manifest: " + GetParam().message);
+}
+
+const std::string kBeside = "must be the name of a file in the manifest's own folder";
+const std::string kProgramBeside = "/command/0: " + kBeside + ", as \"./handler.py\"";
+
+INSTANTIATE_TEST_SUITE_P(
+    Wrong, ManifestProgram,
+    testing::Values(
+        WrongProgram{"UnknownKind", manifestWith(R"("kind":"script",)"), "/kind: must be \"library\" or \"process\""},
+        WrongProgram{"KindIsNoText", manifestWith(R"("kind":7,)"), "/kind: must be a string"},
+        WrongProgram{"CommandOfALibrary", manifestWith(R"("command":["./a"],)"),
+                     "/command: is for plugins of kind \"process\" only"},
+        WrongProgram{"FilesOfALibrary", manifestWith(R"("files":["a"],)"),
+                     "/files: is for plugins of kind \"process\" only"},
+        WrongProgram{"NoCommand", processWith(""), "/command: is required"},
+        WrongProgram{"EmptyCommand", processWith(R"("command":[],)"),
+                     "/command: must be an array of 1 to 64 strings: the program and its arguments"},
+        WrongProgram{"CommandLine", processWith(R"("command":"./a b",)"),
+                     "/command: must be an array of 1 to 64 strings: the program and its arguments"},
+        WrongProgram{"ArgumentIsNoText", processWith(R"("command":["./a",1],)"),
+                     "/command/1: must be a string of at most 4096 bytes without NUL"},
+        WrongProgram{"ArgumentWithNul", processWith(R"("command":["./a","b\u0000c"],)"),
+                     "/command/1: must be a string of at most 4096 bytes without NUL"},
+        WrongProgram{"AbsoluteProgram", processWith(R"("command":["/bin/sh"],)"), kProgramBeside},
+        WrongProgram{"ProgramAbove", processWith(R"("command":["../evil.py"],)"), kProgramBeside},
+        WrongProgram{"ProgramBelow", processWith(R"("command":["bin/handler.py"],)"), kProgramBeside},
+        WrongProgram{"HiddenProgram", processWith(R"("command":[".handler.py"],)"), kProgramBeside},
+        WrongProgram{"Folder", processWith(R"("command":["./"],)"), kProgramBeside},
+        WrongProgram{"FileAbove", processWith(R"("command":["./a"],"files":["../b"],)"), "/files/0: " + kBeside},
+        WrongProgram{"FileIsAPlugin", processWith(R"("command":["./a"],"files":["b.so"],)"), "/files/0: " + kBeside},
+        WrongProgram{"ProgramAgain", processWith(R"("command":["./a"],"files":["a"],)"), "/files/0: is there twice"},
+        WrongProgram{"FileAgain", processWith(R"("command":["./a"],"files":["b","./b"],)"),
+                     "/files/1: is there twice"}),
+    [](const auto& each) { return std::string(each.param.name); });
+
 }  // namespace
 }  // namespace jobhost::catalog
