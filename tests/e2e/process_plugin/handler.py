@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+"""Job types for the tests of process plugins: what a handler can do, and what a bad one does."""
+
+import ctypes
+import os
+import socket
+import subprocess
+import sys
+import time
+
+import jobhost_handler
+from jobhost_handler import TRANSIENT, BadInput, JobError, handler, serve
+
+BUILD = "0"  # the tests put other numbers here
+
+
+@handler("py-echo")
+def echo(job):
+    job.progress(0, 2, "begun")
+    for name, source in job.inputs.items():
+        with open(source.path, "rb") as data, job.output("copies/" + name, source.media_type) as copy:
+            copy.write(data.read())
+    with job.output("dropped.txt") as never:
+        never.write(b"of no use")
+        never.abort()
+    with open(os.path.join(job.temp_dir, "scratch"), "w", encoding="utf-8") as scratch:
+        scratch.write(job.temp_dir)
+    job.note("build", BUILD)
+    job.info("said by info")
+    print("said by print")
+    job.progress(2, 2)
+    return {"build": BUILD, "params": job.params, "attempt": job.attempt, "argv": sys.argv[1:], "tags": job.tags}
+
+
+@handler("py-sleep")
+def sleep(job):
+    for step in range(int(job.params.get("ms", 1000)) // 10):
+        job.progress(step)
+        job.wait(0.01)
+    return BUILD
+
+
+@handler("py-stubborn")
+def stubborn(job):
+    subprocess.Popen(["sleep", "600"])
+    job.progress(1, 2, "no")
+    while True:
+        time.sleep(0.05)
+
+
+@handler("py-bad")
+def bad(job):
+    how = job.params["how"]
+    if how == "raise":
+        return {}["missing key"]
+    if how == "input":
+        raise BadInput("/how: is bad", {"field": "how"})
+    if how == "transient":
+        if job.attempt == 1:
+            raise JobError(TRANSIENT, "try_again", "not yet", retry_after_s=0)
+        return job.attempt
+    if how == "exit":
+        sys.exit(3)
+    if how == "hard exit":
+        print("last words", file=sys.stderr, flush=True)
+        os._exit(7)
+    if how == "segfault":
+        ctypes.string_at(0)
+    if how == "garbage":
+        os.write(3, b"\xff" * 64)
+        time.sleep(600)
+    if how == "close":
+        socket.socket(fileno=os.dup(3)).shutdown(socket.SHUT_RDWR)
+        time.sleep(600)
+    if how == "no json":
+        return object()
+    if how == "large":
+        return "x" * (17 << 20)
+    raise ValueError(how)
+
+
+@handler("py-services")
+def services(job):
+    seen = job.load_checkpoint()
+    if seen is None:
+        children = [job.submit("py-echo", {"n": n}) for n in range(3)]
+        job.save_checkpoint(",".join(map(str, children)).encode())
+        job.suspend()
+    children = [int(child) for child in seen.decode().split(",")]
+    job.wait_for(children, timeout_s=30)
+    results = [job.child_result(child) for child in children]
+    try:
+        job.submit("py-bad", {"how": "raise"})
+        denied = ""
+    except jobhost_handler.CallFailed as error:
+        denied = str(error)
+    return {"resumed": job.resumed, "states": [result["state"] for result in results],
+            "n": [result["result"]["params"]["n"] for result in results], "denied": denied, "config": job.config()}
+
+
+@handler("py-large")
+def large(job):
+    """Notes, lines and progress beyond the credit, and a result that needs several frames."""
+    for n in range(3000):
+        job.progress(n, 3000, "x" * 500)
+        job.note(f"n{n % 10}", "y" * 1000)
+    job.save_checkpoint(b"z" * (3 << 20))
+    return {"same": job.load_checkpoint() == b"z" * (3 << 20), "much": "m" * (3 << 20)}
+
+
+serve()
