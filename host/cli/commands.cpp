@@ -12,6 +12,7 @@
 #include "cli/job_commands.hpp"
 #include "cli/plugin_check_command.hpp"
 #include "cli/plugin_file_commands.hpp"
+#include "cli/plugin_run_command.hpp"
 
 namespace jobhost::cli {
 namespace {
@@ -153,6 +154,7 @@ class Commands {
     one("retry", "Look at a refused or quarantined plugin again", &pluginRetry);
     one("grant", "Grant a plugin the permissions its manifest asks for (plugin why shows them)", &pluginGrant);
     addPluginCheck(group);
+    addPluginRun(group);
     addPluginFiles(group);
   }
 
@@ -195,6 +197,22 @@ class Commands {
     command->add_flag("--verbose,-v", check_.verbose, "Also print the rules that are kept");
     command->add_flag("--list", check_.list, "Print the rules and end");
     on(command, [this] { return pluginCheck(check_); });
+  }
+
+  void addPluginRun(CLI::App* group) {
+    auto* command = group->add_subcommand("run", "Run one job of a plugin file here and now; needs no host");
+    command->add_option("file", run_.file, "The plugin")->required();
+    labOptions(command, run_.lab);
+    command->add_option("--type", run_.type, "Job type; default: the only one");
+    command->add_option("--params", run_.params, "JSON object or @file");
+    command->add_option("--out", run_.out, "Folder its outputs are copied to (out)");
+    command->add_option("--trace", run_.trace, "Write a trace of its calls, for Perfetto or chrome://tracing");
+    auto* record = command->add_option("--record", run_.record, "Write down the job and all it was answered");
+    command->add_option("--replay", run_.replay, "Run a recorded job again, without its inputs")->excludes(record);
+    auto* gdb = command->add_flag("--gdb", run_.gdb, "Attach gdb before the plugin is loaded");
+    command->add_flag("--valgrind", run_.valgrind, "Under valgrind")->excludes(gdb);
+    command->add_flag("--watch", run_.watch, "Run it again whenever the file changes")->excludes(gdb);
+    on(command, [this] { return pluginRun(run_); });
   }
 
   void addKey() {
@@ -253,6 +271,7 @@ class Commands {
   PluginNewArgs new_;
   PluginInfoArgs info_;
   PluginCheckArgs check_;
+  PluginRunArgs run_;
   KeyArgs key_;
   bench::BenchArgs bench_;
 };

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "jobhost/abi.h"
+
 namespace jobhost::devtools {
 namespace {
 
@@ -55,6 +57,28 @@ Json factsOf(const Subject& subject) {
   return facts;
 }
 
+/// Calls that were refused for want of a permission or an extension, with what the manifest would have to ask for.
+std::vector<std::string> deniedCalls(const std::vector<Trial>& trials) {
+  std::set<std::string> all;
+  for (const auto& trial : trials) {
+    for (const auto& call : trial.calls) {
+      const auto name = call["c"].stringOr("");
+      const std::string what(call["a"].at(0).stringOr(""));
+      if (name == "get_extension" && call["r"].intOr(0) != JH_OK) {
+        all.insert(trial.job.type + " asks for the extension " + what + ", which this host does not offer");
+      } else if (call["r"].intOr(0) == JH_E_DENIED && name == "config.secret") {
+        all.insert(trial.job.type + " asks for the secret " + what + ": needs permissions.secrets: [\"" + what + "\"]");
+      } else if (call["r"].intOr(0) == JH_E_DENIED && name == "children.submit") {
+        all.insert(trial.job.type + " makes children of type " + what + ": needs permissions.children: [\"" + what +
+                   "\"]");
+      } else if (call["r"].intOr(0) == JH_E_DENIED) {
+        all.insert(trial.job.type + " calls " + std::string(name) + ": " + std::string(call["e"].stringOr("")));
+      }
+    }
+  }
+  return {all.begin(), all.end()};
+}
+
 Finding applied(const Rule& rule, Bench& bench) {
   try {
     return rule.apply(bench);
@@ -99,7 +123,9 @@ std::string joined(const std::vector<std::string>& parts, std::size_t most) {
 const std::vector<Rule>& allRules() {
   static const std::vector<Rule> rules = [] {
     std::vector<Rule> all;
-    for (const auto& group : {staticRules(), loadRules()}) all.insert(all.end(), group.begin(), group.end());
+    for (const auto& group :
+         {staticRules(), loadRules(), runRules(), errorRules(), cancelRules(), hygieneRules(), abiRules()})
+      all.insert(all.end(), group.begin(), group.end());
     return all;
   }();
   return rules;
@@ -132,6 +158,7 @@ core::Result<CheckReport> check(const Subject& subject, const CheckOptions& opti
     if (rule.id == "load.loads" && result.finding.verdict == Verdict::Failed) cannot_load = "it cannot be loaded";
     report.results.push_back(std::move(result));
   }
+  if (bench.trials) report.facts.set("denied", texts(deniedCalls(*bench.trials)));
   return report;
 }
 

@@ -8,6 +8,7 @@
 
 #include "devtools/lab.hpp"
 #include "devtools/subject.hpp"
+#include "devtools/trials.hpp"
 
 namespace jobhost::devtools {
 
@@ -42,11 +43,11 @@ inline Finding skipped(std::string why) {
   return {Verdict::Skipped, std::move(why)};
 }
 
-/// What the rules look at. What one rule learned that others need (the params of jobs that run) is kept here.
+/// What the rules look at. What one rule learned that others need (jobs that run) is kept here.
 struct Bench {
   const Subject& subject;
   const CheckOptions& options;
-  std::optional<std::vector<JobSpec>> sample_jobs;  ///< see sampleJobs()
+  std::optional<std::vector<Trial>> trials;  ///< see trials.hpp
 };
 
 /// One rule. The id is stable: scripts and configurations name it.
@@ -65,6 +66,11 @@ const std::vector<Rule>& allRules();
 // The groups; in the files of their names.
 std::vector<Rule> staticRules();
 std::vector<Rule> loadRules();
+std::vector<Rule> runRules();
+std::vector<Rule> errorRules();
+std::vector<Rule> cancelRules();
+std::vector<Rule> hygieneRules();
+std::vector<Rule> abiRules();
 
 struct RuleResult {
   const Rule* rule = nullptr;

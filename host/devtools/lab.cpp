@@ -72,8 +72,10 @@ class Lab::Listener final : public dispatch::RunnerListener {
     end_.reset();
     if (!again) report_ = {};
   }
+  /// `longest` 0: however long it takes.
   bool waitForEnd(core::Millis longest) {
     std::unique_lock lock(mutex_);
+    if (longest.count() == 0) changed_.wait(lock, [&] { return end_.has_value(); });
     return changed_.wait_for(lock, longest, [&] { return end_.has_value(); });
   }
   JobReport take() {
@@ -118,7 +120,8 @@ std::string JobReport::describe() const {
 }
 
 bool JobReport::crashed() const {
-  return end.exit.has_value() || (end.error && end.error->code.rfind("plugin_", 0) == 0);
+  return end.exit.has_value() ||
+         (end.error && (end.error->code.rfind("plugin_", 0) == 0 || end.error->code == "thread_ended"));
 }
 
 Lab::Lab(const Subject& subject, LabOptions options, WatchPlan plan, std::vector<JobSpec> jobs)
@@ -244,8 +247,7 @@ JobReport Lab::run(std::size_t index) {
     listener_->begin(round > 0);
     running_.store(id.value);
     pool_->start({std::move(one)});
-    const bool in_time = options_.job_timeout.count() <= 0 ? listener_->waitForEnd(core::Millis::max() / 1'000'000)
-                                                           : listener_->waitForEnd(options_.job_timeout);
+    const bool in_time = listener_->waitForEnd(options_.job_timeout);
     if (!in_time) {
       pool_->stop(id, dispatch::StopReason::TimedOut);
       listener_->waitForEnd(kEndPatience);

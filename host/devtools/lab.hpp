@@ -64,8 +64,8 @@ struct WatchPlan {
 };
 
 struct LabOptions {
-  std::filesystem::path runner;  ///< jobhost-runner; absolute
-  core::Millis job_timeout{20'000};
+  std::filesystem::path runner;      ///< jobhost-runner; absolute
+  core::Millis job_timeout{20'000};  ///< 0: none
   core::Millis load_timeout{20'000};
   std::int64_t max_output_bytes = 16LL << 30;
   std::string config_json = "{}";

@@ -22,12 +22,12 @@ void LocalServices::submitChild(const Caller& caller, std::string request_json, 
   core::JobId id{0};
   {
     const std::lock_guard lock(mutex_);
-    for (const auto& [number, known] : children_) {
-      if (!child.dedupe_key.empty() && known.parent == caller.job && known.dedupe_key == child.dedupe_key)
-        id.value = number;
-    }
+    const auto key = std::pair{caller.job.value, child.dedupe_key};
+    const auto known = by_key_.find(key);
+    if (!child.dedupe_key.empty() && known != by_key_.end()) id.value = known->second;
     if (id.value == 0 && children_.size() < kMaxChildren) {
       id.value = kFirstChild + static_cast<std::int64_t>(children_.size());
+      if (!child.dedupe_key.empty()) by_key_[key] = id.value;
       children_[id.value] = std::move(child);
     }
   }
@@ -40,11 +40,17 @@ void LocalServices::childStates(const Caller& caller, std::vector<core::JobId> i
   std::vector<ChildState> states;
   {
     const std::lock_guard lock(mutex_);
-    for (const auto& [number, child] : children_) {
-      const bool asked = ids.empty() || std::find(ids.begin(), ids.end(), core::JobId{number}) != ids.end();
-      if (asked && child.parent == caller.job) {
+    const auto add = [&](std::int64_t number, const Child& child) {
+      if (child.parent == caller.job) {
         states.push_back({core::JobId{number}, core::JobState::Succeeded, "null", std::nullopt, child.type});
       }
+    };
+    if (ids.empty()) {
+      for (const auto& [number, child] : children_) add(number, child);
+    }
+    for (const auto& id : ids) {
+      const auto found = children_.find(id.value);
+      if (found != children_.end()) add(found->first, found->second);
     }
   }
   if (states.size() < ids.size()) return done(core::Error{core::ErrorCode::NotFound, "there is no such child", {}, {}});

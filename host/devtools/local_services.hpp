@@ -3,6 +3,7 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include "pool/attempt_services.hpp"
 
@@ -36,6 +37,7 @@ class LocalServices final : public pool::AttemptServices {
   };
   std::mutex mutex_;
   std::map<std::int64_t, Child> children_;
+  std::map<std::pair<std::int64_t, std::string>, std::int64_t> by_key_;  ///< parent and dedupe key → child
   std::map<std::int64_t, std::string> checkpoints_;  ///< by job
 };
 

@@ -165,11 +165,11 @@ struct Watched<kName, kMember> {
       }
       const auto code = static_cast<jh_result>(result < 0 ? result : 0);
       // What a secret is belongs into no file.
-      const bool secret = std::string_view(kName.text) == "config.secret";
-      inspector.end(step, code, std::move(told),
-                    code != JH_OK ? Json()
-                    : secret      ? Json::array({"***"})
-                                  : answersOf(arguments));
+      if constexpr (std::string_view(kName.text) == "config.secret") {
+        const jh_str* secret = std::get<2>(arguments);
+        if (code == JH_OK && secret != nullptr) inspector.hide(view(*secret));
+      }
+      inspector.end(step, code, std::move(told), code == JH_OK ? answersOf(arguments) : Json());
       return result;
     }
   }

@@ -125,6 +125,11 @@ void Inspector::write(const Json& line) {
   std::string text = line.dump();
   text.push_back('\n');
   const std::lock_guard lock(mutex_);
+  for (const auto& secret : hidden_) {
+    for (auto at = text.find(secret); at != std::string::npos; at = text.find(secret, at + 3)) {
+      text.replace(at, secret.size(), "***");
+    }
+  }
   if (bytes_ + text.size() > kMaxLogBytes) {
     ++dropped_;
     return;
@@ -302,6 +307,17 @@ std::int32_t Inspector::cancelledAsked(std::int32_t real) {
     write(Json{{"c", "cancelled"}, {"n", asked}, {"r", real}, {"t", steadyMicros()}, {"d", 0}, {"th", threadId()}});
   }
   return real;
+}
+
+void Inspector::hide(std::string_view secret) {
+  if (secret.empty()) return;
+  const std::lock_guard lock(mutex_);
+  std::string spelt(secret);
+  for (int depth = 0; depth < 2; ++depth) {  // as a string, and as one in a document that is a string
+    const std::string quoted = Json(spelt).dump();
+    spelt = quoted.substr(1, quoted.size() - 2);
+    if (std::find(hidden_.begin(), hidden_.end(), spelt) == hidden_.end()) hidden_.push_back(spelt);
+  }
 }
 
 jh_str Inspector::keep(std::string_view text) {

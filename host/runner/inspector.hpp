@@ -62,6 +62,8 @@ class Inspector {
   void end(const Step& step, jh_result code, Json arguments, Json answers);
   /// Counts one cancelled(), which is asked too often to be written down each time.
   std::int32_t cancelledAsked(std::int32_t real);
+  /// From now on these bytes are written down as ***, wherever they come.
+  void hide(std::string_view secret);
   /// Text that stays until the process ends.
   jh_str keep(std::string_view text);
   [[nodiscard]] bool full() const { return full_; }
@@ -104,6 +106,7 @@ class Inspector {
   std::map<std::string, std::deque<Json>, std::less<>> record_;
   std::deque<Json> answered_;  ///< lines of the record that steps point at
   std::deque<std::string> kept_;
+  std::vector<std::string> hidden_;  ///< as they are spelt inside JSON strings
 
   bool replays_ = false;
   std::vector<std::pair<std::uint64_t, std::int32_t>> recorded_cancels_;  ///< from that cancelled() on, that answer

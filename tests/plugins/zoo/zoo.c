@@ -79,7 +79,7 @@ __asm__(".globl zoo_unique\n.type zoo_unique, @gnu_unique_object\n.size zoo_uniq
 #endif
 
 /* ------------------------------------------------------------------------------------------------ load */
-#if defined(ZOO_LATE_THREAD_IN_INIT)
+#if defined(ZOO_LATE_THREAD_IN_INIT) || defined(ZOO_LEAKS_THREAD)
 static void *sleeper(void *context) {
   (void)context;
   for (;;) pause();
@@ -101,6 +101,15 @@ static jh_result JH_CALL init(const jh_host *the_host, jh_str plugin_dir) JH_NOE
 #ifdef ZOO_INIT_FAILS
   host->log(NULL, JH_LOG_ERROR, str("no moon tonight"));
   return JH_E_FAILED;
+#endif
+#ifdef ZOO_FEARS_LATER_MINORS
+  if (host->abi_minor > 100) return JH_E_FAILED;
+#endif
+#ifdef ZOO_FEARS_FLAGS
+  if ((host->flags & ~15u) != 0) return JH_E_FAILED;
+#endif
+#ifdef ZOO_FEARS_LONG_TABLES
+  if (host->struct_size != sizeof(jh_host)) return JH_E_FAILED;
 #endif
 #ifdef ZOO_PRINTS_IN_INIT
   printf("hello from init\n");

@@ -2,6 +2,9 @@
 
 static const jh_output_v1 *output(void) {
   const jh_output_v1 *table = host->get_extension(JH_EXT_OUTPUT);
+#ifdef ZOO_TRUSTS_TABLES
+  return table;
+#endif
   return table != NULL && table->struct_size >= sizeof(jh_output_v1) ? table : NULL;
 }
 
@@ -36,22 +39,151 @@ static jh_str member(jh_str json, const char *name) {
   return (jh_str){begin, (size_t)((at < end ? at : end) - begin)};
 }
 
+/* Whether the params are those the checker makes when the schema is all it knows: what is broken for them alone shows in
+   one place. */
+__attribute__((unused)) static int is_made(jh_str params) {
+  static const char made[] = "{\"text\":\"text\",\"times\":2}";
+  return params.len == sizeof(made) - 1 && memcmp(params.data, made, params.len) == 0;
+}
+
+__attribute__((unused)) static int has(jh_str params, const char *part) {
+  return params.len > 0 && memmem(params.data, params.len, part, strlen(part)) != NULL;
+}
+
+/* What makes a job rude, before it does its work. */
+static void misbehave(jh_job *job, jh_str params) {
+  (void)job;
+  (void)params;
+#ifdef ZOO_CRASHES
+  if (is_made(params)) abort();
+#endif
+#ifdef ZOO_HATES_UNICODE
+  if (has(params, "../..\xef\xbf\xbf\xe2\x80\xae")) abort();
+#endif
+#ifdef ZOO_HATES_LENGTH
+  if (params.len > 50000) abort();
+#endif
+#ifdef ZOO_HATES_WORDS
+  if (has(params, "word word word") && !has(params, "no_such_param")) abort();
+#endif
+#ifdef ZOO_HATES_SURPRISES
+  if (has(params, "word word word") && has(params, "no_such_param")) abort();
+#endif
+#ifdef ZOO_PRINTS
+  printf("hello from run\n");
+  fflush(stdout);
+#endif
+#ifdef ZOO_LEAKS_FILE
+  if (open("/dev/zero", O_RDONLY | O_CLOEXEC) < 0) abort();
+#endif
+#ifdef ZOO_LEAKS_THREAD
+  pthread_t thread;
+  pthread_create(&thread, NULL, &sleeper, NULL);
+#endif
+#ifdef ZOO_LEAKS_PROCESS
+  if (fork() == 0) {
+    alarm(30);
+    for (;;) pause();
+  }
+#endif
+#ifdef ZOO_LEAKS_MEMORY
+  static char *volatile lost;
+  lost = malloc(1 << 20);
+  memset(lost, 1, 1 << 20);
+#endif
+#ifdef ZOO_UMASK
+  umask(0);
+#endif
+#ifdef ZOO_FOLDER
+  if (chdir("/") != 0) abort();
+#endif
+#ifdef ZOO_LOCALE
+  setlocale(LC_ALL, "C.UTF-8");
+#endif
+#ifdef ZOO_ENVIRONMENT
+  setenv("ZOO", "open", 1);
+#endif
+#ifdef ZOO_HANDLER
+  signal(SIGUSR1, SIG_IGN);
+#endif
+#ifdef ZOO_MASK
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGUSR2);
+  pthread_sigmask(SIG_BLOCK, &set, NULL);
+#endif
+#ifdef ZOO_LIMIT
+  struct rlimit limit;
+  getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max / 2;
+  setrlimit(RLIMIT_NOFILE, &limit);
+#endif
+#ifdef ZOO_STRAY_FILE
+  close(open("left_behind", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+#endif
+#ifdef ZOO_OLD_JOB
+  static jh_job *old;
+  if (old != NULL) host->note(old, str("k"), str("1"));
+  old = job;
+#endif
+#ifdef ZOO_TRUSTS_EXTENSIONS
+  const jh_temp_v1 *temp = host->get_extension(JH_EXT_TEMP);
+  temp->dir(job);
+#endif
+}
+
+static jh_result on_cancelled(const jh_output_v1 *out, jh_output *file, jh_job *job) {
+  (void)job;
+#ifdef ZOO_SLOW_TO_STOP
+  sleep_ms(400);
+#endif
+#ifdef ZOO_COMMITS_CANCELLED
+  out->commit(file);
+#else
+  out->abort(file);
+#endif
+#ifdef ZOO_FAILS_CANCELLED
+  return fail(job, JH_CLASS_TRANSIENT, "interrupted", "it was interrupted");
+#endif
+  return JH_E_CANCELLED;
+}
+
 static jh_result repeat(jh_job *job, const jh_output_v1 *out, jh_str text, int times) {
   jh_output *file = NULL;
+#ifdef ZOO_NOTICES_CHANGES
+  const int32_t cancelled_before = host->cancelled(job);
+#endif
   jh_result made = out->create(job, str("repeated.txt"), str("text/plain"), &file);
   if (made == JH_E_CANCELLED) return made;
   if (made != JH_OK) return fail(job, JH_CLASS_RESOURCE, "no_output", "the output cannot be made");
   for (int i = 0; i < times; ++i) {
-    if (host->progress(job, i + 1, times, str("repeating")) == JH_E_CANCELLED) {
-      out->abort(file);
-      return JH_E_CANCELLED;
-    }
+#ifdef ZOO_PROGRESS_BACK
+    host->progress(job, i + 0.5, times, str("looking back"));
+    host->progress(job, i, times, str("looking back"));
+#endif
+#if defined(ZOO_NOTICES_CHANGES)
+    host->progress(job, i + 1, times, str("repeating"));
+    if (host->cancelled(job) != cancelled_before) return on_cancelled(out, file, job);
+#elif defined(ZOO_PROGRESS_SHORT)
+    if (host->progress(job, i, times, str("repeating")) == JH_E_CANCELLED) return on_cancelled(out, file, job);
+#else
+    if (host->progress(job, i + 1, times, str("repeating")) == JH_E_CANCELLED) return on_cancelled(out, file, job);
+#endif
     if (out->write(file, text.data, text.len) != JH_OK) {
       out->abort(file);
+#ifdef ZOO_WRONG_CLASS_FULL
+      return fail(job, JH_CLASS_INTERNAL, "no_room", "the output cannot be written");
+#endif
       return fail(job, JH_CLASS_RESOURCE, "no_room", "the output cannot be written");
     }
   }
+#ifdef ZOO_LEAVES_OUTPUT
+  out->create(job, str("unfinished.txt"), str("text/plain"), &file);
+#elif defined(ZOO_IGNORES_COMMIT)
+  out->commit(file);
+#else
   if (out->commit(file) != JH_OK) return fail(job, JH_CLASS_RESOURCE, "no_room", "the output cannot be finished");
+#endif
   return JH_OK;
 }
 
@@ -61,13 +193,56 @@ static jh_result JH_CALL run(jh_job *job) JH_NOEXCEPT {
   const jh_str params = host->params(job);
   const jh_str text = member(params, "text");
   const jh_str count = member(params, "times");
-  if (text.len < 2 || text.data[0] != '"') return fail(job, JH_CLASS_BAD_INPUT, "bad_params", "text must be a string");
+#ifdef ZOO_WRONG_CLASS_PARAMS
+  const int32_t wrong = JH_CLASS_PERMANENT;
+#else
+  const int32_t wrong = JH_CLASS_BAD_INPUT;
+#endif
+  if (text.len < 2 || text.data[0] != '"') return fail(job, wrong, "bad_params", "text must be a string");
   const int times = count.len > 0 ? atoi(count.data) : 2;
-  if (times < 1 || times > 50) return fail(job, JH_CLASS_BAD_INPUT, "bad_params", "times must be from 1 to 50");
+  if (times < 1 || times > 50) return fail(job, wrong, "bad_params", "times must be from 1 to 50");
+  misbehave(job, params);
+#ifdef ZOO_ODD_CODE
+  if (is_made(params)) return -77;
+#endif
+#ifdef ZOO_NO_REASON
+  if (is_made(params)) return JH_E_FAILED;
+#endif
+#ifdef ZOO_CANCELS_ITSELF
+  if (is_made(params)) return JH_E_CANCELLED;
+#endif
+#ifdef ZOO_EXAMPLE_FAILS
+  if (times == 3) return fail(job, JH_CLASS_INTERNAL, "boom", "three is too many");
+#endif
+#ifdef ZOO_NOT_REENTRANT
+  static int active;
+  if (__sync_add_and_fetch(&active, 1) > 1) {
+    __sync_sub_and_fetch(&active, 1);
+    return fail(job, JH_CLASS_RESOURCE, "busy", "one at a time");
+  }
+  sleep_ms(5);
+#endif
   const jh_result done = repeat(job, out, text, times);
+#ifdef ZOO_NOT_REENTRANT
+  __sync_sub_and_fetch(&active, 1);
+#endif
   if (done != JH_OK) return done;
-  char result[64];
-  snprintf(result, sizeof(result), "{\"bytes\": %lld}", (long long)times * (long long)text.len);
-  if (host->set_result(job, str(result)) != JH_OK) return fail(job, JH_CLASS_RESOURCE, "no_result", "the result is not kept");
+  char result[96];
+  long long bytes = (long long)times * (long long)text.len;
+#ifdef ZOO_NEVER_THE_SAME
+  const jh_str info = host->info(job);
+  bytes += atoi(member(info, "id").data);
+#endif
+#ifdef ZOO_WRONG_RESULT
+  snprintf(result, sizeof(result), "{\"bytes\": \"%lld\"}", bytes);
+#else
+  snprintf(result, sizeof(result), "{\"bytes\": %lld}", bytes);
+#endif
+  if (host->set_result(job, str(result)) != JH_OK) {
+#ifdef ZOO_ABORTS_ON_FAILURE
+    abort();
+#endif
+    return fail(job, JH_CLASS_RESOURCE, "no_result", "the result is not kept");
+  }
   return JH_OK;
 }

@@ -84,6 +84,48 @@ constexpr Animal kAnimals[] = {
     {"any_extension", "load.unknown-extension", "NULL"},
     {"type_past_end", "load.job-type-end", "NULL"},
     {"undeclared_type", "load.names", "undeclared"},
+    {"crashes", "run.ends", "SIGABRT"},
+    {"example_fails", "run.examples", "boom"},
+    {"odd_code", "run.return-code", "-77"},
+    {"wrong_result", "run.result-schema", "/result/bytes"},
+    {"progress_back", "run.progress-grows", "went back"},
+    {"progress_short", "run.progress-ends", "succeeded at"},
+    {"never_the_same", "run.same-again", "idempotent"},
+    {"prints_in_run", "run.no-output", "hello from run"},
+    {"hates_unicode", "run.unicode", "SIGABRT"},
+    {"hates_length", "run.huge", "SIGABRT"},
+    {"no_reason", "errors.told", "set_error()"},
+    {"wrong_class_params", "errors.invalid-params", "class 1"},
+    {"aborts_on_failure", "errors.failing-calls", "set_result()"},
+    {"ignores_commit", "errors.lost-output", "output.commit()"},
+    {"wrong_class_full", "errors.disk-full", "class 4"},
+    {"hates_words", "fuzz.params", "seed 1"},
+    {"hates_surprises", "fuzz.invalid", "seed 1"},
+    {"slow_to_stop", "cancel.latency", "its grace is 300 ms"},
+    {"fails_cancelled", "cancel.answer", "JH_E_CANCELLED"},
+    {"notices_changes", "cancel.before-start", "does all its work"},
+    {"commits_cancelled", "cancel.no-output", "output.commit()"},
+    {"cancels_itself", "cancel.unasked", "nobody asked"},
+    {"leaks_file", "hygiene.files", "/dev/zero"},
+    {"leaks_thread", "hygiene.threads", "threads after its jobs"},
+    {"leaks_process", "hygiene.processes", "processes are left"},
+    {"leaks_memory", "hygiene.memory", "KiB"},
+    {"umask", "hygiene.umask", "0000"},
+    {"folder", "hygiene.folder", "is /"},
+    {"locale", "hygiene.locale", "UTF-8"},
+    {"environment", "hygiene.environment", "ZOO=open"},
+    {"handler", "hygiene.handlers", "handler"},
+    {"mask", "hygiene.signal-mask", "signal mask"},
+    {"limit", "hygiene.limits", "limit"},
+    {"stray_file", "hygiene.stray-files", "left_behind"},
+    {"leaves_output", "hygiene.handles", "neither committed nor aborted"},
+    {"old_job", "hygiene.misuse", "note()"},
+    {"not_reentrant", "concurrency.reentrant", "8 threads"},
+    {"fears_later_minors", "abi.later-minor", "init()"},
+    {"fears_flags", "abi.unknown-flags", "init()"},
+    {"fears_long_tables", "abi.longer-tables", "init()"},
+    {"trusts_tables", "abi.shorter-tables", "SIGSEGV"},
+    {"trusts_extensions", "abi.absent-extensions", "SIGSEGV"},
 };
 
 class Zoo : public testing::TestWithParam<Animal> {};
@@ -102,6 +144,18 @@ TEST(Checker, FindsNothingWrongWithTheGoodOne) {
   EXPECT_TRUE(report.good()) << whatFailed(report);
   EXPECT_EQ(report.count(Verdict::Skipped), 0) << reportText(*readSubject(variant("good")), report, true);
   EXPECT_EQ(report.results.size(), allRules().size());
+}
+
+/// What we ship keeps every rule.
+TEST(Checker, FindsNothingWrongWithWhatWeShip) {
+  std::size_t count = 0;
+  for (const auto& entry : fs::directory_iterator(JOBHOST_PLUGIN_DIR)) {
+    if (entry.path().extension() != ".so") continue;
+    ++count;
+    const auto report = checked(entry.path());
+    EXPECT_TRUE(report.good()) << entry.path() << '\n' << whatFailed(report);
+  }
+  EXPECT_GT(count, 0U);
 }
 
 TEST(Checker, HasAPluginForEachRule) {

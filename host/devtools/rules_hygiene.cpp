@@ -1,0 +1,209 @@
+// What a job leaves behind in a process that runs the next one.
+#include <algorithm>
+
+#include "devtools/check.hpp"
+#include "devtools/watched.hpp"
+#include "jobhost/abi.h"
+
+namespace jobhost::devtools {
+namespace {
+
+constexpr int kRuns = 20;
+constexpr int kStrictRuns = 50;
+constexpr std::int64_t kMostGrowthKb = 8 * 1024;
+
+/// One sample run over and over in one process, and what that looked like.
+struct Endurance {
+  const Trial* sample = nullptr;
+  int runs = 0;
+  std::vector<Json> lines;
+  [[nodiscard]] Json after(int run) const { return stateAt(lines, "attempt", run); }
+  /// The process of `state` as it was once the plugin was loaded.
+  [[nodiscard]] Json loaded(const Json& state) const {
+    for (const auto& line : lines) {
+      if (line["when"].stringOr("") == "loaded" && line["is"]["pid"] == state["pid"]) return line["is"];
+    }
+    return {};
+  }
+};
+
+std::vector<Endurance> endure(Bench& bench, int runs) {
+  std::vector<Endurance> all;
+  for (const auto* sample : samples(bench)) {
+    WatchPlan plan;
+    plan.calls = true;
+    plan.state = true;
+    Lab lab(bench.subject, bench.options.lab, plan, std::vector<JobSpec>(static_cast<std::size_t>(runs), sample->job));
+    lab.runAll();
+    all.push_back({sample, runs, lab.watched()});
+  }
+  return all;
+}
+
+/// Compares one thing of the process after loading with the same after the second job.
+template <class Changed>
+Finding compared(Bench& bench, Changed changed) {
+  std::vector<std::string> wrong;
+  for (const auto& one : endure(bench, 2)) {
+    const Json after = one.after(2);
+    if (after.isNull()) continue;  // crashed: run.ends
+    if (auto what = changed(one.loaded(after), after); !what.empty())
+      wrong.push_back(one.sample->job.type + ": " + what);
+  }
+  return wrong.empty() ? passed() : failed(joined(wrong));
+}
+
+Finding same(Bench& bench, const char* member, const std::string& what) {
+  return compared(bench, [&](const Json& before, const Json& after) {
+    if (before[member] == after[member]) return std::string();
+    if (!before[member].isString()) return what + " changed";
+    return what + " was " + std::string(before[member].stringOr("")) + ", is " +
+           std::string(after[member].stringOr(""));
+  });
+}
+
+Finding umaskSame(Bench& bench) {
+  return same(bench, "Umask", "the umask");
+}
+Finding folderSame(Bench& bench) {
+  return same(bench, "folder", "the working directory");
+}
+Finding localeSame(Bench& bench) {
+  return same(bench, "locale", "the locale");
+}
+Finding limitsSame(Bench& bench) {
+  return same(bench, "limits", "a resource limit");
+}
+Finding handlersSame(Bench& bench) {
+  return same(bench, "handlers", "a signal's handler");
+}
+Finding maskSame(Bench& bench) {
+  return same(bench, "SigBlk", "the signal mask");
+}
+
+Finding environmentSame(Bench& bench) {
+  return compared(bench, [](const Json& before, const Json& after) {
+    const auto more = added(before["environment"], after["environment"]);
+    const auto less = added(after["environment"], before["environment"]);
+    if (more.empty() && less.empty()) return std::string();
+    return "the environment " + (more.empty() ? "lost " + joined(less) : "got " + joined(more));
+  });
+}
+
+Finding processes(Bench& bench) {
+  return compared(bench, [](const Json&, const Json& after) {
+    return after["children"].size() == 0 ? std::string() : "processes are left: " + after["children"].dump();
+  });
+}
+
+Finding stray(Bench& bench) {
+  return compared(bench, [](const Json& before, const Json& after) {
+    const auto more = added(before["stray"], after["stray"]);
+    return more.empty() ? std::string()
+                        : "files lie outside of its outputs and its temp folder: " + joined(more) +
+                              ". Use jobhost.output/1 and jobhost.temp/1.";
+  });
+}
+
+Finding files(Bench& bench) {
+  std::vector<std::string> wrong;
+  for (const auto& one : endure(bench, 6)) {
+    const Json first = one.after(2);
+    const Json last = one.after(6);
+    if (first["pid"] != last["pid"] || last["files"].size() < first["files"].size() + 3) continue;
+    wrong.push_back(one.sample->job.type + ": " + joined(added(first["files"], last["files"]), 3));
+  }
+  return wrong.empty() ? passed() : failed("files stay open: " + joined(wrong));
+}
+
+Finding threads(Bench& bench) {
+  std::vector<std::string> wrong;
+  for (const auto& one : endure(bench, 4)) {
+    const Json last = one.after(4);
+    if (last.isNull()) continue;
+    const Json first = one.after(1);
+    const auto number = [](const Json& state) {
+      return std::atoi(std::string(state["Threads"].stringOr("0")).c_str());
+    };
+    const bool grows = first["pid"] == last["pid"] && number(last) >= number(first) + 3;
+    // A host gives up a process that was left with more threads than before.
+    const bool replaced = first["pid"] != last["pid"] && number(last) > number(one.loaded(last));
+    if (grows || replaced) {
+      wrong.push_back(one.sample->job.type + ": " + std::to_string(number(last)) + " threads after its jobs, " +
+                      std::to_string(number(one.loaded(last))) + " before");
+    }
+  }
+  return wrong.empty() ? passed() : failed(joined(wrong) + ". Join them before run() returns.");
+}
+
+Finding memory(Bench& bench) {
+  const int runs = bench.options.level == Level::Strict ? kStrictRuns : kRuns;
+  std::vector<std::string> wrong;
+  std::int64_t most = 0;
+  for (const auto& one : endure(bench, runs)) {
+    const auto kb = [](const Json& state) { return std::atoll(std::string(state["VmRSS"].stringOr("0")).c_str()); };
+    const Json first = one.after(runs / 4);
+    const Json last = one.after(runs);
+    if (first["pid"] != last["pid"]) continue;
+    const auto growth = kb(last) - kb(first);
+    most = std::max<std::int64_t>(most, growth);
+    if (growth > kMostGrowthKb) {
+      wrong.push_back(one.sample->job.type + " grows by " + std::to_string(growth) + " KiB from run " +
+                      std::to_string(runs / 4) + " to " + std::to_string(runs));
+    }
+  }
+  return wrong.empty() ? passed("growth " + std::to_string(most) + " KiB") : failed(joined(wrong));
+}
+
+Finding misuse(Bench& bench) {
+  std::vector<std::string> wrong;
+  for (const auto& one : endure(bench, 2)) {
+    for (const auto& line : one.lines) {
+      if (line["r"].intOr(0) != JH_E_MISUSE || !line["c"].isString()) continue;
+      wrong.push_back(one.sample->job.type + ": " + std::string(line["c"].stringOr("")) +
+                      "(): " + std::string(line["e"].stringOr("")));
+    }
+  }
+  return wrong.empty() ? passed()
+                       : failed("calls with a job that is over, or a handle that is closed: " + joined(wrong, 3));
+}
+
+Finding handles(Bench& bench) {
+  std::vector<std::string> wrong;
+  for (const auto& one : trials(bench)) {
+    const auto count = [&](std::string_view name, bool only_good) {
+      return std::count_if(one.calls.begin(), one.calls.end(), [&](const Json& call) {
+        return call["c"].stringOr("") == name && (!only_good || call["r"].intOr(0) == JH_OK);
+      });
+    };
+    if (one.end.isNull()) continue;
+    if (count("output.create", true) > count("output.commit", false) + count("output.abort", false)) {
+      wrong.push_back(nameOf(one) + " leaves an output that is neither committed nor aborted");
+    }
+    if (count("input.open", true) > count("input.close", false)) wrong.push_back(nameOf(one) + " leaves an input open");
+  }
+  return wrong.empty() ? passed() : failed(joined(wrong));
+}
+
+}  // namespace
+
+std::vector<Rule> hygieneRules() {
+  return {
+      {"hygiene.files", Level::Standard, true, "No file stays open after a job", &files},
+      {"hygiene.threads", Level::Standard, true, "No thread stays after a job", &threads},
+      {"hygiene.processes", Level::Standard, true, "No process stays after a job", &processes},
+      {"hygiene.memory", Level::Standard, true, "Memory does not grow from job to job", &memory},
+      {"hygiene.umask", Level::Standard, true, "The umask stays as it was", &umaskSame},
+      {"hygiene.folder", Level::Standard, true, "The working directory stays as it was", &folderSame},
+      {"hygiene.locale", Level::Standard, true, "The locale stays as it was", &localeSame},
+      {"hygiene.environment", Level::Standard, true, "The environment stays as it was", &environmentSame},
+      {"hygiene.handlers", Level::Standard, true, "Signal handlers stay as they were", &handlersSame},
+      {"hygiene.signal-mask", Level::Standard, true, "The signal mask stays as it was", &maskSame},
+      {"hygiene.limits", Level::Standard, true, "Resource limits stay as they were", &limitsSame},
+      {"hygiene.stray-files", Level::Standard, true, "Files lie in outputs and the temp folder only", &stray},
+      {"hygiene.handles", Level::Strict, true, "Outputs and inputs that were opened are closed", &handles},
+      {"hygiene.misuse", Level::Standard, true, "No call with a job that is over", &misuse},
+  };
+}
+
+}  // namespace jobhost::devtools
