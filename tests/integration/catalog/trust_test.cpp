@@ -295,7 +295,8 @@ TEST(Minisign, TakesWhatTheToolMakes) {
   const auto signature = parseSignature(readBytes(folder.path() / "plugin.so.minisig"));
   ASSERT_TRUE(key && signature);
   EXPECT_EQ(signature->key_id, key->id);
-  EXPECT_THAT(readBytes(folder.path() / "k.pub"), HasSubstr(key->name()));
+  const std::string name = key->name();  // the tool leaves out zeros in front
+  EXPECT_THAT(readBytes(folder.path() / "k.pub"), HasSubstr(name.substr(name.find_first_not_of('0'))));
   const auto verify = [&] {
     const int fd = ::open((at + "/plugin.so").c_str(), O_RDONLY | O_CLOEXEC);
     const bool fits = verifySignature(*signature, *key, fd).ok();
