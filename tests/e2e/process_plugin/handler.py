@@ -43,8 +43,11 @@ def sleep(job):
 @handler("py-stubborn")
 def stubborn(job):
     subprocess.Popen(["sleep", "600"])
-    job.progress(1, 2, "no")
     while True:
+        try:
+            job.progress(1, 2, "no")
+        except jobhost_handler.Cancelled:
+            pass
         time.sleep(0.05)
 
 
