@@ -16,6 +16,9 @@ namespace {
 constexpr std::size_t kReadBytes = 128 * 1024;
 constexpr std::uint64_t kFlushEveryUs = 1'000;     ///< how long a DONE may wait for company
 constexpr std::uint64_t kAnnounceAfterUs = 2'000;  ///< an attempt this old is announced by STARTED
+/// A plugin that closes the control socket while poll() waits on it wakes nobody, and the host sees no end of it, since
+/// poll() holds the socket. So while an attempt runs the wait is not endless.
+constexpr int kLookAtSocketMs = 250;
 constexpr std::size_t kMaxQueued = 100'000;
 
 }  // namespace
@@ -46,7 +49,8 @@ int Session::pollTimeout() {
   }();
   protocol_dozes_ = unannounced || !queue_.empty() || channel_.pending();
   if (protocol_dozes_) return 1;
-  return progress_waits ? static_cast<int>(1'000 / std::max<std::uint32_t>(1, welcome_.progress_per_s)) : -1;
+  if (progress_waits) return static_cast<int>(1'000 / std::max<std::uint32_t>(1, welcome_.progress_per_s));
+  return current_ ? kLookAtSocketMs : -1;
 }
 
 void Session::tellLateThings() {
