@@ -115,7 +115,8 @@ core::Result<void> Server::start() {
     Poco::Net::TCPServerParams::Ptr params = new Poco::Net::TCPServerParams;
     params->setMaxThreads(options.http.max_threads);
     params->setMaxQueued(options.http.max_queued);
-    params->setThreadIdleTime(Poco::Timespan(10, 0));
+    // Poco's stop() misses to wake a thread that is just going to rest, and then waits until its rest is over.
+    params->setThreadIdleTime(Poco::Timespan(1, 0));
     impl.pool = std::make_unique<Poco::ThreadPool>("http", 1, options.http.max_threads + 1, 30);
     impl.tcp = std::make_unique<Poco::Net::TCPServer>(new Factory(impl.context), *impl.pool, socket, params);
     Poco::AutoPtr<Gate> gate = new Gate(options.http, impl.connections);
