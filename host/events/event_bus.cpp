@@ -124,7 +124,8 @@ std::unique_ptr<EventBus::Subscription> EventBus::subscribe(std::optional<core::
 void EventBus::publish(std::span<const core::JobEvent> events) {
   if (events.empty()) return;
   if (state_->for_all.load(std::memory_order_acquire) > 0) {
-    for (const auto& entry : *state_->everyone()) call(*entry, events);
+    const auto everyone = state_->everyone();  // held: a range-for over *everyone() would let go of it at once
+    for (const auto& entry : *everyone) call(*entry, events);
   }
   if (state_->for_jobs.load(std::memory_order_acquire) == 0) return;
   // Neighbouring events of one job go out in one call.
