@@ -69,7 +69,7 @@ static jh_result JH_CALL run(jh_job *job) {
   char answer[64];
 
   if (host->cancelled(job) != JH_CANCEL_NO) return JH_E_CANCELLED;
-  if (output == NULL) return failed(job, JH_E_UNSUPPORTED); /* the manifest requires it: never on a real host */
+  if (!JH_HAS(output, jh_output_v1, abort)) return failed(job, JH_E_UNSUPPORTED); /* an older or lesser host */
   result = output->create(job, str("params.json"), str("application/json"), &file);
   if (result != JH_OK) return failed(job, result);
   result = output->write(file, params.data, params.len);
