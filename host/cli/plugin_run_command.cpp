@@ -139,10 +139,8 @@ int runOnce(const PluginRunArgs& args, const devtools::ForegroundOptions& given,
   return report->diverged.empty() ? kOk : kJobFailed;
 }
 
-/// Blocks until the file was changed and then left alone for a while; false: interrupted.
-bool awaitChange(const fs::path& file, const Interrupts& interrupts) {
-  catalog::FolderWatch watch;
-  if (!watch.watch(file.parent_path())) return false;
+/// Blocks until the file was changed since `watch` began and then left alone for a while; false: interrupted.
+bool awaitChange(catalog::FolderWatch& watch, const fs::path& file, const Interrupts& interrupts) {
   for (bool changed = false;;) {
     pollfd fds[2] = {{watch.fd(), POLLIN, 0}, {interrupts.fd(), POLLIN, 0}};
     const int ready = poll(fds, 2, changed ? kQuietMs : -1);
@@ -180,10 +178,14 @@ int pluginRun(const PluginRunArgs& args) {
   if (args.gdb) return runOnce(args, options, job);  // Ctrl-C is the debugger's
   const Interrupts interrupts(job);
   for (;;) {
+    catalog::FolderWatch watch;  // begins before the run: a rebuild during it counts
+    if (args.watch && !watch.watch(file.parent_path())) {
+      return fail({core::ErrorCode::Unavailable, file.parent_path().string() + " cannot be watched", {}, {}}), kUsage;
+    }
     const int status = runOnce(args, options, job);
     if (!args.watch || interrupts.asked()) return status;
     std::cerr << "waiting for " << file.string() << " to change\n";
-    if (!awaitChange(file, interrupts)) return status;
+    if (!awaitChange(watch, file, interrupts)) return status;
   }
 }
 
