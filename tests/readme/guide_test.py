@@ -9,12 +9,12 @@ import json
 import os
 import pathlib
 import re
-import signal
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
+
+from live_host import LiveHost, wait_for_type
 
 SOURCE, BUILD = (pathlib.Path(sys.argv.pop(1)).resolve() for _ in range(2))
 GUIDE = (SOURCE / "docs/plugin-guide.md").read_text(encoding="utf-8")
@@ -38,43 +38,25 @@ class Guide(unittest.TestCase):
         first.rename(cls.prefix)
         (cls.folder / "plugins").mkdir()
         (cls.folder / "work").mkdir()
-        cls.log = open(cls.folder / "log", "w+", encoding="utf-8")
-        cls.addClassCleanup(cls.log.close)
-        cls.host = subprocess.Popen([BUILD / "bin/jobhost", "serve", "--port", "0", "--data", cls.folder / "data", "--plugins",
-                                     cls.folder / "plugins"], stdout=subprocess.PIPE, stderr=cls.log, text=True)
-        cls.addClassCleanup(cls.stop)
-        ready = cls.host.stdout.readline()
-        assert ready.startswith("jobhost ready "), f"the host did not start: {ready}\n{(cls.folder / 'log').read_text()}"
-        cls.url = ready.split()[2]
-
-    @classmethod
-    def stop(cls):
-        cls.host.send_signal(signal.SIGTERM)
-        try:
-            cls.host.wait(timeout=60)
-        except subprocess.TimeoutExpired:
-            cls.host.kill()
-            cls.host.wait()
-        cls.host.stdout.close()
+        command = [BUILD / "bin/jobhost", "serve", "--port", "0", "--data", cls.folder / "data", "--plugins", cls.folder / "plugins"]
+        cls.host = LiveHost(command, cls.folder, cls.folder / "log")
+        cls.addClassCleanup(cls.host.stop)
 
     def sh(self, script):
         environment = {"PATH": f"{self.prefix}/bin:/usr/local/bin:/usr/bin:/bin", "HOME": str(self.folder), "LANG": "C.UTF-8",
                        "CMAKE_PREFIX_PATH": str(self.prefix), "PKG_CONFIG_PATH": f"{self.prefix}/share/pkgconfig",
-                       "PLUGINS": str(self.folder / "plugins"), "JOBHOST_URL": self.url,
+                       "PLUGINS": str(self.folder / "plugins"), "JOBHOST_URL": self.host.url,
                        "JOBHOST_KEY_FILE": str(self.folder / "data/keys/admin.key")}
         done = subprocess.run(["bash", "-euc", script], cwd=self.folder / "work", env=environment, capture_output=True, text=True,
                               timeout=300)
-        self.assertEqual(done.returncode, 0, f"{script}\n{done.stdout}\n{done.stderr}\n{(self.folder / 'log').read_text()[-4000:]}")
+        self.assertEqual(done.returncode, 0, f"{script}\n{done.stdout}\n{done.stderr}\n{self.host.last_log()}")
         return done.stdout
 
     def test_four_commands_make_a_plugin_that_runs(self):
         commands = block("guide")
         self.assertEqual(len(commands.strip().splitlines()), 4)
         self.sh(commands)
-        deadline = time.monotonic() + 60
-        while '"greet"' not in self.sh("jobhost plugin list --json"):  # a dropped file has no event of its own
-            self.assertLess(time.monotonic(), deadline, "the host never offered greet")
-            time.sleep(0.1)
+        wait_for_type(self, lambda: self.sh("jobhost plugin list --json"), "greet")
         self.assertEqual(json.loads(self.sh(block("guide-job"))), {"lines": 3})
         self.sh("ctest --test-dir greeter/build --output-on-failure")
 

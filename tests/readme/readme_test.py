@@ -10,12 +10,12 @@ import os
 import pathlib
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
+
+from live_host import LiveHost, wait_for_type
 
 SOURCE, BUILD = (pathlib.Path(sys.argv.pop(1)).resolve() for _ in range(2))
 README = (SOURCE / "README.md").read_text(encoding="utf-8")
@@ -41,38 +41,16 @@ class Readme(unittest.TestCase):
         for plugin in (BUILD / "plugins").glob("*.so"):
             shutil.copy(plugin, release / "plugins")
         (cls.folder / "build" / "samples").symlink_to(SOURCE / "build" / "samples")
-        cls.log = open(cls.folder / "log", "w+", encoding="utf-8")
-        cls.addClassCleanup(cls.log.close)
         command = ["build/release/bin/jobhost", "serve", "--port", "0", "--data", "data", "--plugins", "build/release/plugins"]
-        cls.host = subprocess.Popen(command, cwd=cls.folder, stdout=subprocess.PIPE, stderr=cls.log, text=True)
-        cls.addClassCleanup(cls.stop)
-        ready = cls.host.stdout.readline()
-        assert ready.startswith("jobhost ready "), f"the host did not start: {ready}\n{(cls.folder / 'log').read_text()}"
-        cls.url = ready.split()[2]
-
-    @classmethod
-    def stop(cls):
-        cls.host.send_signal(signal.SIGTERM)
-        try:
-            cls.host.wait(timeout=60)
-        except subprocess.TimeoutExpired:
-            cls.host.kill()
-            cls.host.wait()
-        cls.host.stdout.close()
+        cls.host = LiveHost(command, cls.folder, cls.folder / "log")
+        cls.addClassCleanup(cls.host.stop)
 
     def sh(self, script):
-        script = "set -eu\n" + script.replace("http://127.0.0.1:8080", self.url)
-        environment = dict(os.environ, JOBHOST_URL=self.url)
+        script = "set -eu\n" + script.replace("http://127.0.0.1:8080", self.host.url)
+        environment = dict(os.environ, JOBHOST_URL=self.host.url)
         done = subprocess.run(["bash", "-c", script], cwd=self.folder, env=environment, capture_output=True, text=True, timeout=300)
-        self.assertEqual(done.returncode, 0, f"{script}\n{done.stdout}\n{done.stderr}\n{(self.folder / 'log').read_text()[-4000:]}")
+        self.assertEqual(done.returncode, 0, f"{script}\n{done.stdout}\n{done.stderr}\n{self.host.last_log()}")
         return done.stdout
-
-    def wait_for_type(self, name):
-        """A dropped plugin is offered once it lay still: there is no event for that, so the list is asked."""
-        deadline = time.monotonic() + 60
-        while f'"{name}"' not in self.sh("./build/release/bin/jobhost plugin list --json"):
-            self.assertLess(time.monotonic(), deadline, f"the host never offered {name}")
-            time.sleep(0.1)
 
     def test_the_quick_start_makes_a_thumbnail(self):
         out = self.sh(block("quickstart"))
@@ -89,7 +67,7 @@ class Readme(unittest.TestCase):
         self.assertLessEqual(len(block("file greet.cpp").splitlines()), 24)
         (self.folder / "greet.cpp").write_text(block("file greet.cpp"), encoding="utf-8")
         self.sh(block("plugin"))
-        self.wait_for_type("greet")
+        wait_for_type(self, lambda: self.sh("./build/release/bin/jobhost plugin list --json"), "greet")
         out = self.sh("./build/release/bin/jobhost submit greet -p name=world --wait")
         self.assertEqual(json.loads(out), {"greeted": "world", "times": 1})
 
