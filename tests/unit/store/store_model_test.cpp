@@ -204,7 +204,15 @@ class Run {
         add(step, -1, -1);
         break;
       case Op::SubmitChild:
-        if (pick >= 0 && !core::isTerminal(model_.at(pick).state)) add(step, pick, -1);
+        if (pick < 0 || core::isTerminal(model_.at(pick).state)) break;
+        if (model_.at(pick).cancel_asked) {
+          core::JobDraft child;
+          child.type = "t";
+          child.parent = id(pick);
+          if (harness_.store->submit({std::move(child)}, {}).ok()) return "a job that is being canceled got a child";
+          break;
+        }
+        add(step, pick, -1);
         break;
       case Op::SubmitDependent:
         if (pick >= 0) add(step, -1, pick);
