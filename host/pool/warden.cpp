@@ -115,7 +115,8 @@ void Warden::measure(std::vector<std::pair<pid_t, std::string>> runners,
       TreeUsage usage{pid, 0, 0, core::Millis(0), cgroup_.refusals(group) > 0};
       auto tree = descendants(all, pid);
       usage.processes = static_cast<int>(tree.size());
-      const auto self = std::find_if(all.begin(), all.end(), [&](const ProcessInfo& info) { return info.pid == pid; });
+      const auto self = std::find_if(all.begin(), all.end(),
+                                     [root = usage.pid](const ProcessInfo& info) { return info.pid == root; });
       if (self != all.end()) tree.push_back(*self);
       std::uint64_t cpu = 0;
       for (const auto& info : tree) {
