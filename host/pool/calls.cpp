@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "pool/json_text.hpp"
+#include "core/json_text.hpp"
 
 namespace jobhost::pool {
 namespace {
@@ -60,7 +60,7 @@ std::int32_t resultFor(core::ErrorCode code) {
 std::string describe(const core::Error& error) {
   std::string text = error.message;
   for (const auto& field : error.fields) text += "; " + field.pointer + ": " + field.message;
-  return cleanText(text, 4096);
+  return core::cleanText(text, 4096);
 }
 
 /// Brings a service's answer back to the loop's thread; `make` turns a value into the body.
@@ -83,7 +83,7 @@ bool allows(const std::vector<std::string>& names, std::string_view name) {
   return std::any_of(names.begin(), names.end(), [&](const std::string& one) { return one == "*" || one == name; });
 }
 
-std::optional<std::string_view> member(const std::vector<JsonMember>& members, std::string_view key) {
+std::optional<std::string_view> member(const std::vector<core::JsonMember>& members, std::string_view key) {
   for (const auto& one : members) {
     if (one.key == key) return one.value;
   }
@@ -107,23 +107,23 @@ struct Request {
 };
 
 void submitChild(const Request& request) {
-  const auto members = jsonMembers(request.body);
+  const auto members = core::jsonMembers(request.body);
   const auto type = members ? member(*members, "type") : std::nullopt;
-  const auto name = type ? jsonString(*type) : std::nullopt;
+  const auto name = type ? core::jsonString(*type) : std::nullopt;
   if (!name || request.body.size() > kMaxChildBytes)
     return request.refuse(kInvalid, "the child's request cannot be read");
   if (!allows(request.permissions.children, *name)) {
-    return request.refuse(
-        kDenied, "the manifest does not ask for permission to make children of type \"" + cleanText(*name, 128) + "\"");
+    return request.refuse(kDenied, "the manifest does not ask for permission to make children of type \"" +
+                                       core::cleanText(*name, 128) + "\"");
   }
   std::string json =
-      "{\"type\":" + quoteJson(*name) + ",\"params\":" + std::string(member(*members, "params").value_or("{}"));
+      "{\"type\":" + core::quoteJson(*name) + ",\"params\":" + std::string(member(*members, "params").value_or("{}"));
   if (const auto options = member(*members, "options"); options && *options != "null") {
-    const auto extra = jsonMembers(*options);
+    const auto extra = core::jsonMembers(*options);
     if (!extra) return request.refuse(kInvalid, "the child's options are not a JSON object");
     for (const auto& option : *extra) {
       if (option.key != "type" && option.key != "params")
-        json += "," + quoteJson(option.key) + ":" + std::string(option.value);
+        json += "," + core::quoteJson(option.key) + ":" + std::string(option.value);
     }
   }
   json += "}";
@@ -134,9 +134,9 @@ void submitChild(const Request& request) {
 }
 
 std::optional<core::JobId> childId(std::string_view body) {
-  const auto members = jsonMembers(body);
+  const auto members = core::jsonMembers(body);
   const auto value = members ? member(*members, "id") : std::nullopt;
-  const auto id = value ? jsonInteger(*value) : std::nullopt;
+  const auto id = value ? core::jsonInteger(*value) : std::nullopt;
   if (!id || *id <= 0) return std::nullopt;
   return core::JobId{*id};
 }
@@ -145,15 +145,15 @@ void waitForChildren(const Request& request) {
   if (request.caller.depth > kMaxWaitDepth) {
     return request.refuse(kCallLimit, "nested too deep to wait in run(): return JH_E_SUSPENDED instead");
   }
-  const auto members = jsonMembers(request.body);
-  const auto list = members ? jsonItems(member(*members, "ids").value_or("[]")) : std::nullopt;
-  const auto mode = members ? jsonString(member(*members, "mode").value_or("\"all\"")) : std::nullopt;
-  const auto timeout = members ? jsonInteger(member(*members, "timeout_ms").value_or("-1")) : std::nullopt;
+  const auto members = core::jsonMembers(request.body);
+  const auto list = members ? core::jsonItems(member(*members, "ids").value_or("[]")) : std::nullopt;
+  const auto mode = members ? core::jsonString(member(*members, "mode").value_or("\"all\"")) : std::nullopt;
+  const auto timeout = members ? core::jsonInteger(member(*members, "timeout_ms").value_or("-1")) : std::nullopt;
   if (!list || !mode || !timeout || list->size() > kMaxChildIds)
     return request.refuse(kInvalid, "the wait cannot be read");
   std::vector<core::JobId> ids;
   for (const auto item : *list) {
-    const auto id = jsonInteger(item);
+    const auto id = core::jsonInteger(item);
     if (!id || *id <= 0) return request.refuse(kInvalid, "a child's id is not a number");
     ids.push_back({*id});
   }
@@ -171,12 +171,12 @@ void waitForChildren(const Request& request) {
 
 CallAnswer describeChild(const AttemptServices::ChildState& child) {
   if (!hasEnded(child.state)) return {kAgain, "the child has not ended", {}};
-  std::string json = "{\"id\":" + std::to_string(child.id.value) + ",\"type\":" + quoteJson(child.type) +
+  std::string json = "{\"id\":" + std::to_string(child.id.value) + ",\"type\":" + core::quoteJson(child.type) +
                      ",\"state\":\"" + std::string(core::toString(child.state)) +
                      "\",\"result\":" + (child.result_json.empty() ? "null" : child.result_json);
   if (child.error) {
     json += ",\"error\":{\"class\":" + std::to_string(static_cast<int>(child.error->error_class)) +
-            ",\"code\":" + quoteJson(child.error->code) + ",\"message\":" + quoteJson(child.error->message);
+            ",\"code\":" + core::quoteJson(child.error->code) + ",\"message\":" + core::quoteJson(child.error->message);
     if (!child.error->details_json.empty()) json += ",\"details\":" + child.error->details_json;
     json += "}}";
   } else {
@@ -204,7 +204,7 @@ void secret(const Request& request) {
   std::string name(request.body.substr(0, 256));
   const auto& granted = request.permissions.secrets;
   if (std::find(granted.begin(), granted.end(), name) == granted.end()) {
-    return request.refuse(kDenied, "the manifest does not ask for the secret \"" + cleanText(name, 128) + "\"");
+    return request.refuse(kDenied, "the manifest does not ask for the secret \"" + core::cleanText(name, 128) + "\"");
   }
   request.context.services->secret(request.caller, std::move(name),
                                    onLoop<std::string>(request.context.loop, request.answer, [](std::string& value) {

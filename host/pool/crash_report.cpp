@@ -10,7 +10,7 @@
 #include <string_view>
 #include <utility>
 
-#include "pool/json_text.hpp"
+#include "core/json_text.hpp"
 
 namespace jobhost::pool {
 namespace {
@@ -29,7 +29,7 @@ std::vector<std::string> frames(const wire::StatusPage& page) {
   if (page.crash_state.load() == 0) return lines;
   const std::size_t bytes = std::min<std::size_t>(page.crash_text_bytes.load(), wire::StatusPage::kCrashTextBytes);
   std::string text(page.crash_text, bytes);
-  text = cleanText(text.substr(0, text.find('\0')), text.size() * 3);
+  text = core::cleanText(text.substr(0, text.find('\0')), text.size() * 3);
   for (std::size_t at = 0; at < text.size() && lines.size() < kMaxFrames;) {
     const std::size_t end = std::min(text.find('\n', at), text.size());
     if (end > at) lines.push_back(text.substr(at, end - at));
@@ -69,28 +69,29 @@ void appendList(std::string& out, std::string_view name, const std::vector<std::
   out.append(",\"").append(name).append("\":[");
   for (std::size_t i = 0; i < texts.size(); ++i) {
     if (i > 0) out.push_back(',');
-    appendJsonString(out, texts[i]);
+    core::appendJsonString(out, texts[i]);
   }
   out.push_back(']');
 }
 
 std::string detailsOf(const ProcessEnd& end, const CrashContext& context) {
-  std::string out = "{\"plugin\":" + quoteJson(context.plugin) + ",\"job_type\":" + quoteJson(context.type);
+  std::string out = "{\"plugin\":" + core::quoteJson(context.plugin) + ",\"job_type\":" + core::quoteJson(context.type);
   const auto exit = processExit(end);
   if (exit.signal) {
-    out += ",\"signal\":" + std::to_string(*exit.signal) + ",\"signal_name\":" + quoteJson(signalName(*exit.signal));
+    out +=
+        ",\"signal\":" + std::to_string(*exit.signal) + ",\"signal_name\":" + core::quoteJson(signalName(*exit.signal));
   }
   if (exit.code) out += ",\"exit_code\":" + std::to_string(*exit.code);
   if (context.page != nullptr) {
     if (context.page->crash_state.load() != 0) {
-      out += ",\"fault_address\":" + quoteJson(hex(context.page->crash_address.load()));
+      out += ",\"fault_address\":" + core::quoteJson(hex(context.page->crash_address.load()));
     }
     appendList(out, "frames", frames(*context.page));
     out += ",\"last_calls\":[";
     bool first = true;
     for (const auto& call : lastCalls(*context.page)) {
       if (!std::exchange(first, false)) out.push_back(',');
-      out += "{\"call\":" + quoteJson(call.name) + ",\"result\":" + std::to_string(call.result) +
+      out += "{\"call\":" + core::quoteJson(call.name) + ",\"result\":" + std::to_string(call.result) +
              ",\"before_us\":" + std::to_string(call.before_us) + "}";
     }
     out += "]";

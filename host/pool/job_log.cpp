@@ -9,7 +9,7 @@
 #include <cstdio>
 #include <ctime>
 
-#include "pool/json_text.hpp"
+#include "core/json_text.hpp"
 #include "telemetry/log.hpp"
 #include "telemetry/metrics.hpp"
 
@@ -74,7 +74,7 @@ bool JobLog::allow() {
 std::string JobLog::put(core::Instant at, std::string_view level, std::string_view text) {
   std::string line = "{\"at\":\"" + isoTime(at) + "\",\"level\":\"";
   line.append(level).append("\",\"text\":");
-  appendJsonString(line, text.substr(0, kMaxLineBytes));
+  core::appendJsonString(line, text.substr(0, kMaxLineBytes));
   line.push_back('}');
   size_ += static_cast<std::int64_t>(line.size()) + 1;
   buffer_.append(line).push_back('\n');

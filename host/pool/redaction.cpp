@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "pool/json_text.hpp"
+#include "core/json_text.hpp"
 
 namespace jobhost::pool {
 namespace {
@@ -21,7 +21,7 @@ std::vector<std::string> linesOf(const std::string& secret) {
 
 /// As it stands inside a JSON string.
 std::string spelled(const std::string& value) {
-  const std::string quoted = quoteJson(value);
+  const std::string quoted = core::quoteJson(value);
   return quoted.substr(1, quoted.size() - 2);
 }
 
@@ -54,7 +54,7 @@ std::string Redaction::text(std::string_view said) const {
 
 std::string Redaction::json(std::string_view value) const {
   std::string clean = text(value);
-  return clean == value || isJson(clean) ? clean : quoteJson(kInstead);
+  return clean == value || core::isJson(clean) ? clean : core::quoteJson(kInstead);
 }
 
 }  // namespace jobhost::pool

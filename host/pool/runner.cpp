@@ -12,7 +12,7 @@
 
 #include "catalog/plugin_package.hpp"
 #include "core/sanitized.hpp"
-#include "pool/json_text.hpp"
+#include "core/json_text.hpp"
 #include "pool/work_dir.hpp"
 #include "telemetry/log.hpp"
 #include "telemetry/metrics.hpp"

@@ -5,7 +5,7 @@
 
 #include "core/job_paths.hpp"
 #include "core/sanitized.hpp"
-#include "pool/json_text.hpp"
+#include "core/json_text.hpp"
 #include "pool/process_tree.hpp"
 #include "pool/work_dir.hpp"
 #include "telemetry/log.hpp"
@@ -46,11 +46,11 @@ core::ErrorClass errorClass(int number) {
 core::JobError errorOf(const wire::Done& done) {
   core::JobError error;
   error.error_class = errorClass(done.error_class);
-  error.code = cleanText(done.error_code, kMaxCodeBytes);
-  error.message = cleanText(done.error_message, kMaxMessageBytes);
+  error.code = core::cleanText(done.error_code, kMaxCodeBytes);
+  error.message = core::cleanText(done.error_message, kMaxMessageBytes);
   if (error.code.empty()) error.code = "failed";
   if (error.message.empty()) error.message = "the plugin gave no reason";
-  if (done.error_details_json.size() <= kMaxDetailsBytes && isJson(done.error_details_json)) {
+  if (done.error_details_json.size() <= kMaxDetailsBytes && core::isJson(done.error_details_json)) {
     error.details_json = done.error_details_json;
   }
   return error;
@@ -61,7 +61,7 @@ std::string textArray(const std::vector<std::string>& texts) {
   std::string out = "[";
   for (std::size_t i = 0; i < texts.size(); ++i) {
     if (i > 0) out.push_back(',');
-    appendJsonString(out, texts[i]);
+    core::appendJsonString(out, texts[i]);
   }
   return out + "]";
 }
@@ -333,7 +333,7 @@ void Runner::judgeResult(AttemptEnd& end, const wire::Done& done) const {
                                "the result has " + std::to_string(done.result_json.size()) + " bytes, at most " +
                                    std::to_string(limit) + " are kept",
                                {}};
-  } else if (!done.result_json.empty() && !isJson(done.result_json)) {
+  } else if (!done.result_json.empty() && !core::isJson(done.result_json)) {
     end.kind = AttemptEnd::Kind::Failed;
     end.error = core::JobError{core::ErrorClass::Internal, "bad_result", "the result is not valid JSON", {}};
   } else {

@@ -9,7 +9,7 @@
 
 #include "catalog/plugin_package.hpp"
 #include "pool/calls.hpp"
-#include "pool/json_text.hpp"
+#include "core/json_text.hpp"
 #include "telemetry/log.hpp"
 #include "telemetry/metrics.hpp"
 
@@ -29,7 +29,7 @@ constexpr int kMaxPings = 1000;  // a second
 constexpr std::chrono::seconds kExitWait{2};
 
 std::string shortText(std::string_view text) {
-  return cleanText(text, 1024);
+  return core::cleanText(text, 1024);
 }
 
 }  // namespace
@@ -300,7 +300,7 @@ void Runner::onNote(const wire::Frame& frame) {
   if (!wire::decode(frame.payload, note)) return protocolError("NOTE cannot be read");
   Attempt* attempt = find(frame.job);
   if (attempt == nullptr) return;
-  if (note.json.size() > kMaxNoteBytes || !isJson(note.json) || cleanText(note.key, 1024) != note.key) {
+  if (note.json.size() > kMaxNoteBytes || !core::isJson(note.json) || core::cleanText(note.key, 1024) != note.key) {
     return logLine(*attempt, context_.clock.now(), "host", "a note was dropped: it is too long or not valid JSON");
   }
   if (++attempt->notes > kMaxNotes) {

@@ -16,7 +16,7 @@
 
 #include "catalog/private_store.hpp"
 #include "core/text.hpp"
-#include "pool/json_text.hpp"
+#include "core/json_text.hpp"
 #include "pool/unique_fd.hpp"
 #include "telemetry/log.hpp"
 
@@ -93,7 +93,7 @@ core::Result<UniqueFd> folderFor(int root, const std::vector<std::string>& parts
 }
 
 core::Error badOutput(const std::string& name, const std::string& why) {
-  return {core::ErrorCode::InvalidArgument, "output \"" + cleanText(name, 300) + "\" " + why, {}, {}};
+  return {core::ErrorCode::InvalidArgument, "output \"" + core::cleanText(name, 300) + "\" " + why, {}, {}};
 }
 
 /// Moves one file into `fresh` first and looks at it there, where the plugin does not expect it.
@@ -125,7 +125,7 @@ core::Result<core::Output> takeOutput(int source, int fresh, const wire::OutputF
   if (limits.sync && ::fsync(moved.get()) != 0) return diskError("cannot keep an output");
   auto sha256 = catalog::sha256Of(moved.get());
   if (!sha256) return sha256.error();
-  return core::Output{file.name, cleanText(file.media_type, 255), status.st_size, *std::move(sha256)};
+  return core::Output{file.name, core::cleanText(file.media_type, 255), status.st_size, *std::move(sha256)};
 }
 
 /// The names of the files last too, not only their bytes: every folder that got an entry is synced once.
@@ -162,7 +162,7 @@ core::Result<void> replaceFolder(const fs::path& fresh, const fs::path& to, bool
 }  // namespace
 
 bool isOutputName(const std::string& name) {
-  if (name.empty() || name.size() > kMaxNameBytes || cleanText(name, name.size() + 4) != name) return false;
+  if (name.empty() || name.size() > kMaxNameBytes || core::cleanText(name, name.size() + 4) != name) return false;
   if (core::hasControl(name) || name.find('\\') != std::string::npos) return false;
   const auto parts = partsOf(name);
   if (parts.size() > kMaxParts) return false;

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <memory>
 
-#include "pool/json_text.hpp"
+#include "core/json_text.hpp"
 
 namespace jobhost::pool {
 namespace {
@@ -47,7 +47,7 @@ TEST_F(CrashReport, SaysSignalAddressFramesAndLastCalls) {
   EXPECT_EQ(error.error_class, core::ErrorClass::Internal);
   EXPECT_THAT(error.message, HasSubstr("\"org.example.kit\" was ended by signal 11 (SIGSEGV) while it ran \"resize\""));
   EXPECT_THAT(error.message, HasSubstr("fault address 0x10"));
-  ASSERT_TRUE(isJson(error.details_json)) << error.details_json;
+  ASSERT_TRUE(core::isJson(error.details_json)) << error.details_json;
   EXPECT_THAT(error.details_json, HasSubstr(R"("signal":11,"signal_name":"SIGSEGV")"));
   EXPECT_THAT(error.details_json, HasSubstr(R"("frames":["#0 kit.so+0x12","#1 kit.so+0x34"])"));
   EXPECT_THAT(error.details_json, HasSubstr(R"({"call":"progress","result":-2,"before_us":0})"));
@@ -81,13 +81,13 @@ TEST_F(CrashReport, KeepsTheLast64Calls) {
 TEST_F(CrashReport, DoesNotTrustThePage) {
   std::memset(static_cast<void*>(page.get()), 0xff, sizeof *page);
   const auto error = crashError(bySignal(SIGSEGV), context());
-  EXPECT_TRUE(isJson(error.details_json));
+  EXPECT_TRUE(core::isJson(error.details_json));
   EXPECT_LT(error.details_json.size(), 64u * 1024);
   EXPECT_FALSE(crashLines(error, context()).empty());
 
   for (std::size_t i = 0; i < sizeof *page; ++i)
     reinterpret_cast<unsigned char*>(page.get())[i] = static_cast<unsigned char>(i * 37);
-  EXPECT_TRUE(isJson(crashError(bySignal(SIGSEGV), context()).details_json));
+  EXPECT_TRUE(core::isJson(crashError(bySignal(SIGSEGV), context()).details_json));
 }
 
 TEST_F(CrashReport, WorksWithoutAPage) {
@@ -96,7 +96,7 @@ TEST_F(CrashReport, WorksWithoutAPage) {
   none.type.clear();
   const auto error = crashError(bySignal(SIGBUS), none);
   EXPECT_THAT(error.message, HasSubstr("signal 7 (SIGBUS)"));
-  EXPECT_TRUE(isJson(error.details_json));
+  EXPECT_TRUE(core::isJson(error.details_json));
   EXPECT_EQ(crashLines(error, none).size(), 1u);
 }
 

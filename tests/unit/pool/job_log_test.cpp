@@ -6,7 +6,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "pool/json_text.hpp"
+#include "core/json_text.hpp"
 
 namespace jobhost::pool {
 namespace {
@@ -40,7 +40,7 @@ TEST_F(JobLogTest, WritesOneJsonObjectALine) {
   log.finish();
   const auto all = lines();
   ASSERT_EQ(all.size(), 1u);
-  EXPECT_TRUE(isJson(all[0])) << all[0];
+  EXPECT_TRUE(core::isJson(all[0])) << all[0];
   EXPECT_THAT(all[0], HasSubstr(R"("level":"info","text":"say \"hi\"\nand)"));
   EXPECT_THAT(all[0], HasSubstr(isoTime(at_)));
 }

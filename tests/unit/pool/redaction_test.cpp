@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "pool/json_text.hpp"
+#include "core/json_text.hpp"
 
 namespace jobhost::pool {
 namespace {
@@ -28,7 +28,7 @@ TEST(Redaction, LeavesTextAloneWithoutSecretsOrWithTinyOnes) {
 TEST(Redaction, FindsASecretAsJsonSpellsIt) {
   const std::string secret = "pass\"word\\with\ttricks";
   const Redaction redaction({secret});
-  const auto clean = redaction.json("{\"token\":" + quoteJson("x" + secret + "y") + "}");
+  const auto clean = redaction.json("{\"token\":" + core::quoteJson("x" + secret + "y") + "}");
   EXPECT_EQ(clean, R"({"token":"x[secret]y"})");
 }
 

@@ -6,9 +6,10 @@
 #include <string_view>
 #include <vector>
 
-namespace jobhost::pool {
+namespace jobhost::core {
 
-/// Text from a runner is bytes of unknown intent; these make it safe to store and show. None throws but bad_alloc.
+/// For text and JSON that comes from somewhere else: bytes of unknown intent, looked at without building a document.
+/// Pure. None throws but bad_alloc.
 
 /// The same text with everything that is not UTF-8 (and NUL) replaced by U+FFFD, cut to `max_bytes` at a character.
 std::string cleanText(std::string_view text, std::size_t max_bytes);
@@ -37,4 +38,4 @@ std::optional<std::string> jsonString(std::string_view json);
 /// The integer a JSON number is; nullopt when it is none, has a fraction or does not fit.
 std::optional<std::int64_t> jsonInteger(std::string_view json);
 
-}  // namespace jobhost::pool
+}  // namespace jobhost::core

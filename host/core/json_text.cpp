@@ -1,4 +1,4 @@
-#include "pool/json_text.hpp"
+#include "core/json_text.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -6,7 +6,7 @@
 
 #include "core/utf8.hpp"
 
-namespace jobhost::pool {
+namespace jobhost::core {
 namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
@@ -66,7 +66,7 @@ class Scanner {
       if (c == '\\') {
         if (!escape()) return false;
       } else {
-        const std::size_t bytes = core::utf8Length(text_, at_);
+        const std::size_t bytes = utf8Length(text_, at_);
         if (bytes == 0) return false;
         at_ += bytes;
       }
@@ -178,7 +178,7 @@ std::string unescape(std::string_view text) {
         i += 6;
       }
     }
-    core::appendUtf8(out, code >= 0xD800 && code < 0xE000 ? 0xFFFD : code);
+    appendUtf8(out, code >= 0xD800 && code < 0xE000 ? 0xFFFD : code);
   }
   return out;
 }
@@ -189,7 +189,7 @@ std::string cleanText(std::string_view text, std::size_t max_bytes) {
   std::string out;
   out.reserve(std::min(text.size(), max_bytes));
   while (!text.empty()) {
-    const std::size_t bytes = text[0] == '\0' ? 0 : core::utf8Length(text, 0);
+    const std::size_t bytes = text[0] == '\0' ? 0 : utf8Length(text, 0);
     const std::string_view piece = bytes == 0 ? kReplacement : text.substr(0, bytes);
     if (out.size() + piece.size() > max_bytes) break;
     out.append(piece);
@@ -203,7 +203,7 @@ void appendJsonString(std::string& out, std::string_view text) {
   out.push_back('"');
   while (!text.empty()) {
     const auto c = static_cast<unsigned char>(text[0]);
-    const std::size_t bytes = core::utf8Length(text, 0);
+    const std::size_t bytes = utf8Length(text, 0);
     if (c == '"' || c == '\\') {
       out.push_back('\\');
       out.push_back(text[0]);
@@ -298,4 +298,4 @@ std::optional<std::int64_t> jsonInteger(std::string_view json) {
   return value;
 }
 
-}  // namespace jobhost::pool
+}  // namespace jobhost::core

@@ -1,11 +1,11 @@
-#include "pool/json_text.hpp"
+#include "core/json_text.hpp"
 
 #include <gtest/gtest.h>
 
 #include <limits>
 #include <string>
 
-namespace jobhost::pool {
+namespace jobhost::core {
 namespace {
 
 const std::string kReplacement = "\xEF\xBF\xBD";
@@ -114,4 +114,4 @@ TEST(JsonInteger, RefusesFractionsAndWhatDoesNotFit) {
 }
 
 }  // namespace
-}  // namespace jobhost::pool
+}  // namespace jobhost::core
