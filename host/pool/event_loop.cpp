@@ -111,7 +111,8 @@ void EventLoop::dispatchIo(int timeout_ms) {
       [[maybe_unused]] const auto got = ::read(wake_.get(), &count, sizeof count);
       continue;
     }
-    const auto found = watches_.find(event.data.u64);
+    const std::uint64_t number = event.data.u64;  // a copy: the struct is packed, no reference may be taken into it
+    const auto found = watches_.find(number);
     if (found == watches_.end()) continue;
     const Watch watch = found->second;
     watch.handler->onIo(watch.fd, event.events);

@@ -106,14 +106,15 @@ bool HostProcess::start() {
 }
 
 int HostProcess::wait() {
+  if (pid_ <= 0) return -1;
   int status = 0;
-  if (pid_ > 0) waitpid(pid_, &status, 0);
+  waitpid(pid_, &status, 0);
   pid_ = -1;
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 void HostProcess::terminate() const {
-  kill(pid_, SIGTERM);
+  if (pid_ > 0) kill(pid_, SIGTERM);  // kill(-1) is everybody
 }
 
 int HostProcess::stop() {

@@ -234,6 +234,7 @@ class Running {
     for (auto& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);
     pid_ = fork();
+    if (pid_ < 0) throw std::runtime_error("fork");
     if (pid_ == 0) {
       dup2(fds[1], STDERR_FILENO);
       execv(argv[0], argv.data());

@@ -188,6 +188,7 @@ wire::Done RunnerDriver::done(std::uint32_t slot) {
 
 int RunnerDriver::waitForExit() {
   while (auto message = next()) seen.push_back(std::move(*message));
+  if (pid_ <= 0) return -1;
   int status = 0;
   waitpid(pid_, &status, 0);
   kill(-pid_, SIGKILL);
