@@ -7,6 +7,7 @@
 #include <cctype>
 #include <cstddef>
 #include <cstring>
+#include <forward_list>
 
 #include "runner/crash.hpp"
 #include "runner/host_table.hpp"
@@ -106,6 +107,12 @@ std::variant<std::vector<PluginLibrary::Type>, LoadFailed> readTypes(const jh_mo
   return types;
 }
 
+/// A place for a library that stays mapped until the process ends: unloading C++ code is not safe.
+boost::dll::shared_library& neverUnloaded() {
+  static auto& libraries = *new std::forward_list<boost::dll::shared_library>;
+  return libraries.emplace_front();
+}
+
 }  // namespace
 
 std::variant<std::unique_ptr<PluginLibrary>, LoadFailed> PluginLibrary::load(const wire::Load& load,
@@ -118,20 +125,19 @@ std::variant<std::unique_ptr<PluginLibrary>, LoadFailed> PluginLibrary::load(con
     return refuse(LoadStage::Open, "load_failed", "the path is not absolute");
 
   const std::uint64_t begin = steadyMicros();
-  // Never destroyed: unloading C++ code is not safe, and the process ends soon enough.
-  auto* library = new boost::dll::shared_library;
+  boost::dll::shared_library& library = neverUnloaded();
   try {
-    library->load(load.path, boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
+    library.load(load.path, boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
   } catch (const std::exception& error) {
     return openFailed(error.what());
   }
   plugin->load_us_ = steadyMicros() - begin;
   refreshModules();
-  if (!library->has(JH_ENTRY_SYMBOL)) {
+  if (!library.has(JH_ENTRY_SYMBOL)) {
     return refuse(LoadStage::Entry, "no_entry",
                   "it has no symbol " JH_ENTRY_SYMBOL ": not a plugin, or built for another major version of the ABI");
   }
-  const auto entry = reinterpret_cast<jh_entry_fn>(&library->get<const jh_module*(const jh_host*)>(JH_ENTRY_SYMBOL));
+  const auto entry = reinterpret_cast<jh_entry_fn>(&library.get<const jh_module*(const jh_host*)>(JH_ENTRY_SYMBOL));
   plugin->entry_ = entry;
   const jh_module* given = entry(host);
   if (given == nullptr) return refuse(LoadStage::Entry, "refused", "its entry refused this host");

@@ -105,6 +105,7 @@ TEST_F(Hog, ThatEatsTenGigabytesMeetsTheAddressSpaceLimit) {
 }
 
 TEST_F(Hog, ThatUsesMoreMemoryThanAllowedIsEnded) {
+  if (core::kSanitized) GTEST_SKIP() << "sanitizers need the memory";
   publish([](catalog::JobTypeInfo& type) { type.limits.memory_bytes = 64 << 20; });
   auto options = defaultOptions(data_);
   options.memory_bytes = 64 << 20;

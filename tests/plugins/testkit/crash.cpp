@@ -36,7 +36,7 @@ void bus() {
   [[maybe_unused]] const char c = page[0];
 }
 
-[[gnu::no_sanitize("undefined")]] void fpe() {
+__attribute__((no_sanitize("integer-divide-by-zero"))) void fpe() {
   volatile int zero = 0;
   [[maybe_unused]] volatile int result = 1000 / zero;
 }
