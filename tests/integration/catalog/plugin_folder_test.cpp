@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <thread>
 
+#include "core/sanitized.hpp"
 #include "integration/catalog/plugin_files.hpp"
 
 namespace jobhost::catalog {
@@ -41,7 +42,7 @@ class PluginFolderTest : public testing::Test {
   template <class F>
   bool eventually(F&& holds) {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, 60s, holds);
+    return changed_.wait_for(lock, core::kSanitized ? 300s : 60s, holds);
   }
   [[nodiscard]] std::string running() const {
     const auto found = catalog_.findType("tiny");

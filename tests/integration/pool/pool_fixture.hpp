@@ -14,6 +14,7 @@
 #include "catalog/catalog.hpp"
 #include "core/clock.hpp"
 #include "core/job_paths.hpp"
+#include "core/sanitized.hpp"
 #include "pool/runner_pool.hpp"
 
 namespace jobhost::pool {
@@ -41,7 +42,7 @@ class Recorder final : public dispatch::RunnerListener {
  private:
   template <class Ready>
   bool wait(std::unique_lock<std::mutex>& lock, Ready ready) {
-    return changed_.wait_for(lock, std::chrono::seconds(60), ready);
+    return changed_.wait_for(lock, std::chrono::seconds(core::kSanitized ? 300 : 60), ready);
   }
   std::mutex mutex_;
   std::condition_variable changed_;
