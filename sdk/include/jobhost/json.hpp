@@ -222,12 +222,24 @@ inline std::size_t utf8Length(std::string_view text, std::size_t at) noexcept {
   return length;
 }
 
+/// Where the printable ASCII that needs no escape ends: most of most texts, which is taken in one go.
+inline std::size_t plainEnd(std::string_view text, std::size_t from) noexcept {
+  const char* const bytes = text.data();
+  const std::size_t size = text.size();
+  while (from < size && bytes[from] >= 0x20 && bytes[from] < 0x7f && bytes[from] != '"' && bytes[from] != '\\') ++from;
+  return from;
+}
+
 }  // namespace detail
 
 inline void Json::writeString(std::string& out, std::string_view text) {
   static constexpr char kHex[] = "0123456789abcdef";
   out.push_back('"');
   for (std::size_t i = 0; i < text.size();) {
+    const std::size_t plain = detail::plainEnd(text, i);
+    out.append(text.data() + i, plain - i);
+    i = plain;
+    if (i == text.size()) break;
     const char c = text[i];
     const std::size_t length = detail::utf8Length(text, i);
     if (length == 0) {
@@ -251,7 +263,7 @@ inline void Json::writeString(std::string& out, std::string_view text) {
         out.push_back(kHex[c & 15]);
       }
     } else {
-      out.append(text.substr(i, length));
+      out.append(text.data() + i, length);
     }
     i += length;
   }
@@ -490,6 +502,9 @@ class Json::Parser {
     ++at_;
     std::string out;
     for (;;) {
+      const std::size_t plain = detail::plainEnd(text_, at_);
+      out.append(text_.data() + at_, plain - at_);
+      at_ = plain;
       if (at_ >= text_.size()) fail("a string without an end");
       const char c = text_[at_];
       if (c == '"') break;
@@ -502,7 +517,7 @@ class Json::Parser {
       }
       const std::size_t length = detail::utf8Length(text_, at_);
       if (length == 0) fail("bytes that are not UTF-8");
-      out.append(text_.substr(at_, length));
+      out.append(text_.data() + at_, length);
       at_ += length;
     }
     ++at_;
