@@ -15,12 +15,14 @@
 #include <filesystem>
 #include <stdexcept>
 
+#include "core/sanitized.hpp"
+
 extern char** environ;
 
 namespace jobhost::runner {
 namespace {
 
-constexpr int kDeadlineMs = 60'000;
+constexpr int kDeadlineMs = core::kSanitized ? 300'000 : 60'000;
 
 }  // namespace
 
