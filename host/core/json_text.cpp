@@ -284,10 +284,39 @@ std::optional<std::vector<std::string_view>> jsonItems(std::string_view json) {
   return items;
 }
 
+std::optional<std::string_view> jsonFind(std::string_view json, std::string_view key) {
+  Scanner scan(json, 64);
+  scan.space();
+  if (!scan.take('{')) return std::nullopt;
+  do {
+    scan.space();
+    const std::size_t name = scan.position();
+    if (!scan.string()) return std::nullopt;
+    const std::string_view raw = json.substr(name + 1, scan.position() - name - 2);
+    scan.space();
+    if (!scan.take(':')) return std::nullopt;
+    scan.space();
+    const std::size_t value = scan.position();
+    if (!scan.value(1)) return std::nullopt;
+    const bool found = raw.find('\\') == std::string_view::npos ? raw == key : unescape(raw) == key;
+    if (found) return json.substr(value, scan.position() - value);
+    scan.space();
+  } while (scan.take(','));
+  return std::nullopt;
+}
+
 std::optional<std::string> jsonString(std::string_view json) {
   Scanner scan(json, 1);
   if (!scan.string() || !scan.atEnd()) return std::nullopt;
   return unescape(json.substr(1, json.size() - 2));
+}
+
+std::optional<double> jsonNumber(std::string_view json) {
+  double value = 0;
+  if (json.empty() || json.front() == '"' || !isJson(json)) return std::nullopt;
+  const auto [end, error] = std::from_chars(json.data(), json.data() + json.size(), value);
+  if (error != std::errc{} || end != json.data() + json.size()) return std::nullopt;
+  return value;
 }
 
 std::optional<std::int64_t> jsonInteger(std::string_view json) {

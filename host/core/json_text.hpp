@@ -32,8 +32,15 @@ std::optional<std::vector<JsonMember>> jsonMembers(std::string_view json);
 /// The items of a JSON array as raw text; nullopt when it is none.
 std::optional<std::vector<std::string_view>> jsonItems(std::string_view json);
 
+/// The member `key` of a JSON object as raw text; of a key that is there twice the first. nullopt when there is none or
+/// `json` is no object. Reads no further than the member.
+std::optional<std::string_view> jsonFind(std::string_view json, std::string_view key);
+
 /// The text of a JSON string; nullopt when `json` is none.
 std::optional<std::string> jsonString(std::string_view json);
+
+/// The number a JSON number is, as the nearest double; nullopt when it is none or has no double near it.
+std::optional<double> jsonNumber(std::string_view json);
 
 /// The integer a JSON number is; nullopt when it is none, has a fraction or does not fit.
 std::optional<std::int64_t> jsonInteger(std::string_view json);

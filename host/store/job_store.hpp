@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -11,6 +12,7 @@
 #include "core/event.hpp"
 #include "core/job.hpp"
 #include "core/result.hpp"
+#include "store/attempt_writes.hpp"
 
 namespace jobhost::store {
 
@@ -113,6 +115,13 @@ struct AttemptOutcome {
   std::optional<core::ProcessExit> exit;
   std::vector<core::Output> outputs;  ///< already in the job's output folder
   std::optional<core::Progress> progress;
+  /// What it wrote to records; null: nothing. Stored in the same transaction where `kind` is Succeeded or
+  /// AwaitChildren, else forgotten. Where it cannot be stored (another attempt changed a record this one relied on, a
+  /// quota) the attempt has not succeeded: it ends as `if_refused`, Failed or Retry at `refused_retry_at`, with the
+  /// reason.
+  std::shared_ptr<const AttemptWrites> writes;
+  OutcomeKind if_refused = OutcomeKind::Failed;
+  core::Instant refused_retry_at;
 };
 
 /// What settling did: `applied` is false when the lease was no longer the job's (rescued, canceled, deleted).

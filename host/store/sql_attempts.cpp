@@ -8,10 +8,11 @@ namespace jobhost::store {
 using core::EventKind;
 using core::JobState;
 
-AttemptOps::AttemptOps(Database& db, Ledger& ledger, JobTable& table, Moves& moves)
+AttemptOps::AttemptOps(Database& db, Ledger& ledger, JobTable& table, Moves& moves, RecordOps& records)
     : ledger_(ledger),
       table_(table),
       moves_(moves),
+      records_(records),
       set_progress_(db, "UPDATE jobs SET progress = $1, updated_at = $2 WHERE id = $3"),
       set_notes_(db, "UPDATE jobs SET docs = $1, event_seq = $2, updated_at = $3 WHERE id = $4"),
       set_lease_(db, "UPDATE jobs SET lease_until = $1 WHERE id = $2"),
@@ -23,11 +24,52 @@ std::optional<LiveRow> AttemptOps::held(core::JobId id, LeaseToken lease) {
   return table_.load(id);
 }
 
+namespace {
+
+/// The outcome of an attempt whose writes cannot be stored: what it did has not happened.
+AttemptOutcome refused(const AttemptOutcome& outcome, const core::Error& error) {
+  AttemptOutcome failed;
+  failed.id = outcome.id;
+  failed.lease = outcome.lease;
+  failed.kind = outcome.if_refused;
+  failed.retry_at = outcome.refused_retry_at;
+  const bool conflict = error.code == core::ErrorCode::Conflict;
+  failed.error = core::JobError{conflict ? core::ErrorClass::Transient : core::ErrorClass::Resource,
+                                conflict ? "records_conflict" : "records_refused",
+                                "what the attempt wrote to records could not be stored: " + error.message,
+                                {}};
+  failed.started_at = outcome.started_at;
+  failed.finished_at = outcome.finished_at;
+  failed.usage = outcome.usage;
+  failed.progress = outcome.progress;
+  return failed;
+}
+
+}  // namespace
+
+/// Stores what the attempt wrote, where its outcome lets that count.
+core::Result<void> AttemptOps::commitWrites(const LiveRow& row, const AttemptOutcome& outcome) {
+  const bool counts =
+      outcome.kind == OutcomeKind::Succeeded || (outcome.kind == OutcomeKind::AwaitChildren && row.ask != Ask::Cancel);
+  if (!counts || !outcome.writes) return {};
+  const auto entries = outcome.writes->all();
+  if (entries.empty()) return {};
+  std::vector<const RecordWrite*> writes;
+  writes.reserve(entries.size());
+  for (const auto& entry : entries) writes.push_back(entry.get());
+  if (auto written = records_.write(writes); !written) return written.error();
+  return {};
+}
+
 std::vector<Settled> AttemptOps::settle(const std::vector<AttemptOutcome>& outcomes) {
   std::vector<Settled> answers;
   answers.reserve(outcomes.size());
   for (const AttemptOutcome& outcome : outcomes) {
     if (auto row = held(outcome.id, outcome.lease)) {
+      if (auto kept = commitWrites(*row, outcome); !kept) {
+        answers.push_back({outcome.id, true, settleOne(*std::move(row), refused(outcome, kept.error()))});
+        continue;
+      }
       answers.push_back({outcome.id, true, settleOne(*std::move(row), outcome)});
     } else {
       const auto now = table_.load(outcome.id);

@@ -11,10 +11,11 @@ using core::ErrorCode;
 using core::EventKind;
 using core::JobState;
 
-CommandOps::CommandOps(Database& db, Ledger& ledger, JobTable& table, Moves& moves)
+CommandOps::CommandOps(Database& db, Ledger& ledger, JobTable& table, Moves& moves, RecordOps& records)
     : ledger_(ledger),
       table_(table),
       moves_(moves),
+      records_(records),
       children_(db, "SELECT id FROM jobs INDEXED BY jobs_by_parent WHERE parent = $1 ORDER BY id"),
       unique_taken_(db, "SELECT id FROM jobs WHERE type_id = $1 AND unique_key = $2 AND state < 4"),
       unique_key_(db, "SELECT unique_key FROM jobs WHERE id = $1 AND unique_key IS NOT NULL"),
@@ -225,6 +226,7 @@ void CommandOps::erase(std::span<const core::JobId> ids) {
     auto row = table_.load(id);
     if (!row) continue;
     table_.erase(*row);
+    records_.eraseOfJob(id);
     ledger_.count(*row, row->state, std::nullopt);
     row->event_seq = 0;  // the job's other events went with it
     table_.addEvent(*row, EventKind::Deleted);

@@ -7,6 +7,7 @@
 
 #include "store/job_store.hpp"
 #include "store/sql_moves.hpp"
+#include "store/sql_records.hpp"
 
 namespace jobhost::store {
 
@@ -19,7 +20,7 @@ class CommandOps {
  public:
   static constexpr std::size_t kTreeStep = 1000;
 
-  CommandOps(Database& database, Ledger& ledger, JobTable& table, Moves& moves);
+  CommandOps(Database& database, Ledger& ledger, JobTable& table, Moves& moves, RecordOps& records);
 
   struct CancelStep {
     CancelOutcome outcome = CancelOutcome::Canceled;
@@ -54,6 +55,7 @@ class CommandOps {
   Ledger& ledger_;
   JobTable& table_;
   Moves& moves_;
+  RecordOps& records_;
   Statement children_, unique_taken_, unique_key_, keep_last_job_, forget_deleted_;
 };
 

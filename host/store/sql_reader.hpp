@@ -42,10 +42,11 @@ class Reader {
   };
   Tree tree(core::JobId root);
   Database& database() { return database_; }
+  /// The statement of this text, prepared once.
+  Statement& prepared(const std::string& sql);
 
  private:
   friend class ListScan;
-  Statement& prepared(const std::string& sql);
 
   Database database_;
   Statement job_, docs_, events_, job_events_, last_seq_, counts_, checkpoint_, keys_, ended_, children_, types_;

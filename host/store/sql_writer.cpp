@@ -23,17 +23,18 @@ Database::Options checkpointConnection(Database::Options options) {
 
 }  // namespace
 
-WriteSide::WriteSide(const Database::Options& options, const core::Clock& clock)
+WriteSide::WriteSide(const Database::Options& options, const RecordQuota& quota, const core::Clock& clock)
     : database(options),
       table((ledger.load(database, clock), database), ledger),
       moves(database, ledger, table),
       submits(database, ledger, table, moves),
       claims(database, ledger, moves),
-      attempts(database, ledger, table, moves),
-      commands(database, ledger, table, moves) {}
+      records(database, ledger, quota),
+      attempts(database, ledger, table, moves, records),
+      commands(database, ledger, table, moves, records) {}
 
 Writer::Writer(Options options, const core::Clock& clock)
-    : options_(std::move(options)), clock_(clock), side_(options_.database, clock_) {
+    : options_(std::move(options)), clock_(clock), side_(options_.database, options_.quota, clock_) {
   sqlite3_wal_hook(
       side_.database.handle(),
       [](void* self, sqlite3*, const char*, int pages) {
@@ -195,11 +196,13 @@ std::optional<SqlError> Writer::tryCommit(std::span<const std::unique_ptr<Comman
     return std::nullopt;
   } catch (const SqlError& error) {
     side_.moves.reset();
+    side_.records.reset();
     side_.ledger.events.clear();
     claimed_.reset();
     return error;
   } catch (const std::exception& error) {
     side_.moves.reset();
+    side_.records.reset();
     side_.ledger.events.clear();
     claimed_.reset();
     return SqlError(SQLITE_MISUSE, error.what());

@@ -18,6 +18,7 @@
 #include "store/sql_attempts.hpp"
 #include "store/sql_claim.hpp"
 #include "store/sql_commands.hpp"
+#include "store/sql_records.hpp"
 #include "store/sql_submit.hpp"
 
 namespace jobhost::store {
@@ -30,10 +31,11 @@ struct WriteSide {
   Moves moves;
   SubmitOps submits;
   ClaimOps claims;
+  RecordOps records;
   AttemptOps attempts;
   CommandOps commands;
 
-  WriteSide(const Database::Options& options, const core::Clock& clock);
+  WriteSide(const Database::Options& options, const RecordQuota& quota, const core::Clock& clock);
 };
 
 /// One call that waits for its commit.
@@ -77,6 +79,7 @@ class Writer {
     Database::Options database;
     std::size_t max_batch = 512;           ///< commands in one commit
     std::int64_t checkpoint_pages = 4096;  ///< WAL pages after which it is copied into the database
+    RecordQuota quota;
     std::function<void(const std::string&)> on_fatal;
   };
   Writer(Options options, const core::Clock& clock);

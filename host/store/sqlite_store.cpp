@@ -1,13 +1,13 @@
 #include "store/sqlite_store.hpp"
 
 #include <algorithm>
-#include <condition_variable>
 #include <mutex>
 #include <utility>
 
 #include "store/sql_migrations.hpp"
 #include "store/sql_reader.hpp"
 #include "store/sql_writer.hpp"
+#include "store/sqlite_change.hpp"
 #include "telemetry/log.hpp"
 
 namespace jobhost::store {
@@ -27,6 +27,7 @@ TickResult tickNow(WriteSide& side, bool every) {
   result.expired = side.attempts.expire(every);
   result.promoted = side.moves.promoteDue(kPromotedPerTick);
   side.submits.forgetExpiredKeys(kForgottenPerTick);
+  side.records.forgetExpired(kForgottenPerTick);
   result.next_due = side.attempts.nextLeaseEnd();
   if (const auto delayed = side.ledger.next_delayed) {
     const core::Instant at = core::fromMicros(*delayed);
@@ -67,12 +68,13 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(Options options, const co
   }
 }
 
-SqliteStore::SqliteStore(Options options, const core::Clock& clock) {
+SqliteStore::SqliteStore(Options options, const core::Clock& clock) : clock_(clock) {
   Database::Options database = databaseOptions(options);
   Writer::Options writer;
   writer.database = database;
   writer.max_batch = static_cast<std::size_t>(std::max(1, options.max_batch));
   writer.checkpoint_pages = options.checkpoint_pages;
+  writer.quota = options.records;
   writer.on_fatal = std::move(options.on_fatal);
   writer_ = std::make_unique<Writer>(std::move(writer), clock);
   database.read_only = true;
@@ -83,27 +85,6 @@ SqliteStore::SqliteStore(Options options, const core::Clock& clock) {
 SqliteStore::~SqliteStore() {
   readers_.reset();  // first, so that the writer's close copies the whole WAL into the database
   writer_.reset();
-}
-
-template <class T>
-void SqliteStore::changeAsync(std::function<Result<T>(WriteSide&)> work, Done<T> done) {
-  writer_->post(std::make_unique<CommandOf<T>>(std::move(work), std::move(done)));
-}
-
-template <class T>
-Result<T> SqliteStore::change(std::function<Result<T>(WriteSide&)> work) {
-  // Not a semaphore: libstdc++'s yields in a loop before it sleeps, and many callers wait for one commit.
-  std::mutex mutex;
-  std::condition_variable answered;
-  std::optional<Result<T>> answer;
-  changeAsync<T>(std::move(work), [&](Result<T> result) {
-    const std::lock_guard lock(mutex);
-    answer.emplace(std::move(result));
-    answered.notify_one();  // under the lock: the caller's frame goes as soon as it has the answer
-  });
-  std::unique_lock lock(mutex);
-  answered.wait(lock, [&] { return answer.has_value(); });
-  return *std::move(answer);
 }
 
 void SqliteStore::setEventHook(EventHook hook) {

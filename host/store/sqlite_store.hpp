@@ -2,13 +2,18 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "core/clock.hpp"
 #include "store/job_store.hpp"
 #include "store/key_store.hpp"
+#include "store/record_store.hpp"
 
 namespace jobhost::store {
 
@@ -16,10 +21,13 @@ class Writer;
 class ReaderPool;
 struct WriteSide;
 
-/// Jobs and keys in one SQLite file. One process at a time may have it open for writing: the caller holds a lock on the
-/// data folder. Decisions: docs/decisions/0010-sqlite-store.md.
-class SqliteStore final : public JobStore, public KeyStore {
+/// Jobs, keys and records in one SQLite file. One process at a time may have it open for writing: the caller holds a
+/// lock on the data folder. Decisions: docs/decisions/0010-sqlite-store.md.
+class SqliteStore final : public JobStore, public KeyStore, public RecordStore {
  public:
+  template <class T>
+  using Done = JobStore::Done<T>;  ///< RecordStore's is the same
+
   struct Options {
     std::string path;              ///< of the database file; made when absent, its folder must exist
     bool synchronous_full = true;  ///< false: a power cut may lose the last commits (never a crash of the host alone)
@@ -27,6 +35,7 @@ class SqliteStore final : public JobStore, public KeyStore {
     int readers = 3;               ///< connections for reading
     int cache_kib = 8192;          ///< of the writer; each reader has a quarter
     int checkpoint_pages = 4096;   ///< of 4 KiB in the WAL before it is copied into the database
+    RecordQuota records;           ///< of each plugin
     std::string vfs;               ///< SQLite VFS; empty: the default
     /// Called once, from a thread of the store, when a sync of the disk failed: end the process.
     std::function<void(const std::string& reason)> on_fatal;
@@ -74,6 +83,16 @@ class SqliteStore final : public JobStore, public KeyStore {
   core::Result<void> revokeKey(const std::string& id, core::Instant at) override;
   core::Result<std::vector<ApiKey>> keys() override;
 
+  core::Result<bool> declareCollections(const std::string& plugin,
+                                        const std::vector<CollectionSpec>& collections) override;
+  core::Result<bool> reindex(int records) override;
+  core::Result<std::vector<CollectionInfo>> collections(const std::string& plugin) override;
+  core::Result<CollectionInfo> collection(const std::string& plugin, const std::string& name) override;
+  void writeRecords(std::vector<RecordWrite> writes, RecordStore::Done<std::vector<std::int64_t>> done) override;
+  core::Result<std::optional<Record>> record(const RecordRef& at, bool with_body = true) override;
+  core::Result<RecordPage> records(const RecordQuery& query) override;
+  core::Result<std::int64_t> countRecords(const RecordQuery& query) override;
+
   /// The plans of every statement in use, "sql => plan". For tests.
   std::vector<std::string> queryPlansForTest();
 
@@ -83,13 +102,19 @@ class SqliteStore final : public JobStore, public KeyStore {
   core::Result<T> change(std::function<core::Result<T>(WriteSide&)> work);
   template <class T>
   void changeAsync(std::function<core::Result<T>(WriteSide&)> work, Done<T> done);
+  template <class T, class Read>
+  core::Result<T> readRecords(Read read);
 
   /// Removes a tree larger than one step, if all of it has ended (before `cutoff`); answers its ids, parents first.
   core::Result<std::vector<core::JobId>> removeLarge(core::JobId root, core::Instant cutoff);
 
+  const core::Clock& clock_;
   std::unique_ptr<Writer> writer_;
   std::unique_ptr<ReaderPool> readers_;
   std::mutex purge_mutex_;
+  std::mutex collections_mutex_;                                                     ///< guards the two below
+  std::map<std::pair<std::string, std::string>, CollectionInfo> known_collections_;  ///< without their counts
+  std::uint64_t declared_ = 0;         ///< grows with each declaration: what was read before one is not kept after it
   std::int64_t purged_until_seq_ = 0;  ///< events up to here lead to nothing more to purge
 };
 

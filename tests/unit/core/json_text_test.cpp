@@ -113,5 +113,21 @@ TEST(JsonInteger, RefusesFractionsAndWhatDoesNotFit) {
     EXPECT_FALSE(jsonInteger(bad)) << bad;
 }
 
+TEST(JsonFind, FindsAMemberWithoutLookingFurther) {
+  EXPECT_EQ(jsonFind(R"({"a": 1, "b" : {"c":[1, 2]} })", "b"), R"({"c":[1, 2]})");
+  EXPECT_EQ(jsonFind(R"({"a\u0062":true})", "ab"), "true");
+  EXPECT_EQ(jsonFind(R"({"a":1,"a":2})", "a"), "1");
+  EXPECT_EQ(jsonFind(R"({"a":1, broken)", "a"), "1");
+  EXPECT_EQ(jsonFind(R"({"a":1, broken)", "b"), std::nullopt);
+  for (const char* none : {"{}", "[]", "", "1", "{\"b\":1}"}) EXPECT_EQ(jsonFind(none, "a"), std::nullopt) << none;
+}
+
+TEST(JsonNumber, IsADoubleOrNothing) {
+  EXPECT_EQ(jsonNumber("-1.5e2"), -150.0);
+  EXPECT_EQ(jsonNumber("9007199254740993"), 9007199254740992.0);
+  for (const char* none : {"\"1\"", "true", "", "01", "1e999", "nan", "[1]"})
+    EXPECT_EQ(jsonNumber(none), std::nullopt) << none;
+}
+
 }  // namespace
 }  // namespace jobhost::core

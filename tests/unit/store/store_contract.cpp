@@ -15,17 +15,6 @@ using testing::IsEmpty;
 using testing::SizeIs;
 using namespace std::chrono_literals;
 
-std::vector<StoreFactory> storeFactories() {
-  return {{"Sqlite", [](const std::filesystem::path& folder, const core::Clock& clock) -> std::unique_ptr<JobStore> {
-             SqliteStore::Options options;
-             options.path = folder / "jobs.db";
-             options.synchronous_full = false;  // the order of writes is the same; the tests only take less long
-             auto opened = SqliteStore::open(options, clock);
-             EXPECT_TRUE(opened.ok()) << opened.error().message << opened.error().detail;
-             return opened ? *std::move(opened) : nullptr;
-           }}};
-}
-
 INSTANTIATE_TEST_SUITE_P(Stores, StoreContract, testing::ValuesIn(storeFactories()),
                          [](const auto& each) { return each.param.name; });
 
