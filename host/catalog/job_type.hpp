@@ -74,13 +74,22 @@ struct TypeRetry {
 
 /// What a plugin asks for; what it gets is the operator's policy.
 struct Permissions {
-  std::vector<std::string> net;       ///< host names, "*." allowed in front
-  std::vector<std::string> exec;      ///< program names
-  std::vector<std::string> secrets;   ///< names of secrets it may read
-  std::vector<std::string> children;  ///< job types it may submit; "*": any
-  std::vector<std::string> config;    ///< config keys it may read
-  bool kv = false;
+  std::vector<std::string> net;           ///< host names, "*." allowed in front
+  std::vector<std::string> exec;          ///< program names
+  std::vector<std::string> secrets;       ///< names of secrets it may read
+  std::vector<std::string> children;      ///< job types it may submit; "*": any
+  std::vector<std::string> config;        ///< config keys it may read
+  bool kv = false;                        ///< key-value spaces of its own
+  std::vector<std::string> records_read;  ///< collections of other plugins: "com.example.lib/books"; "…/*": all of it
+  std::vector<std::string> records_write;  ///< the same, to change; reading goes with it
   bool operator==(const Permissions&) const = default;
+};
+
+/// A collection of records that a plugin declares (store/record.hpp).
+struct RecordCollection {
+  std::string name;
+  std::vector<std::string> indexes;  ///< fields its records are found by
+  bool operator==(const RecordCollection&) const = default;
 };
 
 /// One name that jobs can have as their type. Immutable once published.
@@ -126,6 +135,7 @@ struct PluginGeneration {
   std::vector<std::string> job_types;  ///< names in manifest order
   std::vector<std::string> required_extensions;
   Permissions permissions;
+  std::vector<RecordCollection> records;  ///< what it declares to keep, by name
   int abi_major = 1;
   int abi_min_minor = 0;
   core::Instant accepted_at;

@@ -84,7 +84,8 @@ void Ledger::load() {
       const auto kv = entry.find("kv");
       grants[{textOf(entry, "plugin"), textOf(entry, "signer")}] = {
           {textsOf(entry, "net"), textsOf(entry, "exec"), textsOf(entry, "secrets"), textsOf(entry, "children"),
-           textsOf(entry, "config"), kv && kv->is(JsonKind::True)},
+           textsOf(entry, "config"), kv && kv->is(JsonKind::True), textsOf(entry, "records_read"),
+           textsOf(entry, "records_write")},
           timeOf(entry, "at_us")};
     });
   }
@@ -117,7 +118,8 @@ core::Result<void> Ledger::save() const {
             member("net", grant.permissions.net) + ", " + member("exec", grant.permissions.exec) + ", " +
             member("secrets", grant.permissions.secrets) + ", " + member("children", grant.permissions.children) +
             ", " + member("config", grant.permissions.config) + ", " + quoteJson("kv") + ": " +
-            (grant.permissions.kv ? "true" : "false") + ", " + member("at_us", grant.at) + "}";
+            (grant.permissions.kv ? "true" : "false") + ", " + member("records_read", grant.permissions.records_read) +
+            ", " + member("records_write", grant.permissions.records_write) + ", " + member("at_us", grant.at) + "}";
     comma = ",\n  {";
   }
   text += "]\n}\n";

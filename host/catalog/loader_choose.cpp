@@ -167,6 +167,7 @@ core::Result<PluginLoader::Loaded> PluginLoader::load(const fs::path& original, 
   generation->manifest_json = manifest_json;
   generation->required_extensions = manifest.required_extensions;
   generation->permissions = manifest.permissions;
+  generation->records = manifest.records;
   generation->abi_major = manifest.abi_major;
   generation->abi_min_minor = manifest.abi_min_minor;
   generation->accepted_at = clock_.now();

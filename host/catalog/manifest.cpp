@@ -229,19 +229,97 @@ ManifestType readType(Fields& fields, JsonValue type, const std::string& base) {
   return out;
 }
 
+/// The name of a collection of records: what the store takes.
+bool isCollectionName(std::string_view text) {
+  return !text.empty() && text.size() <= 64 && text[0] >= 'a' && text[0] <= 'z' &&
+         std::all_of(text.begin(), text.end(), [](char c) { return isLowerOrDigit(c) || c == '-' || c == '_'; });
+}
+
+/// A field by which records are found: up to four member names with dots between.
+bool isFieldName(std::string_view text) {
+  const auto is_part = [](std::string_view part) {
+    return !part.empty() && std::all_of(part.begin(), part.end(), [](char c) { return isWordChar(c) || c == '-'; });
+  };
+  if (text.size() > 64) return false;
+  for (int parts = 1; parts <= 4; ++parts) {
+    const auto dot = text.find('.');
+    if (!is_part(text.substr(0, dot))) return false;
+    if (dot == std::string_view::npos) return true;
+    text.remove_prefix(dot + 1);
+  }
+  return false;
+}
+
+std::vector<std::string> readForeignRecords(Fields& fields, JsonValue records, const std::string& at,
+                                            const char* name) {
+  auto all = fields.texts(records, at, name);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const std::string_view one = all[i];
+    const auto slash = one.find('/');
+    const auto collection = slash == std::string_view::npos ? std::string_view() : one.substr(slash + 1);
+    if (isPluginId(one.substr(0, slash)) && (collection == "*" || isCollectionName(collection))) continue;
+    fields.fault(at + "/" + name + "/" + std::to_string(i),
+                 "must be a plugin and one of its collections: \"com.example.library/books\", or \"/*\" for all");
+  }
+  return all;
+}
+
 Permissions readPermissions(Fields& fields, JsonValue root) {
   Permissions out;
   const auto value = fields.object(root, "", "permissions");
   if (!value) return out;
   const std::string at = "/permissions";
-  fields.known(*value, at, {"net", "exec", "secrets", "children", "config", "kv"});
+  fields.known(*value, at, {"net", "exec", "secrets", "children", "config", "kv", "records"});
   out.net = fields.texts(*value, at, "net");
   out.exec = fields.texts(*value, at, "exec");
   out.secrets = fields.texts(*value, at, "secrets");
   out.children = fields.texts(*value, at, "children");
   out.config = fields.texts(*value, at, "config");
   out.kv = fields.flag(*value, at, "kv", false);
+  if (const auto records = fields.object(*value, at, "records")) {
+    fields.known(*records, at + "/records", {"read", "write"});
+    out.records_read = readForeignRecords(fields, *records, at + "/records", "read");
+    out.records_write = readForeignRecords(fields, *records, at + "/records", "write");
+  }
   return out;
+}
+
+/// "records": {"books": {"indexes": ["url", "series.number"]}, …}
+std::vector<RecordCollection> readRecords(Fields& fields, JsonValue root) {
+  constexpr std::size_t kMostCollections = 64;
+  constexpr std::size_t kMostIndexes = 8;
+  std::vector<RecordCollection> all;
+  const auto records = fields.object(root, "", "records");
+  if (!records) return all;
+  records->members([&](JsonValue key, JsonValue value) {
+    const std::string name(key.string());
+    const std::string at = "/records/" + name.substr(0, 100);
+    if (all.size() >= kMostCollections) {
+      if (all.size() == kMostCollections) {
+        fields.fault("/records", "must have at most " + std::to_string(kMostCollections) + " collections");
+        all.emplace_back();
+      }
+      return;
+    }
+    RecordCollection& collection = all.emplace_back();
+    collection.name = name;
+    if (!isCollectionName(name)) {
+      fields.fault(at, "a collection's name is up to 64 small letters, digits, '-' and '_', a letter first");
+    }
+    if (!value.is(JsonKind::Object)) return fields.fault(at, "must be an object");
+    fields.known(value, at, {"indexes", "title", "description"});
+    collection.indexes = fields.texts(value, at, "indexes");
+    if (collection.indexes.size() > kMostIndexes) {
+      fields.fault(at + "/indexes", "must have at most " + std::to_string(kMostIndexes) + " fields");
+    }
+    for (std::size_t i = 0; i < collection.indexes.size(); ++i) {
+      if (isFieldName(collection.indexes[i])) continue;
+      fields.fault(at + "/indexes/" + std::to_string(i),
+                   "must be a member's name, or up to four with dots between: \"series.number\"");
+    }
+  });
+  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  return all;
 }
 
 void readTypes(Fields& fields, JsonValue root, Manifest& out) {
@@ -377,10 +455,10 @@ core::Result<Manifest> parseManifest(std::string_view json, const HostAbi& host)
       return newer("has a manifest of format " + std::to_string(format) + ", this jobhost " + host.host_version +
                    " reads format " + std::to_string(kFormat) + ". Install a newer jobhost.");
     }
-    fields.known(root, "", {"manifest", "id",       "version", "name",      "title",     "description",   "vendor",
-                            "license",  "homepage", "abi",     "requires",  "job_types", "config_schema", "permissions",
-                            "platform", "build",    "prefork", "schedules", "records",   "idle_ms",       "kind",
-                            "command",  "files"});
+    fields.known(root, "", {"manifest",      "id",          "version",  "name",    "title",    "description",
+                            "vendor",        "license",     "homepage", "abi",     "requires", "job_types",
+                            "config_schema", "permissions", "platform", "build",   "prefork",  "schedules",
+                            "records",       "idle_ms",     "kind",     "command", "files"});
     out.id = fields.text(root, "", "id", 128, true);
     if (!out.id.empty() && !isPluginId(out.id)) {
       fields.fault("/id",
@@ -397,6 +475,7 @@ core::Result<Manifest> parseManifest(std::string_view json, const HostAbi& host)
     readAbi(fields, root, out);
     out.required_extensions = fields.texts(root, "", "requires");
     out.permissions = readPermissions(fields, root);
+    out.records = readRecords(fields, root);
     if (const auto config = fields.object(root, "", "config_schema")) {
       out.config_schema_json = config->raw();
       fields.schema(out.config_schema_json, "/config_schema");

@@ -43,6 +43,7 @@ struct Manifest {
   int abi_min_minor = 0;
   std::vector<std::string> required_extensions;
   Permissions permissions;
+  std::vector<RecordCollection> records;  ///< by name
   std::vector<ManifestType> types;
   std::string config_schema_json;  ///< empty: none
   std::string schedules_json;      ///< an array; empty: none

@@ -242,9 +242,11 @@ core::Result<void> Trust::recheck(const std::vector<std::string>& hashes, const 
 
 std::string toString(const Permissions& permissions) {
   std::string text;
-  for (const auto& part : {listed("net", permissions.net), listed("exec", permissions.exec),
-                           listed("secrets", permissions.secrets), listed("children", permissions.children),
-                           listed("config", permissions.config), std::string(permissions.kv ? "kv" : "")}) {
+  for (const auto& part :
+       {listed("net", permissions.net), listed("exec", permissions.exec), listed("secrets", permissions.secrets),
+        listed("children", permissions.children), listed("config", permissions.config),
+        std::string(permissions.kv ? "kv" : ""), listed("records to read", permissions.records_read),
+        listed("records to write", permissions.records_write)}) {
     if (!part.empty()) text += (text.empty() ? "" : "; ") + part;
   }
   return text;
@@ -255,9 +257,12 @@ bool covers(const Permissions& granted, const Permissions& wanted) {
     const std::set<std::string> known(all.begin(), all.end());
     return std::all_of(some.begin(), some.end(), [&](const auto& one) { return known.contains(one); });
   };
+  auto readable = granted.records_write;  // who may write may read
+  readable.insert(readable.end(), granted.records_read.begin(), granted.records_read.end());
   return within(granted.net, wanted.net) && within(granted.exec, wanted.exec) &&
          within(granted.secrets, wanted.secrets) && within(granted.children, wanted.children) &&
-         within(granted.config, wanted.config) && (granted.kv || !wanted.kv);
+         within(granted.config, wanted.config) && (granted.kv || !wanted.kv) &&
+         within(readable, wanted.records_read) && within(granted.records_write, wanted.records_write);
 }
 
 fs::path signedBy(const fs::path& signature) {

@@ -48,6 +48,43 @@ TEST(Manifest, NamesEveryFaultByPointer) {
                                              "/job_types/0/params/properties/y/type", "/job_types/2/name"));
 }
 
+TEST(Manifest, ReadsCollectionsAndWhoseItWants) {
+  const auto manifest = parseManifest(
+      manifestWith(R"("records":{"pages":{},"books":{"indexes":["url","series.number"]}},
+                      "permissions":{"records":{"read":["org.example.lib/books"],"write":["org.example.lib/*"]}},)"),
+      {});
+  ASSERT_TRUE(manifest.ok()) << manifest.error().message;
+  EXPECT_EQ(manifest->records, (std::vector<RecordCollection>{{"books", {"url", "series.number"}}, {"pages", {}}}));
+  EXPECT_THAT(manifest->permissions.records_read, testing::ElementsAre("org.example.lib/books"));
+  EXPECT_THAT(manifest->permissions.records_write, testing::ElementsAre("org.example.lib/*"));
+  EXPECT_TRUE(manifest->warnings.empty());
+}
+
+TEST(Manifest, NamesEveryFaultOfRecordsByPointer) {
+  const auto faults = [](const std::string& more) {
+    const auto manifest = parseManifest(manifestWith(more), {});
+    std::vector<std::string> pointers;
+    EXPECT_FALSE(manifest.ok()) << more;
+    if (!manifest.ok()) {
+      for (const auto& field : manifest.error().fields) pointers.push_back(field.pointer);
+    }
+    return pointers;
+  };
+  EXPECT_THAT(faults(R"("records":[],)"), testing::ElementsAre("/records"));
+  EXPECT_THAT(faults(R"("records":{"Books":{},"b":1,"c":{"indexes":["a..b","a"]},"d":{"indexes":"a"}},)"),
+              testing::ElementsAre("/records/Books", "/records/b", "/records/c/indexes/0", "/records/d/indexes"));
+  EXPECT_THAT(faults(R"("records":{"b":{"indexes":["a","b","c","d","e","f","g","h","i"]}},)"),
+              testing::ElementsAre("/records/b/indexes"));
+  EXPECT_THAT(faults(R"("permissions":{"records":{"read":["books","org.example.lib/","/x"],"write":[1]}},)"),
+              testing::ElementsAre("/permissions/records/read/0", "/permissions/records/read/1",
+                                   "/permissions/records/read/2", "/permissions/records/write/0",
+                                   "/permissions/records/write/0"));
+  EXPECT_THAT(faults(R"("permissions":{"records":true},)"), testing::ElementsAre("/permissions/records"));
+  std::string many = R"("records":{)";
+  for (int i = 0; i < 65; ++i) many += (i > 0 ? ",\"c" : "\"c") + std::to_string(i) + "\":{}";
+  EXPECT_THAT(faults(many + "},"), testing::ElementsAre("/records"));
+}
+
 TEST(Manifest, SaysOfBrokenJsonThatItIsTheManifests) {
   for (const std::string text : {"", "{\"manifest\":1,", "{\"id\":\"a\",\"id\":\"b\"}", "[1,]"}) {
     const auto manifest = parseManifest(text, {});
