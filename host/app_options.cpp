@@ -155,6 +155,8 @@ api::ServerOptions serverOptions(const settings::Settings& all, const fs::path& 
   to.sse.keep_alive = all.sse.keep_alive_ms;
   to.minion.enabled = all.minion.enabled;
   to.minion.query_key = all.minion.query_key;
+  to.minion.no_fun = all.minion.no_fun;
+  to.minion.cors = all.minion.cors;
   to.minion.open = all.minion.open;
   to.minion.literal_unknown_id = all.minion.literal_unknown_id;
   return to;

@@ -60,6 +60,8 @@ struct MinionOptions {
   bool query_key = true;            ///< `?key=` authorises like the header
   bool open = false;                ///< no key is asked for at all (upstream's enablepass = 0)
   bool literal_unknown_id = false;  ///< unknown ids answer upstream's literal 500 instead of the readable 400
+  bool no_fun = false;              ///< the open status route asks for the key too (upstream's nofunmode)
+  bool cors = false;                ///< answers of known routes may be read by pages of any origin
 };
 
 struct ServerOptions {

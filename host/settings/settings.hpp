@@ -129,6 +129,8 @@ struct Minion {
   bool query_key = true;
   bool open = false;
   bool literal_unknown_id = false;
+  bool no_fun = false;
+  bool cors = false;
 };
 
 struct Sse {

@@ -17,6 +17,7 @@ namespace {
 ///   > POST /api/v1/jobs          (head lines, then an empty "> " line and the body, if any)
 ///   < 201                        (status)
 ///   < location: …                (headers that must be there, lower case)
+///   < !location                  (headers that must not)
 ///   < {"id":{{int}}}             (the body; absent: not looked at)
 /// {{key}} and {{key64}} stand for the admin key; {{any}} and {{int}} match what varies. The exchanges of a file run in
 /// order against one fresh host, each on a connection of its own.
@@ -24,6 +25,7 @@ struct Exchange {
   std::string title, method, request, body, expected_body;
   int status = 0;
   std::vector<std::string> expected_headers;
+  std::vector<std::string> absent_headers;
 };
 
 void replaceAll(std::string& text, const std::string& from, const std::string& to) {
@@ -63,6 +65,8 @@ std::vector<Exchange> readGolden(const std::filesystem::path& file, const std::s
       const auto text = line.substr(2);
       if (exchange.status == 0) {
         exchange.status = std::stoi(text);
+      } else if (text.starts_with('!')) {
+        exchange.absent_headers.push_back(text.substr(1));
       } else if (std::regex_match(text, std::regex("^[a-z-]+: .*"))) {
         exchange.expected_headers.push_back(text);
       } else {
@@ -90,6 +94,8 @@ TEST_P(Golden, AnswersAsWritten) {
   api::ServerOptions options;
   if (GetParam().find("literal") != std::string::npos) options.minion.literal_unknown_id = true;
   if (GetParam().find("open_mode") != std::string::npos) options.minion.open = true;
+  if (GetParam().find("no_fun") != std::string::npos) options.minion.no_fun = true;
+  if (GetParam().find("cors") != std::string::npos) options.minion.cors = true;
   if (GetParam().find("no_query_key") != std::string::npos) options.minion.query_key = false;
   ApiHost host(options);
   const auto file = std::filesystem::path(JOBHOST_SOURCE_DIR) / "tests" / "dialects" / GetParam();
@@ -110,6 +116,7 @@ TEST_P(Golden, AnswersAsWritten) {
       EXPECT_TRUE(std::regex_match(found->second, pattern(header.substr(colon + 2))))
           << header << " is " << found->second;
     }
+    for (const auto& header : exchange.absent_headers) EXPECT_EQ(answer.headers.count(header), 0U) << header;
     if (!exchange.expected_body.empty()) {
       EXPECT_TRUE(std::regex_match(answer.body, pattern(exchange.expected_body)))
           << "expected " << exchange.expected_body << "\n     got " << answer.body;

@@ -30,7 +30,8 @@ struct Target {
 
 /// nullopt: no such path.
 std::optional<Target> readTarget(std::string_view path) {
-  path.remove_prefix(std::min(path.size(), kPrefix.size()));
+  if (!path.starts_with(kPrefix)) return std::nullopt;
+  path.remove_prefix(kPrefix.size());
   if (path.ends_with('/')) path.remove_suffix(1);  // one trailing slash is accepted
   const auto slash = path.find('/');
   const auto name = percentDecode(path.substr(0, slash), false);
@@ -103,7 +104,8 @@ int readPriority(std::optional<std::string_view> text, std::vector<Complaint>& c
 }  // namespace
 
 bool MinionDialect::owns(std::string_view path) const {
-  return path.starts_with(kPrefix) || path == kPrefix.substr(0, kPrefix.size() - 1);
+  // Upstream answers every unknown path under /api; /api/v1 is the native surface's.
+  return path == "/api" || (path.starts_with("/api/") && path != "/api/v1" && !path.starts_with("/api/v1/"));
 }
 
 Response MinionDialect::failure(const core::Error& error) const {
@@ -118,20 +120,36 @@ Response MinionDialect::handle(Request& request) {
   if (!target) return notFound();
   const bool queues = target->action == "queue";
   const auto operation = queues ? Operation::Queue : target->action == "detail" ? Operation::Detail : Operation::Status;
+  const bool reads = request.method == Method::Get || request.method == Method::Head;
+  if (request.method != Method::Options && (queues ? request.method != Method::Post : !reads)) return notFound();
+  auto response = serve(request, target->name, operation);
+  if (options_.cors) {  // on every answer of a known route, errors and preflights too
+    response.with("Access-Control-Allow-Origin", "*");
+    response.with("Access-Control-Allow-Methods", "GET, OPTIONS, POST, DELETE, PUT");
+    response.with("Access-Control-Allow-Headers", "Authorization");
+  }
+  return response;
+}
+
+Response MinionDialect::serve(Request& request, const std::string& name, Operation operation) {
+  const bool queues = operation == Operation::Queue;
   if (request.method == Method::Options) {
     return answer(200, describeJson(queues                           ? "queueMinionJob"
                                     : operation == Operation::Detail ? "minionJobDetail"
                                                                      : "minionJobStatus"));
   }
-  const bool reads = request.method == Method::Get || request.method == Method::Head;
-  if (queues ? request.method != Method::Post : !reads) return notFound();
   const auto query = Query::parse(request.query);
-  if (operation == Operation::Status) return status(target->name, operation);
+  if (operation == Operation::Status && !options_.no_fun) return status(name, operation);
   const auto principal = authorise(request, query);
-  if (!principal || !principal->may(queues ? Privilege::RunJobs : Privilege::ReadJobs)) {
-    return complain(401, {{"Unauthorized", "/security/0/api_key"}});
-  }
-  return queues ? queue(target->name, query, principal) : status(target->name, operation);
+  if (!principal || !principal->may(queues ? Privilege::RunJobs : Privilege::ReadJobs)) return refuse();
+  return queues ? queue(name, query, principal) : status(name, operation);
+}
+
+Response MinionDialect::refuse() const {
+  if (!options_.no_fun) return complain(401, {{"Unauthorized", "/security/0/api_key"}});
+  JsonWriter json(true);
+  json.beginObject().key("error").string("This API is protected and requires login or an API Key.").endObject();
+  return answer(401, json.take());
 }
 
 PrincipalRef MinionDialect::authorise(Request& request, const std::optional<Query>& query) const {

@@ -5,7 +5,8 @@
 
 namespace jobhost::api::minion {
 
-/// LANraragi's Minion API: `/api/minion/{jobid}`, `…/detail`, `/api/minion/{jobname}/queue`.
+/// LANraragi's Minion API: `/api/minion/{jobid}`, `…/detail`, `/api/minion/{jobname}/queue`; what no other surface owns
+/// under `/api` is answered with its 404.
 /// Bodies have sorted keys and '/' as '\/', as upstream's have. docs/api/minion.md says where we deviate.
 class MinionDialect final : public Dialect {
  public:
@@ -16,6 +17,8 @@ class MinionDialect final : public Dialect {
 
  private:
   enum class Operation { Status, Detail, Queue };
+  [[nodiscard]] Response serve(Request& request, const std::string& name, Operation operation);
+  [[nodiscard]] Response refuse() const;
   [[nodiscard]] PrincipalRef authorise(Request& request, const std::optional<Query>& query) const;
   Response status(std::string_view id_text, Operation operation);
   Response queue(std::string_view task, const std::optional<Query>& query, const PrincipalRef& principal);
