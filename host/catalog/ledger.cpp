@@ -1,15 +1,11 @@
 #include "catalog/ledger.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <vector>
 
 #include "catalog/json_document.hpp"
+#include "catalog/replace_file.hpp"
 #include "telemetry/log.hpp"
 
 namespace jobhost::catalog {
@@ -124,20 +120,12 @@ core::Result<void> Ledger::save() const {
   }
   text += "]\n}\n";
 
-  const auto failed = [this](const char* what) {
+  if (const auto kept = replaceFile(file_, text, Durable::Yes); !kept) {
     return core::Error{core::ErrorCode::Unavailable,
-                       std::string("the plugin ledger cannot be kept: ") + what,
-                       file_.string() + ": " + std::strerror(errno),
+                       "the plugin ledger cannot be kept: " + kept.error().message,
+                       kept.error().detail,
                        {}};
-  };
-  std::error_code ignored;
-  fs::create_directories(file_.parent_path(), ignored);
-  const std::string next = file_.string() + ".next";
-  const int fd = ::open(next.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0) return failed("open");
-  const bool written = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd) == 0;
-  if (::close(fd) != 0 || !written) return failed("write");
-  if (::rename(next.c_str(), file_.c_str()) != 0) return failed("rename");
+  }
   return {};
 }
 

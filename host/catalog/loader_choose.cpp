@@ -85,21 +85,21 @@ void PluginLoader::chooseBlocked() {
   }
 }
 
-std::string PluginLoader::typeConflict(const Manifest& manifest) const {
+std::string PluginLoader::typeConflict(const ManifestSummary& manifest) const {
   for (const auto& [id, plugin] : plugins_) {
     if (id == manifest.id || !plugin->available) continue;
-    for (const auto& type : manifest.types) {
+    for (const auto& type : manifest.job_types) {
       const auto& taken = plugin->current.generation->job_types;
-      if (std::find(taken.begin(), taken.end(), type.info.name) == taken.end()) continue;
-      return "its job type \"" + type.info.name + "\" is handled by " + id + " " + plugin->current.generation->version +
-             " already";
+      if (std::find(taken.begin(), taken.end(), type) == taken.end()) continue;
+      return "its job type \"" + type + "\" is handled by " + id + " " + plugin->current.generation->version +
+             " already; give one of the two another name";
     }
   }
   return {};
 }
 
 bool PluginLoader::accept(File& file) {
-  const Manifest& manifest = file.candidate->manifest;
+  const ManifestSummary& manifest = file.candidate->manifest;
   if (const std::string conflict = typeConflict(manifest); !conflict.empty()) {
     refuse(file, GenerationState::Refused, "refused", conflict);
     file.blocked = true;
@@ -110,15 +110,10 @@ bool PluginLoader::accept(File& file) {
       plugin->second->current.generation->version == manifest.version) {
     refuse(file, GenerationState::Refused, "refused",
            "has the version " + manifest.version +
-               " that is loaded already, but other content; policy wants a new version");
+               " that is loaded already, but other content; give it a new version");
     return false;
   }
-  auto copy = makeCopy(file);
-  if (!copy) {
-    loadFailed(file, copy.error());
-    return false;
-  }
-  auto loaded = load(file.path, file.sha256, manifest, file.candidate->manifest_json, *std::move(copy));
+  auto loaded = tryOut(file);
   if (!loaded) {
     loadFailed(file, loaded.error());
     return false;
@@ -136,44 +131,66 @@ bool PluginLoader::accept(File& file) {
   return true;
 }
 
+core::Result<PluginLoader::Loaded> PluginLoader::tryOut(File& file) {
+  auto copy = makeCopy(file);
+  if (!copy) return copy.error();
+  auto package = openCopy(**copy, file.sha256);
+  if (!package) return package.error();
+  if (const auto same = stillTrusted(file, *package); !same) {
+    return core::Error{core::ErrorCode::Conflict, "its copy " + same.error().message, {}, {}};
+  }
+  return load(file.path, *package, file.candidate->manifest, *std::move(copy));
+}
+
 core::Result<std::shared_ptr<const PrivateCopy>> PluginLoader::makeCopy(const File& file) {
   auto package = PluginPackage::open(file.path, options_.max_file_bytes);
   if (!package) return package.error();
-  const auto hash = package->hash();
-  if (!hash) return hash.error();
-  if (*hash != file.sha256)
+  if (package->stamps() != file.stamps || package->paths() != file.parts)
     return core::Error{core::ErrorCode::Conflict, "the file changed after it was looked at", {}, {}};
+  package->adopt(file.candidate->hashes);
   return store_->put(*package, file.candidate->manifest.id, file.candidate->manifest.version);
 }
 
-core::Result<PluginLoader::Loaded> PluginLoader::load(const fs::path& original, const std::string& sha256,
-                                                      const Manifest& manifest, const std::string& manifest_json,
-                                                      std::shared_ptr<const PrivateCopy> copy) {
-  auto package = PluginPackage::open(copy->path(), options_.max_file_bytes);
+/// A private copy with its hashes, which are the ones expected.
+core::Result<PluginPackage> PluginLoader::openCopy(const PrivateCopy& copy, const std::string& sha256) const {
+  auto package = PluginPackage::open(copy.path(), options_.max_file_bytes);
   if (!package) return core::Error{core::ErrorCode::Unavailable, "the private copy is gone", package.error().message, {}};
-  const auto text = package->manifestText();
   const auto hash = package->hash();
-  if (!text || *text != manifest_json || !hash || *hash != sha256) {
-    return core::Error{core::ErrorCode::Conflict, "the file changed while it was looked at", {}, {}};
+  if (!hash) return hash.error();
+  if (*hash != sha256) return core::Error{core::ErrorCode::Conflict, "the file changed while it was looked at", {}, {}};
+  return package;
+}
+
+core::Result<PluginLoader::Loaded> PluginLoader::load(const fs::path& original, const PluginPackage& package,
+                                                      const ManifestSummary& expected,
+                                                      std::shared_ptr<const PrivateCopy> copy) {
+  const auto text = package.manifestText();
+  if (!text) return text.error();
+  const auto manifest = parseManifest(*text, options_.abi);
+  if (!manifest) return manifest.error();
+  if (summaryOf(*manifest) != expected)
+    return core::Error{core::ErrorCode::Conflict, "its copy has another manifest than was looked at", {}, {}};
+  for (const std::string& warning : manifest->warnings) {
+    telemetry::log("catalog").warn("manifest warning path={} warning={}", original.string(), printable(warning));
   }
   auto generation = std::make_shared<PluginGeneration>();
   generation->id = catalog_.nextGenerationId();
-  generation->plugin_id = manifest.id;
-  generation->version = manifest.version;
-  generation->title = manifest.name;
-  generation->sha256 = sha256;
+  generation->plugin_id = manifest->id;
+  generation->version = manifest->version;
+  generation->title = manifest->name;
+  generation->sha256 = package.sha256();
   generation->original_path = original;
   generation->private_path = copy->path();
-  generation->manifest_json = manifest_json;
-  generation->required_extensions = manifest.required_extensions;
-  generation->permissions = manifest.permissions;
-  generation->records = manifest.records;
-  generation->abi_major = manifest.abi_major;
-  generation->abi_min_minor = manifest.abi_min_minor;
+  generation->manifest_json = *text;
+  generation->required_extensions = manifest->required_extensions;
+  generation->permissions = manifest->permissions;
+  generation->records = manifest->records;
+  generation->abi_major = manifest->abi_major;
+  generation->abi_min_minor = manifest->abi_min_minor;
   generation->accepted_at = clock_.now();
-  generation->copy = copy;
+  generation->copy = std::move(copy);
   Loaded loaded;
-  for (const ManifestType& type : manifest.types) {
+  for (const ManifestType& type : manifest->types) {
     generation->job_types.push_back(type.info.name);
     loaded.types.push_back(type);
     loaded.types.back().info.generation = generation->id;
@@ -181,7 +198,7 @@ core::Result<PluginLoader::Loaded> PluginLoader::load(const fs::path& original, 
   loaded.generation = generation;
 
   auto report = probe_.probe(*generation);
-  const std::string what = manifest.kind == PluginKind::Process ? "program" : "library";
+  const std::string what = manifest->kind == PluginKind::Process ? "program" : "library";
   core::Error failed{
       core::ErrorCode::Unsupported, "its " + what + " handles other job types than its manifest names", {}, {}};
   if (report) {
@@ -207,6 +224,7 @@ void PluginLoader::loadFailed(File& file, const core::Error& error) {
     case core::ErrorCode::NotFound:
     case core::ErrorCode::Conflict:  // it moves under our hands: from the start
       decide(file.path, "waiting", printable(error.message));
+      index_.forget(file.path);
       file.usable = false;
       return touched(file.path);
     case core::ErrorCode::Unavailable:
@@ -219,8 +237,8 @@ void PluginLoader::loadFailed(File& file, const core::Error& error) {
     case core::ErrorCode::DeadlineExceeded: {
       const std::string reason = printable(error.message);
       ledger_.bad[file.sha256] = {file.candidate->manifest.id, file.candidate->manifest.version, reason, clock_.now()};
-      remember();
-      refuse(file, GenerationState::Quarantined, "quarantined", reason);
+      unsaved_ = true;
+      quarantined(file, reason);
       return keepRemembered(file);
     }
     default:
@@ -243,16 +261,16 @@ void PluginLoader::keepRemembered(File& file) {
   if (const auto other = plugins_.find(entry.plugin_id); other != plugins_.end() && other->second->available) return;
   auto copy = store_->find(entry.private_path, entry.sha256);
   if (!copy) return;
-  auto package = PluginPackage::open(entry.private_path, options_.max_file_bytes);
-  if (!package || !package->hash()) return;
+  auto package = openCopy(**copy, entry.sha256);
+  if (!package) return;
   if (const auto still = trust_.recheck(package->hashes(), entry.signer); !still) {
     return decide(file.path, "refused", "the copy that ran before " + still.error().message);
   }
   const auto text = package->manifestText();
   if (!text) return;
   const auto manifest = parseManifest(*text, options_.abi);
-  if (!manifest || manifest->id != entry.plugin_id || !typeConflict(*manifest).empty()) return;
-  auto loaded = load(file.path, entry.sha256, *manifest, *text, *std::move(copy));
+  if (!manifest || manifest->id != entry.plugin_id || !typeConflict(summaryOf(*manifest)).empty()) return;
+  auto loaded = load(file.path, *package, summaryOf(*manifest), *std::move(copy));
   if (!loaded) {
     return decide(file.path, "refused",
                   "the copy that ran before cannot be used: " + printable(loaded.error().message));

@@ -36,7 +36,7 @@ void PluginLoader::switchTo(const std::string& plugin_id, Loaded next, core::Ins
                                  now->original_path.string());
   const std::string signer = signerOf(*now);
   ledger_.loaded[now->original_path] = {now->sha256, plugin_id, now->version, now->private_path, accepted_at, signer};
-  remember();
+  unsaved_ = true;
   settleNew();
   dirty_ = true;
 }
@@ -133,7 +133,7 @@ void PluginLoader::takeOut(const std::string& plugin_id, const std::string& deci
   ledger_.bad[bad->sha256] = {plugin_id, bad->version, reason, clock_.now()};
   ledger_.loaded.erase(bad->original_path);
   for (const auto& [path, file] : files_) {
-    if (file->sha256 == bad->sha256) refuse(*file, GenerationState::Quarantined, "quarantined", reason);
+    if (file->sha256 == bad->sha256) quarantined(*file, reason);
   }
   if (plugin.previous.generation) {
     retire(bad, reason);
@@ -153,13 +153,22 @@ void PluginLoader::takeOut(const std::string& plugin_id, const std::string& deci
     disable(plugin_id, GenerationState::Quarantined, reason);
   }
   to_choose_.insert(plugin_id);
-  remember();
+  unsaved_ = true;
   dirty_ = true;
 }
 
+/// Once a round: with a thousand plugins to load, a file synced for each would be most of the start.
 void PluginLoader::remember() {
+  unsaved_ = false;
   if (auto saved = ledger_.save(); !saved) {
     telemetry::log("catalog").error("{} detail={}", saved.error().message, saved.error().detail);
+  }
+}
+
+void PluginLoader::keepIndex() {
+  index_.forgetIf([this](const fs::path& path) { return !files_.contains(path); });
+  if (auto saved = index_.save(); !saved) {
+    telemetry::log("catalog").warn("{} detail={}", saved.error().message, saved.error().detail);
   }
 }
 
@@ -206,7 +215,7 @@ void PluginLoader::addFileRows(std::vector<PluginStatus>& rows) const {
     if (file->candidate) {
       row.plugin_id = file->candidate->manifest.id;
       row.version = file->candidate->manifest.version;
-      for (const auto& type : file->candidate->manifest.types) row.job_types.push_back(type.info.name);
+      row.job_types = file->candidate->manifest.job_types;
     }
     row.sha256 = file->sha256;
     row.path = path;

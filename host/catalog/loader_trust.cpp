@@ -1,3 +1,4 @@
+#include "catalog/faults.hpp"
 #include "catalog/loader_state.hpp"
 #include "telemetry/log.hpp"
 
@@ -17,20 +18,32 @@ core::Result<std::string> PluginLoader::signerOf(const PluginPackage& package, c
     }
     if (!first && *one != signer) {
       const auto named = [](const std::string& key) { return key.empty() ? std::string("by nobody") : "by key " + key; };
-      return core::Error{core::ErrorCode::PermissionDenied,
-                         "is not trusted: it is signed " + named(signer) + ", \"" + part.path.filename().string() +
-                             "\" " + named(*one) + "; sign all its files with one key",
-                         {},
-                         {}};
+      return fault(core::ErrorCode::PermissionDenied,
+                   "is not trusted: it is signed " + named(signer) + ", \"" + part.path.filename().string() + "\" " +
+                       named(*one),
+                   "sign all its files with one key");
     }
     signer = *std::move(one);
   }
   return signer;
 }
 
+/// Whether the private copy is pinned and signed as the file was judged to be. The file may have been another one then: it
+/// is open to whoever owns it, and the index knows it by its times alone.
+core::Result<void> PluginLoader::stillTrusted(const File& file, const PluginPackage& copy) const {
+  const auto& parts = copy.parts();
+  for (std::size_t i = 0; i < parts.size() && i < file.parts.size(); ++i) {
+    const auto signer =
+        trust_.checkContent(file.parts[i], parts[i].fd.get(), parts[i].sha256, file.candidate->manifest.id);
+    if (!signer) return signer.error();
+    if (*signer != file.signer) return core::Error{core::ErrorCode::PermissionDenied, "is signed by another key", {}, {}};
+  }
+  return {};
+}
+
 /// Whether the candidate in the file may be chosen. If not, the file's state says why and what to do.
 bool PluginLoader::trusted(File& file, const PluginPackage& package) {
-  const Manifest& manifest = file.candidate->manifest;
+  const ManifestSummary& manifest = file.candidate->manifest;
   auto signer = signerOf(package, manifest.id);
   if (!signer && signer.error().code == core::ErrorCode::Unavailable) {
     refuse(file, GenerationState::Refused, "waiting", signer.error().message);
@@ -62,7 +75,7 @@ void PluginLoader::distrust(File& file, const std::string& reason) {
   if (!runs) return keepRemembered(file);
   disable(plugin->first, GenerationState::Refused, file.reason);
   ledger_.loaded.erase(file.path);
-  remember();
+  unsaved_ = true;
 }
 
 /// Keys or pins changed: all files are judged again, and what runs from a private copy while its file holds something
@@ -81,7 +94,7 @@ void PluginLoader::trustChanged() {
       decide(path, "refused", now.version + " " + still.error().message);
       disable(std::string(id), GenerationState::Refused, still.error().message);
       ledger_.loaded.erase(path);
-      remember();
+      unsaved_ = true;
     }
   }
   for (const auto& [path, file] : files_) lookAgain(*file);
@@ -101,7 +114,7 @@ bool PluginLoader::grant(std::string_view name) {
   for (File* file : named(name)) {
     if (!file->candidate) continue;
     granted = true;
-    const Manifest& manifest = file->candidate->manifest;
+    const ManifestSummary& manifest = file->candidate->manifest;
     ledger_.grants[{manifest.id, file->signer}] = {manifest.permissions, clock_.now()};
     const std::string wants = toString(manifest.permissions);
     decide(file->path, "granted", wants.empty() ? "asks for nothing" : wants);

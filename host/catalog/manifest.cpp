@@ -437,6 +437,20 @@ core::Result<void> checkOffered(const Manifest& manifest, const HostAbi& host) {
 
 }  // namespace
 
+ManifestSummary summaryOf(const Manifest& manifest) {
+  ManifestSummary summary{manifest.id, manifest.version, manifest.permissions, {}};
+  for (const ManifestType& type : manifest.types) summary.job_types.push_back(type.info.name);
+  return summary;
+}
+
+PluginKind kindOf(const std::filesystem::path& file) {
+  return file.filename().string().ends_with(".plugin.json") ? PluginKind::Process : PluginKind::Library;
+}
+
+std::string_view toString(PluginKind kind) {
+  return kind == PluginKind::Process ? "process" : "library";
+}
+
 core::Result<Manifest> parseManifest(std::string_view json, const HostAbi& host) {
   const auto document = JsonDocument::parse(json, {.max_bytes = kMaxManifest, .max_depth = 32});
   if (!document) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -49,6 +50,21 @@ struct Manifest {
   std::string schedules_json;      ///< an array; empty: none
   std::vector<std::string> warnings;
 };
+
+/// What decides about a plugin before it is loaded: which id and version it is, and what it wants.
+struct ManifestSummary {
+  std::string id;
+  std::string version;
+  Permissions permissions;
+  std::vector<std::string> job_types;  ///< names in manifest order
+  bool operator==(const ManifestSummary&) const = default;
+};
+ManifestSummary summaryOf(const Manifest& manifest);
+
+/// Of a plugin by its file's name: `<name>.plugin.json` is the manifest of a process.
+PluginKind kindOf(const std::filesystem::path& file);
+/// "library", "process".
+std::string_view toString(PluginKind kind);
 
 /// Reads and checks a manifest. Errors: InvalidArgument with every fault by JSON Pointer ("/job_types/0/name");
 /// Unsupported where the manifest is right but asks for an ABI, a format or an extension this host does not have, with

@@ -14,8 +14,9 @@
 #include <utility>
 #include <vector>
 
-#include "catalog/json_document.hpp"
+#include "catalog/faults.hpp"
 #include "catalog/note_source.hpp"
+#include "core/utf8.hpp"
 
 namespace jobhost::catalog {
 
@@ -38,12 +39,8 @@ constexpr const char* kMachineName = "RISC-V";
 #error "say here what this machine's ELF files are called"
 #endif
 
-core::Error invalid(std::string reason) {
-  return {core::ErrorCode::InvalidArgument, std::move(reason), {}, {}};
-}
-core::Error unsupported(std::string reason) {
-  return {core::ErrorCode::Unsupported, std::move(reason), {}, {}};
-}
+constexpr std::string_view kBuildForThis = "build it for this machine";
+constexpr const char* kUnreadable = "cannot be read, or was truncated while it was read";
 
 std::string machineName(std::uint16_t machine) {
   switch (machine) {
@@ -68,18 +65,18 @@ std::string machineName(std::uint16_t machine) {
 
 /// Faults of the header alone; an empty string: usable.
 core::Result<void> checkHeader(const Elf64_Ehdr& header) {
-  if (header.e_ident[EI_CLASS] != ELFCLASS64) return unsupported("is a 32-bit ELF file; this host is 64-bit");
+  if (header.e_ident[EI_CLASS] != ELFCLASS64) return unsupported("is a 32-bit ELF file; this host is 64-bit", kBuildForThis);
   constexpr unsigned char kOrder = std::endian::native == std::endian::little ? ELFDATA2LSB : ELFDATA2MSB;
-  if (header.e_ident[EI_DATA] != kOrder) return unsupported("is an ELF file of the other byte order");
-  if (header.e_ident[EI_VERSION] != EV_CURRENT) return invalid("is damaged: unknown ELF version");
+  if (header.e_ident[EI_DATA] != kOrder) return unsupported("is an ELF file of the other byte order", kBuildForThis);
+  if (header.e_ident[EI_VERSION] != EV_CURRENT) return damaged("is damaged: unknown ELF version");
   if (header.e_machine != kMachine) {
-    return unsupported("is built for " + machineName(header.e_machine) + "; this host is " + kMachineName);
+    return unsupported("is built for " + machineName(header.e_machine) + "; this host is " + kMachineName, kBuildForThis);
   }
-  if (header.e_type != ET_DYN) return unsupported("is an ELF file but not a shared library");
-  if (header.e_phentsize != sizeof(Elf64_Phdr)) return invalid("is damaged: wrong size of program headers");
-  if (header.e_phnum == 0) return invalid("is damaged: no program headers");
+  if (header.e_type != ET_DYN) return unsupported("is an ELF file but not a shared library", "link it with -shared");
+  if (header.e_phentsize != sizeof(Elf64_Phdr)) return damaged("is damaged: wrong size of program headers");
+  if (header.e_phnum == 0) return damaged("is damaged: no program headers");
   if (header.e_phnum > kMaxProgramHeaders) {
-    return invalid("is damaged: " + std::to_string(header.e_phnum) + " program headers; at most " +
+    return damaged("is damaged: " + std::to_string(header.e_phnum) + " program headers; at most " +
                    std::to_string(kMaxProgramHeaders) + " are allowed");
   }
   return {};
@@ -90,28 +87,28 @@ std::uint64_t padded(std::uint64_t length, std::uint64_t alignment) {
 }
 
 core::Result<ManifestNote> readFrom(const Source& source) {
-  if (source.size == 0) return invalid("is empty");
+  if (source.size == 0) return damaged("is empty");
   Elf64_Ehdr header{};
   const std::size_t first = source.size < sizeof header ? static_cast<std::size_t>(source.size) : sizeof header;
-  if (!source.read(0, &header, first)) return invalid("cannot be read, or was truncated while it was read");
+  if (!source.read(0, &header, first)) return damaged(kUnreadable);
   if (first >= 2 && header.e_ident[0] == 'M' && header.e_ident[1] == 'Z') {
-    return unsupported("is a Windows program or DLL; this host loads ELF libraries");
+    return unsupported("is a Windows program or DLL; this host loads ELF libraries", "build it for Linux");
   }
-  if (first < SELFMAG || std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) return invalid("is not an ELF file");
-  if (first < sizeof header) return invalid("is a truncated ELF file");
+  if (first < SELFMAG || std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) return invalid("is not an ELF file", "a plugin is a shared library built for Linux");
+  if (first < sizeof header) return damaged("is a truncated ELF file");
   if (auto usable = checkHeader(header); !usable) return usable.error();
 
   const std::uint64_t table = std::uint64_t{header.e_phnum} * sizeof(Elf64_Phdr);
-  if (!source.holds(header.e_phoff, table)) return invalid("is truncated: its program headers lie behind its end");
+  if (!source.holds(header.e_phoff, table)) return damaged("is truncated: its program headers lie behind its end");
   // Section headers come last in a file, so a copy that stopped early lacks them though all it loads may be there. A
   // file whose section headers were taken away on purpose says so with 0.
   const std::uint64_t sections = std::uint64_t{header.e_shnum} * header.e_shentsize;
   if (header.e_shoff != 0 && !source.holds(header.e_shoff, sections)) {
-    return invalid("is truncated: its section headers lie behind its end");
+    return damaged("is truncated: its section headers lie behind its end");
   }
   std::array<Elf64_Phdr, kMaxProgramHeaders> programs{};
   if (!source.read(header.e_phoff, programs.data(), static_cast<std::size_t>(table))) {
-    return invalid("cannot be read, or was truncated while it was read");
+    return damaged(kUnreadable);
   }
 
   std::vector<std::string> found;
@@ -121,15 +118,15 @@ core::Result<ManifestNote> readFrom(const Source& source) {
     // A file cut short anywhere in what is loaded would only fail later, with SIGBUS.
     const bool loaded = program.p_type == PT_LOAD || program.p_type == PT_DYNAMIC || program.p_type == PT_NOTE;
     if (loaded && !source.holds(program.p_offset, program.p_filesz)) {
-      return invalid("is truncated: one of its segments reaches beyond its end");
+      return damaged("is truncated: one of its segments reaches beyond its end");
     }
     if (program.p_type != PT_NOTE || program.p_filesz == 0) continue;
     if (program.p_filesz > kMaxNoteSegment) {
-      return invalid("is damaged: a note segment of " + std::to_string(program.p_filesz) + " bytes");
+      return damaged("is damaged: a note segment of " + std::to_string(program.p_filesz) + " bytes");
     }
     std::vector<unsigned char> segment(static_cast<std::size_t>(program.p_filesz));
     if (!source.read(program.p_offset, segment.data(), segment.size())) {
-      return invalid("cannot be read, or was truncated while it was read");
+      return damaged(kUnreadable);
     }
     if (auto scanned = scanNotes(segment, program.p_align == 8 ? 8 : 4, notes, found); !scanned) {
       return scanned.error();
@@ -144,7 +141,7 @@ core::Result<ManifestNote> readFrom(const Source& source) {
 
 core::Result<Source> sourceOf(int fd) {
   struct stat status {};
-  if (::fstat(fd, &status) != 0 || status.st_size < 0) return invalid("cannot be read");
+  if (::fstat(fd, &status) != 0 || status.st_size < 0) return damaged("cannot be read");
   Source source;
   source.size = static_cast<std::uint64_t>(status.st_size);
   source.read = [fd](std::uint64_t offset, void* into, std::size_t length) {
@@ -177,22 +174,21 @@ core::Result<void> scanNotes(std::span<const unsigned char> segment, std::uint64
                              std::vector<std::string>& found) {
   std::uint64_t at = 0;
   while (at + sizeof(Elf64_Nhdr) <= segment.size()) {
-    if (++notes > kMaxNotes) return invalid("is damaged: more than " + std::to_string(kMaxNotes) + " notes");
+    if (++notes > kMaxNotes) return damaged("is damaged: more than " + std::to_string(kMaxNotes) + " notes");
     Elf64_Nhdr note;
     std::memcpy(&note, segment.data() + at, sizeof note);
     const std::uint64_t name = at + sizeof note;
     const std::uint64_t description = at + padded(sizeof note + note.n_namesz, alignment);
     if (description > segment.size() || note.n_descsz > segment.size() - description) {
-      return invalid("is damaged: a note reaches beyond its segment");
+      return damaged("is damaged: a note reaches beyond its segment");
     }
     if (note.n_namesz == kOwner.size() && note.n_type == kManifestType &&
         std::memcmp(segment.data() + name, kOwner.data(), kOwner.size()) == 0) {
       if (note.n_descsz > kMaxManifest) {
-        return core::Error{core::ErrorCode::TooLarge,
-                           "has a manifest of " + std::to_string(note.n_descsz) + " bytes; at most " +
-                               std::to_string(kMaxManifest) + " are allowed",
-                           {},
-                           {}};
+        return fault(core::ErrorCode::TooLarge,
+                     "has a manifest of " + std::to_string(note.n_descsz) + " bytes; at most " +
+                         std::to_string(kMaxManifest) + " are allowed",
+                     "shorten its schemas and texts");
       }
       const auto* bytes = reinterpret_cast<const char*>(segment.data() + description);
       found.emplace_back(bytes, note.n_descsz);
@@ -203,15 +199,15 @@ core::Result<void> scanNotes(std::span<const unsigned char> segment, std::uint64
 }
 
 core::Result<std::string> onlyManifest(std::vector<std::string> found) {
-  if (found.empty()) return invalid("is a shared library without a jobhost manifest (no note \"JobHost\")");
+  if (found.empty()) return invalid("is a shared library without a jobhost manifest (no note \"JobHost\")", kGiveManifest);
   // One note may be reached through two segments; two different ones mean two plugins in one file.
   for (const std::string& other : found) {
-    if (other != found.front()) return invalid("has two different jobhost manifests");
+    if (other != found.front()) return invalid("has two different jobhost manifests", "put each plugin into a library of its own");
   }
   std::string text = std::move(found.front());
   while (!text.empty() && text.back() == '\0') text.pop_back();
-  if (text.empty()) return invalid("has an empty jobhost manifest");
-  if (!isUtf8(text)) return invalid("has a jobhost manifest that is not valid UTF-8");
+  if (text.empty()) return invalid("has an empty jobhost manifest", kGiveManifest);
+  if (!core::isUtf8(text)) return invalid("has a jobhost manifest that is not valid UTF-8", "save the manifest as UTF-8 and build it again");
   return text;
 }
 
@@ -234,11 +230,11 @@ core::Result<int> openPluginFile(const std::filesystem::path& path) {
         return core::Error{core::ErrorCode::NotFound, "is gone", {}, {}};
       case EACCES:
       case EPERM:
-        return core::Error{core::ErrorCode::PermissionDenied, "may not be read by this host", {}, {}};
+        return fault(core::ErrorCode::PermissionDenied, "may not be read by this host", "give the host's user the right to read it");
       case ELOOP:
-        return invalid("is a symbolic link; put the file itself into the folder");
+        return invalid("is a symbolic link", "put the file itself into the folder");
       case ENXIO:
-        return invalid("is not a regular file");
+        return invalid("is not a regular file", "put a file into the folder");
       default:
         return core::Error{
             core::ErrorCode::Unavailable, std::string("cannot be opened: ") + std::strerror(errno), {}, {}};
@@ -247,7 +243,7 @@ core::Result<int> openPluginFile(const std::filesystem::path& path) {
   struct stat status {};
   if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
     ::close(fd);
-    return invalid("is not a regular file");
+    return invalid("is not a regular file", "put a file into the folder");
   }
   return fd;
 }

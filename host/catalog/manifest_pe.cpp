@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "catalog/faults.hpp"
 #include "catalog/note_source.hpp"
 
 namespace jobhost::catalog {
@@ -19,10 +20,6 @@ constexpr std::uint16_t kDll = 0x2000;
 constexpr std::uint16_t kPe32Plus = 0x20b;
 constexpr char kSection[8] = {'.', 'j', 'h', 'm', 'a', 'n', 0, 0};
 constexpr const char* kUnreadable = "cannot be read, or was truncated while it was read";
-
-core::Error invalid(std::string reason) {
-  return {core::ErrorCode::InvalidArgument, std::move(reason), {}, {}};
-}
 
 /// A little-endian number; PE files have no other kind.
 template <class T>
@@ -50,48 +47,48 @@ core::Result<void> readSection(const Source& source, const unsigned char* header
   const auto raw_size = number<std::uint32_t>(header + 16);
   const auto offset = number<std::uint32_t>(header + 20);
   if (raw_size > 0 && !source.holds(offset, raw_size)) {
-    return invalid("is truncated: one of its sections reaches beyond its end");
+    return damaged("is truncated: one of its sections reaches beyond its end");
   }
   if (std::memcmp(header, kSection, sizeof kSection) != 0) return {};
   const std::uint32_t size = virtual_size > 0 && virtual_size < raw_size ? virtual_size : raw_size;
-  if (size > kMaxNoteSegment) return invalid("is damaged: a manifest section of " + std::to_string(size) + " bytes");
+  if (size > kMaxNoteSegment) return damaged("is damaged: a manifest section of " + std::to_string(size) + " bytes");
   std::vector<unsigned char> bytes(size);
-  if (size > 0 && !source.read(offset, bytes.data(), bytes.size())) return invalid(kUnreadable);
+  if (size > 0 && !source.read(offset, bytes.data(), bytes.size())) return damaged(kUnreadable);
   return scanNotes(bytes, 4, notes, found);
 }
 
 core::Result<FileManifest> readPe(const Source& source) {
   std::array<unsigned char, kDosHeader> dos{};
-  if (!source.holds(0, kDosHeader)) return invalid("is a truncated Windows file");
-  if (!source.read(0, dos.data(), dos.size())) return invalid(kUnreadable);
-  if (!looksLikePe(dos)) return invalid("is not a Windows DLL");
+  if (!source.holds(0, kDosHeader)) return damaged("is a truncated Windows file");
+  if (!source.read(0, dos.data(), dos.size())) return damaged(kUnreadable);
+  if (!looksLikePe(dos)) return invalid("is not a Windows DLL", "build it as a 64-bit DLL");
   const std::uint64_t at = number<std::uint32_t>(dos.data() + 0x3c);
   std::array<unsigned char, kPeHeader + 2> head{};  // with the optional header's magic
-  if (!source.holds(at, head.size())) return invalid("is truncated: its PE header lies behind its end");
-  if (!source.read(at, head.data(), head.size())) return invalid(kUnreadable);
-  if (std::memcmp(head.data(), "PE\0\0", 4) != 0) return invalid("is a DOS program, not a Windows DLL");
+  if (!source.holds(at, head.size())) return damaged("is truncated: its PE header lies behind its end");
+  if (!source.read(at, head.data(), head.size())) return damaged(kUnreadable);
+  if (std::memcmp(head.data(), "PE\0\0", 4) != 0) return invalid("is a DOS program, not a Windows DLL", "build it as a 64-bit DLL");
   const auto machine = number<std::uint16_t>(head.data() + 4);
   const auto sections = number<std::uint16_t>(head.data() + 6);
   const auto optional_size = number<std::uint16_t>(head.data() + 20);
-  if ((number<std::uint16_t>(head.data() + 22) & kDll) == 0) return invalid("is a Windows program but not a DLL");
+  if ((number<std::uint16_t>(head.data() + 22) & kDll) == 0) return invalid("is a Windows program but not a DLL", "link it with -shared");
   if (optional_size < 2 || number<std::uint16_t>(head.data() + kPeHeader) != kPe32Plus) {
-    return core::Error{core::ErrorCode::Unsupported, "is a 32-bit Windows DLL; plugins are 64-bit", {}, {}};
+    return unsupported("is a 32-bit Windows DLL; plugins are 64-bit", "build it as a 64-bit DLL");
   }
   if (sections > kMaxSections) {
-    return invalid("is damaged: " + std::to_string(sections) + " sections; at most " + std::to_string(kMaxSections) +
+    return damaged("is damaged: " + std::to_string(sections) + " sections; at most " + std::to_string(kMaxSections) +
                    " are allowed");
   }
   std::vector<unsigned char> table(sections * kSectionHeader);
   const std::uint64_t table_at = at + kPeHeader + optional_size;
-  if (!source.holds(table_at, table.size())) return invalid("is truncated: its section headers lie behind its end");
-  if (!table.empty() && !source.read(table_at, table.data(), table.size())) return invalid(kUnreadable);
+  if (!source.holds(table_at, table.size())) return damaged("is truncated: its section headers lie behind its end");
+  if (!table.empty() && !source.read(table_at, table.data(), table.size())) return damaged(kUnreadable);
 
   std::vector<std::string> found;
   int notes = 0;
   for (std::size_t i = 0; i < sections; ++i) {
     if (auto read = readSection(source, table.data() + i * kSectionHeader, notes, found); !read) return read.error();
   }
-  if (found.empty()) return invalid("is a Windows DLL without a jobhost manifest (no section \".jhman\")");
+  if (found.empty()) return invalid("is a Windows DLL without a jobhost manifest (no section \".jhman\")", kGiveManifest);
   auto manifest = onlyManifest(std::move(found));
   if (!manifest) return manifest.error();
   return FileManifest{{*std::move(manifest), source.size}, "PE " + machineName(machine)};

@@ -5,6 +5,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/result.hpp"
@@ -22,6 +23,10 @@ struct Source {
 };
 core::Result<Source> sourceOf(int fd);
 Source sourceOf(std::span<const unsigned char> bytes);
+
+/// What mends a library without a manifest.
+inline constexpr std::string_view kGiveManifest =
+    "build it with JOBHOST_MANIFEST or jobhost_add_plugin(… MANIFEST …); a library that plugins need belongs elsewhere";
 
 /// Adds the manifests found in one segment or section of notes; `notes` counts over all of a file.
 core::Result<void> scanNotes(std::span<const unsigned char> segment, std::uint64_t alignment, int& notes,

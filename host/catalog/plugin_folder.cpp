@@ -18,7 +18,7 @@ constexpr std::size_t kMaxTasks = 10'000;  // crash reports beyond that say noth
 }
 
 PluginFolder::PluginFolder(Options options, Catalog& catalog, PluginProbe& probe, const core::Clock& clock)
-    : options_(std::move(options)),
+    : options_{normalized(std::move(options.loader)), options.rescan, options.settle_at_start},
       catalog_(catalog),
       clock_(clock),
       loader_(options_.loader, catalog, probe, clock,

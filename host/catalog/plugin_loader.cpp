@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "catalog/json_document.hpp"
 #include "catalog/loader_state.hpp"
+#include "core/utf8.hpp"
 #include "telemetry/log.hpp"
 
 namespace jobhost::catalog {
@@ -13,35 +13,14 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::vector<fs::path> pathsOf(const PluginPackage& package) {
-  std::vector<fs::path> paths;
-  for (const auto& part : package.parts()) paths.push_back(part.path);
-  return paths;
-}
-
 std::vector<FileStamp> stampsOfPaths(const std::vector<fs::path>& paths) {
   std::vector<FileStamp> stamps;
   for (const fs::path& path : paths) stamps.push_back(stampOfPath(path));
   return stamps;
 }
 
-/// What to do about a file whose manifest could not be read, behind the reason.
-std::string withWayOut(const std::string& reason) {
-  static constexpr std::pair<std::string_view, std::string_view> kWays[] = {
-      {"is damaged", "copy it again"},
-      {"truncated", "copy it again"},
-      {"is empty", "copy it again"},
-      {"without a jobhost manifest",
-       "build it with JOBHOST_MANIFEST or jobhost_add_plugin(… MANIFEST …); a library that plugins need belongs elsewhere"},
-      {"is built for", "build it for this machine"},
-      {"32-bit", "build it for this machine"},
-      {"not a shared library", "link it with -shared"},
-      {"is not an ELF file", "a plugin is a shared library built for Linux"},
-  };
-  for (const auto& [symptom, way] : kWays) {
-    if (reason.find(symptom) != std::string::npos) return reason + "; " + std::string(way);
-  }
-  return reason;
+fs::path withoutSlash(const fs::path& folder) {
+  return folder.has_filename() || folder == folder.root_path() ? folder : folder.parent_path();
 }
 
 }  // namespace
@@ -49,31 +28,39 @@ std::string withWayOut(const std::string& reason) {
 std::string printable(std::string_view text) {
   constexpr std::size_t kMost = 600;
   std::string out;
-  const bool clean = isUtf8(text);
+  const bool clean = core::isUtf8(text);
   for (const char c : text.substr(0, kMost)) {
     const auto byte = static_cast<unsigned char>(c);
     out += byte < 0x20 || byte == 0x7F || (!clean && byte >= 0x80) ? '?' : c;
   }
   if (text.size() <= kMost) return out;
-  while (!out.empty() && !isUtf8(out)) out.pop_back();  // a sequence that was cut
+  while (!out.empty() && !core::isUtf8(out)) out.pop_back();  // a sequence that was cut
   return out + "…";
+}
+
+LoaderOptions normalized(LoaderOptions options) {
+  for (fs::path& folder : options.folders) folder = withoutSlash(folder);
+  options.trust.folder = withoutSlash(options.trust.folder);
+  return options;
 }
 
 PluginLoader::PluginLoader(LoaderOptions options, Catalog& catalog, PluginProbe& probe, const core::Clock& clock,
                            std::function<std::int64_t(GenerationId)> finished)
-    : options_(std::move(options)),
+    : options_(normalized(std::move(options))),
       catalog_(catalog),
       probe_(probe),
       clock_(clock),
       finished_(std::move(finished)),
       store_(PrivateStore::create(options_.store)),
       trust_(options_.trust),
-      ledger_(options_.store / "ledger.json") {}
+      ledger_(options_.store / "ledger.json"),
+      index_(options_.store / "index.json", options_.abi) {}
 
 PluginLoader::~PluginLoader() = default;
 
 void PluginLoader::start() {
   ledger_.load();
+  index_.load();
   trust_.refresh();
   list(true);
   finishRound();
@@ -82,6 +69,7 @@ void PluginLoader::start() {
   for (const auto& [path, entry] : ledger_.loaded) keep.insert(entry.private_path);
   store_->sweep(keep);
   remember();
+  keepIndex();
 }
 
 void PluginLoader::rescan() {
@@ -91,7 +79,7 @@ void PluginLoader::rescan() {
 }
 
 void PluginLoader::list(bool at_start) {
-  std::set<fs::path> seen;
+  std::set<fs::path, ByText> seen;
   for (const fs::path& folder : options_.folders) {
     std::error_code error;
     for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
@@ -113,29 +101,36 @@ void PluginLoader::list(bool at_start) {
     const auto known = files_.find(path);
     if (known != files_.end() && known->second->stamps == stampsOfPaths(known->second->parts)) continue;
     touched(path);
-    if (!at_start) continue;
-    File& file = *files_.at(path);
-    auto package = PluginPackage::open(path, options_.max_file_bytes);
-    if (!package) {
-      look(file);  // says what is wrong
-      continue;
-    }
-    const auto stamps = package->stamps();
-    std::int64_t newest_ns = 0;
-    for (const FileStamp& stamp : stamps) newest_ns = std::max({newest_ns, stamp.modified_ns, stamp.changed_ns});
-    const auto age_ns = core::toMicros(clock_.now()) * 1000 - newest_ns;
-    if (age_ns < std::chrono::nanoseconds(options_.trusted_age).count()) continue;
-    if (const auto hash = package->hash(); hash && package->stamps() == stamps) {
-      file.parts = pathsOf(*package);
-      file.stamps = stamps;
-      file.first_hash = *hash;
-      file.due.reset();
-      evaluate(file, *package);
-    }
+    const auto taken = at_start ? files_.find(path) : files_.end();
+    if (taken != files_.end()) firstLook(*taken->second);
   }
 }
 
-/// The plugin that the file belongs to: a manifest's program or another file it names.
+/// At the start, what has been lying there for a while is decided upon at once; the rest waits as at any other time.
+void PluginLoader::firstLook(File& file) {
+  auto package = PluginPackage::open(file.path, options_.max_file_bytes);
+  if (!package) return look(file);  // says what is wrong
+  const auto stamps = package->stamps();
+  if (!olderThan(stamps, clock_.now(), options_.trusted_age)) return;
+  const auto decided = [&] {
+    file.parts = package->paths();
+    file.stamps = stamps;
+    file.first_hash = package->sha256();
+    file.due.reset();
+  };
+  if (const PluginIndex::Entry* known = index_.find(*package, stamps)) {
+    package->adopt(known->hashes);
+    decided();
+    return judge(file, *package, known->manifest);
+  }
+  const bool telling = olderThan(stamps, clock_.now(), kStampsTell);
+  if (!package->hash() || package->stamps() != stamps) return;
+  decided();
+  evaluate(file, *package);
+  if (telling && file.candidate) index_.keep(*package, stamps, file.candidate->manifest);
+}
+
+/// The plugin that a file belongs to which is none itself: the program of a manifest, or another file it names.
 PluginLoader::File* PluginLoader::ownerOf(const fs::path& path) {
   for (const auto& [main, file] : files_) {
     if (std::find(file->parts.begin(), file->parts.end(), path) != file->parts.end()) return file.get();
@@ -144,11 +139,14 @@ PluginLoader::File* PluginLoader::ownerOf(const fs::path& path) {
 }
 
 void PluginLoader::touched(const fs::path& path) {
-  const fs::path content = signedBy(path);
-  const File* owner = ownerOf(content.empty() ? path : content);
-  if (owner != nullptr && owner->path != path) return touched(fs::path(owner->path));
-  if (!isPluginName(path)) return;
-  if (!isUtf8(path.string())) {
+  const fs::path signed_file = signedBy(path);
+  const fs::path& content = signed_file.empty() ? path : signed_file;
+  if (!isPluginName(content)) {
+    const File* owner = ownerOf(content);
+    return owner != nullptr ? touched(fs::path(owner->path)) : void();
+  }
+  if (!signed_file.empty()) return files_.contains(content) ? touched(fs::path(content)) : void();
+  if (!core::isUtf8(path.string())) {
     telemetry::log("catalog").warn("plugin file ignored, its name is not valid UTF-8 path={}",
                                    printable(path.string()));
     return;
@@ -205,6 +203,7 @@ void PluginLoader::finishRound() {
   for (int round = 0; round < 8 && !to_choose_.empty(); ++round) {
     for (const std::string& id : std::exchange(to_choose_, {})) choose(id);
   }
+  if (unsaved_) remember();
   if (dirty_) publish();
   // Publishing drops the snapshot before, and with it perhaps the last use of what was replaced.
   if (std::any_of(leaving_.begin(), leaving_.end(), [](const auto& entry) { return entry.generation.expired(); }))
@@ -219,7 +218,7 @@ void PluginLoader::look(File& file) {
     file.stamps = named;
     return refuse(file, GenerationState::Refused, "refused", package.error().message);
   }
-  file.parts = pathsOf(*package);
+  file.parts = package->paths();
   const auto before = package->stamps();
   const auto hash = package->hash();
   const auto after = package->stamps();
@@ -240,34 +239,28 @@ void PluginLoader::look(File& file) {
 }
 
 void PluginLoader::evaluate(File& file, const PluginPackage& package) {
+  const auto manifest = manifestOf(package, options_.abi);
+  if (manifest) return judge(file, package, summaryOf(*manifest));
   if (file.candidate) to_choose_.insert(file.candidate->manifest.id);
   file.sha256 = package.sha256();
   file.candidate.reset();
+  file.blocked = false;
+  refuse(file, GenerationState::Refused, "refused", manifest.error().message);
+  keepRemembered(file);
+}
+
+/// Decides about a file whose manifest is right.
+void PluginLoader::judge(File& file, const PluginPackage& package, const ManifestSummary& manifest) {
+  if (file.candidate) to_choose_.insert(file.candidate->manifest.id);
+  to_choose_.insert(manifest.id);
+  file.sha256 = package.sha256();
+  file.candidate = Candidate{file.sha256, manifest, package.hashes()};
   file.usable = false;
   file.blocked = false;
   dirty_ = true;
-  const auto text = package.manifestText();
-  auto manifest = text ? parseManifest(*text, options_.abi) : core::Result<Manifest>(text.error());
-  if (manifest && !package.isProcess() && manifest->kind == PluginKind::Process) {
-    manifest = core::Error{core::ErrorCode::InvalidArgument,
-                           "has a wrong manifest: /kind: \"process\" is for a manifest that is a file of its own, "
-                           "<name>.plugin.json",
-                           {},
-                           {}};
-  }
-  if (!manifest) {
-    const std::string& reason = manifest.error().message;
-    refuse(file, GenerationState::Refused, "refused", text || package.isProcess() ? reason : withWayOut(reason));
-    return keepRemembered(file);
-  }
-  for (const std::string& warning : manifest->warnings) {
-    telemetry::log("catalog").warn("manifest warning path={} warning={}", file.path.string(), printable(warning));
-  }
-  to_choose_.insert(manifest->id);
-  file.candidate = Candidate{file.sha256, *std::move(manifest), *text};
   if (!trusted(file, package)) return;
   if (const auto bad = ledger_.bad.find(file.sha256); bad != ledger_.bad.end()) {
-    refuse(file, GenerationState::Quarantined, "quarantined", bad->second.reason);
+    quarantined(file, bad->second.reason);
     return keepRemembered(file);
   }
   file.usable = true;
@@ -288,6 +281,12 @@ void PluginLoader::refuse(File& file, GenerationState state, const std::string& 
   decide(file.path, decision, text);
 }
 
+void PluginLoader::quarantined(File& file, const std::string& reason) {
+  const std::string name = file.candidate ? file.candidate->manifest.id : file.path.filename().string();
+  refuse(file, GenerationState::Quarantined, "quarantined",
+         reason + "; put a mended file in its place, or try this one again: jobhost plugin retry " + name);
+}
+
 void PluginLoader::removed(const fs::path& path) {
   const auto known = files_.find(path);
   if (known == files_.end()) return;
@@ -297,7 +296,7 @@ void PluginLoader::removed(const fs::path& path) {
     if (plugin->current.generation->original_path == path) to_choose_.insert(id);
   }
   files_.erase(known);
-  if (ledger_.loaded.erase(path) > 0) remember();
+  if (ledger_.loaded.erase(path) > 0) unsaved_ = true;
   dirty_ = true;
 }
 

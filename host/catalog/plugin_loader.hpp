@@ -14,6 +14,7 @@
 #include "catalog/catalog.hpp"
 #include "catalog/ledger.hpp"
 #include "catalog/manifest.hpp"
+#include "catalog/plugin_index.hpp"
 #include "catalog/plugin_package.hpp"
 #include "catalog/plugin_probe.hpp"
 #include "catalog/private_store.hpp"
@@ -25,7 +26,7 @@ namespace jobhost::catalog {
 /// How plugin files become generations.
 struct LoaderOptions {
   std::vector<std::filesystem::path> folders;
-  std::filesystem::path store;  ///< private copies and the ledger
+  std::filesystem::path store;  ///< private copies, the ledger and the index
   HostAbi abi;
   core::Millis settle{300};               ///< quiet time before each of the two looks at a changed file
   core::Millis trusted_age{2'000};        ///< at the start: a file unchanged for so long is looked at once
@@ -37,6 +38,9 @@ struct LoaderOptions {
   bool refuse_changed_version = false;  ///< same version, other content: production policy refuses it
   TrustOptions trust;
 };
+
+/// The options with folders as paths of files in them have them: without a slash at the end.
+LoaderOptions normalized(LoaderOptions options);
 
 /// Decides what becomes of plugin files: settle, read, copy, probe, switch, roll back, disable. Knows no threads and no
 /// inotify: it is told of paths, asked when it wants to be called again, and reads time from the clock alone, so tests
@@ -84,14 +88,16 @@ class PluginLoader {
   };
   struct Candidate {
     std::string sha256;
-    Manifest manifest;
-    std::string manifest_json;
+    ManifestSummary manifest;
+    std::vector<std::string> hashes;  ///< of the parts
   };
 
   // plugin_loader.cpp: paths and what stands in them
   void list(bool at_start);
+  void firstLook(File& file);
   void look(File& file);
   void evaluate(File& file, const PluginPackage& package);
+  void judge(File& file, const PluginPackage& package, const ManifestSummary& manifest);
   [[nodiscard]] File* ownerOf(const std::filesystem::path& path);
   [[nodiscard]] std::vector<File*> named(std::string_view name);
   void lookAgain(File& file);
@@ -99,10 +105,12 @@ class PluginLoader {
   // loader_trust.cpp: who may run
   bool trusted(File& file, const PluginPackage& package);
   core::Result<std::string> signerOf(const PluginPackage& package, const std::string& plugin_id) const;
+  core::Result<void> stillTrusted(const File& file, const PluginPackage& copy) const;
   void distrust(File& file, const std::string& reason);
   void trustChanged();
   [[nodiscard]] std::string signerOf(const PluginGeneration& generation) const;
   void refuse(File& file, GenerationState state, const std::string& decision, const std::string& reason);
+  void quarantined(File& file, const std::string& reason);
   void removed(const std::filesystem::path& path);
   void decide(const std::filesystem::path& path, const std::string& decision, const std::string& reason);
   void finishRound();
@@ -113,11 +121,13 @@ class PluginLoader {
   [[nodiscard]] std::vector<File*> challengers(const std::string& plugin_id);
   bool accept(File& file);
   core::Result<std::shared_ptr<const PrivateCopy>> makeCopy(const File& file);
-  core::Result<Loaded> load(const std::filesystem::path& original, const std::string& sha256, const Manifest& manifest,
-                            const std::string& manifest_json, std::shared_ptr<const PrivateCopy> copy);
+  core::Result<PluginPackage> openCopy(const PrivateCopy& copy, const std::string& sha256) const;
+  core::Result<Loaded> tryOut(File& file);
+  core::Result<Loaded> load(const std::filesystem::path& original, const PluginPackage& package,
+                            const ManifestSummary& expected, std::shared_ptr<const PrivateCopy> copy);
   void loadFailed(File& file, const core::Error& error);
   void keepRemembered(File& file);
-  [[nodiscard]] std::string typeConflict(const Manifest& manifest) const;
+  [[nodiscard]] std::string typeConflict(const ManifestSummary& manifest) const;
 
   // loader_switch.cpp: generations of a plugin id
   void switchTo(const std::string& plugin_id, Loaded next, core::Instant accepted_at);
@@ -126,9 +136,17 @@ class PluginLoader {
   void retire(const GenerationRef& generation, const std::string& reason);
   void settleNew();
   void remember();
+  void keepIndex();
   void publish();
   void addPluginRows(Snapshot& next) const;
   void addFileRows(std::vector<PluginStatus>& rows) const;
+
+  /// Paths by their text: comparing them part by part would be most of a look at a thousand files.
+  struct ByText {
+    bool operator()(const std::filesystem::path& a, const std::filesystem::path& b) const {
+      return a.native() < b.native();
+    }
+  };
 
   const LoaderOptions options_;
   Catalog& catalog_;
@@ -138,9 +156,10 @@ class PluginLoader {
   std::shared_ptr<PrivateStore> store_;
   Trust trust_;
   Ledger ledger_;
-  std::map<std::filesystem::path, std::unique_ptr<File>> files_;
+  PluginIndex index_;
+  std::map<std::filesystem::path, std::unique_ptr<File>, ByText> files_;
   std::map<std::string, std::unique_ptr<Plugin>> plugins_;
-  std::map<std::filesystem::path, std::deque<Decision>> decisions_;
+  std::map<std::filesystem::path, std::deque<Decision>, ByText> decisions_;
   struct Leaving {
     std::weak_ptr<const PluginGeneration> generation;
     PluginStatus row;
@@ -148,6 +167,7 @@ class PluginLoader {
   std::vector<Leaving> leaving_;     ///< replaced or removed, attempts may still run on them
   std::set<std::string> to_choose_;  ///< plugin ids whose files changed in this round
   bool dirty_ = false;               ///< something to publish
+  bool unsaved_ = false;             ///< something to write into the ledger
 };
 
 }  // namespace jobhost::catalog

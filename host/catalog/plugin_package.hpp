@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "catalog/manifest.hpp"
 #include "catalog/private_store.hpp"
 #include "core/result.hpp"
 
@@ -54,6 +55,9 @@ class PluginPackage {
   /// SHA-256 of a library's bytes; of a process that of the lines "<sha256>  <name>" of all its files, the manifest
   /// first and always named "manifest". Error: Unavailable when reading fails.
   core::Result<std::string> hash();
+  /// Takes the hashes of the parts from an earlier look at these very files instead of reading them. Nothing runs on their
+  /// word: PrivateStore::put() compares what it copies with them.
+  void adopt(const std::vector<std::string>& hashes);
 
   /// What tells two contents of all the files apart without reading them, in the order of parts().
   [[nodiscard]] std::vector<FileStamp> stamps() const;
@@ -61,15 +65,17 @@ class PluginPackage {
   [[nodiscard]] bool isProcess() const { return process_; }
   /// The file at `path` first, then the program, then the others. The program is there if the manifest could be read.
   [[nodiscard]] const std::vector<Part>& parts() const { return parts_; }
-  /// What hash() answered last.
+  [[nodiscard]] std::vector<std::filesystem::path> paths() const;
+  /// What hash() answered last or adopt() made of the parts.
   [[nodiscard]] const std::string& sha256() const { return sha256_; }
-  /// Of each of the parts, after hash().
+  /// Of each of the parts, after hash() or adopt().
   [[nodiscard]] std::vector<std::string> hashes() const;
 
  private:
   void openProcess(std::int64_t max_file_bytes);
   void openPart(const std::string& name, bool program, std::int64_t max_file_bytes);
-  void fail(core::ErrorCode code, const std::string& message);
+  void fail(core::Error error);
+  void combine();
 
   bool process_ = false;
   std::vector<Part> parts_;
@@ -77,6 +83,10 @@ class PluginPackage {
   std::optional<core::Error> problem_;  ///< the first of a process
   std::string sha256_;
 };
+
+/// The manifest of a package, checked. Errors: as manifestText() and parseManifest(); InvalidArgument where it is of
+/// another kind than the file.
+core::Result<Manifest> manifestOf(const PluginPackage& package, const HostAbi& host);
 
 /// How a plugin of kind "process" is started: its program in the private store, absolute, and its arguments. Empty for a
 /// library.

@@ -11,7 +11,7 @@
 #include <cstring>
 #include <functional>
 #include <limits>
-#include <vector>
+#include <memory>
 
 #include "catalog/plugin_package.hpp"
 #include "telemetry/log.hpp"
@@ -32,14 +32,14 @@ core::Error unavailable(const std::string& what, int error) {
 /// Feeds all bytes of the file to `take` and answers their hash. `take` false: its errno is the failure.
 core::Result<std::string> readAll(int fd, const std::function<bool(const char*, std::size_t)>& take) {
   Poco::Crypto::DigestEngine digest("SHA256");
-  std::vector<char> buffer(kChunk);
+  const auto buffer = std::make_unique_for_overwrite<char[]>(kChunk);
   for (off_t offset = 0;;) {
-    const ssize_t got = ::pread(fd, buffer.data(), buffer.size(), offset);
+    const ssize_t got = ::pread(fd, buffer.get(), kChunk, offset);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return unavailable("the file cannot be read", errno);
     if (got == 0) break;
-    digest.update(buffer.data(), static_cast<std::size_t>(got));
-    if (take && !take(buffer.data(), static_cast<std::size_t>(got)))
+    digest.update(buffer.get(), static_cast<std::size_t>(got));
+    if (take && !take(buffer.get(), static_cast<std::size_t>(got)))
       return unavailable("the copy cannot be written", errno);
     offset += got;
   }
@@ -67,7 +67,7 @@ std::int64_t nanos(const timespec& time) {
 }
 
 FileStamp stampFrom(const struct stat& status) {
-  return {status.st_size, nanos(status.st_mtim), nanos(status.st_ctim), status.st_ino};
+  return {status.st_size, nanos(status.st_mtim), nanos(status.st_ctim), status.st_ino, status.st_dev};
 }
 
 /// Whether the copies at `file` are there and have this content.

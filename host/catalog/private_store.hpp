@@ -19,6 +19,7 @@ struct FileStamp {
   std::int64_t modified_ns = 0;
   std::int64_t changed_ns = 0;  ///< inode change: also moves when the mode changes
   std::uint64_t inode = 0;
+  std::uint64_t device = 0;
   bool operator==(const FileStamp&) const = default;
 };
 core::Result<FileStamp> stampOf(int fd);

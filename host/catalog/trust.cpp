@@ -11,6 +11,7 @@
 #include <set>
 #include <vector>
 
+#include "catalog/faults.hpp"
 #include "telemetry/log.hpp"
 
 namespace jobhost::catalog {
@@ -23,16 +24,19 @@ constexpr std::size_t kMaxTextBytes = 1u << 20;  // of a key, signature or lock 
 constexpr std::size_t kMaxKeys = 256;
 constexpr const char* kSignatureEndings[] = {".minisig", ".sig"};
 
-core::Error denied(const std::string& message) {
-  return {core::ErrorCode::PermissionDenied, message, {}, {}};
+core::Error denied(std::string reason, std::string_view way_out) {
+  return fault(core::ErrorCode::PermissionDenied, std::move(reason), way_out);
 }
+
+constexpr std::string_view kTakeAway = "chown root and chmod go-w it (plugins.check_owner)";
+constexpr std::string_view kMendPins = "mend it, until then no plugin is trusted";
 
 /// A small regular file's text; nullopt: there is none. Error: it is there and cannot be read.
 core::Result<std::optional<std::string>> smallFile(const fs::path& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
   if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) return std::optional<std::string>();
   const auto failed = [&path](const std::string& why) {
-    return denied(path.string() + " cannot be read: " + why);
+    return denied(path.string() + " cannot be read: " + why, "mend or remove it");
   };
   if (fd < 0) return failed(std::strerror(errno));
   struct stat status {};
@@ -166,24 +170,26 @@ core::Result<void> Trust::checkOwner(const fs::path& file, int fd) const {
   if (::fstat(fd, &status) != 0)
     return core::Error{core::ErrorCode::Unavailable, std::string("cannot be looked at: ") + std::strerror(errno)};
   if (const auto open = openToOthers(status); !open.empty())
-    return denied("is not trusted: the file " + open + "; chown root and chmod go-w it (plugins.check_owner)");
+    return denied("is not trusted: the file " + open, kTakeAway);
   if (::stat(file.parent_path().c_str(), &status) != 0)
     return core::Error{core::ErrorCode::Unavailable, std::string("its folder cannot be looked at: ") + std::strerror(errno)};
   if (const auto open = openToOthers(status); !open.empty())
-    return denied("is not trusted: its folder " + open + "; chown root and chmod go-w it (plugins.check_owner)");
+    return denied("is not trusted: its folder " + open, kTakeAway);
   return {};
 }
 
 core::Result<void> Trust::checkPin(const std::string& sha256, const std::string& file,
                                    const std::string& plugin_id) const {
-  if (!pins_broken_.empty()) return denied("is not trusted: " + pins_broken_);
+  if (!pins_broken_.empty()) return denied("is not trusted: " + pins_broken_, kMendPins);
   if (!pinned_) return {};
   const std::string lock = lock_.filename().string();
   const auto pin = pins_.find(sha256);
   if (pin == pins_.end())
-    return denied("is not trusted: sha256 " + sha256 + " is not in " + lock + "; if it should run: sha256sum " + file + " >> " + lock_.string());
+    return denied("is not trusted: sha256 " + sha256 + " is not in " + lock,
+                  "if it should run: sha256sum " + file + " >> " + lock_.string());
   if (pin->second != file && pin->second != plugin_id)
-    return denied("is not trusted: " + lock + " has its sha256 for \"" + pin->second + "\"");
+    return denied("is not trusted: " + lock + " has its sha256 for \"" + pin->second + "\"",
+                  "name the file so, or mend the line");
   return {};
 }
 
@@ -198,23 +204,27 @@ core::Result<std::string> Trust::checkSignature(const fs::path& file, int fd) co
   }
   if (!text) {
     if (options_.allow_unsigned) return std::string();
-    return denied("is not signed, and plugins.unsigned=deny: put its minisign signature beside it as " +
-                  file.filename().string() + ".minisig");
+    return denied("is not signed, and plugins.unsigned=deny",
+                  "put its minisign signature beside it as " + file.filename().string() + ".minisig");
   }
   const auto signature = parseSignature(*text);
-  if (!signature) return denied("is not trusted: " + from.filename().string() + " " + signature.error().message);
+  if (!signature) {
+    return denied("is not trusted: " + from.filename().string() + " " + signature.error().message,
+                  "make it with minisign -S, or remove it");
+  }
   const auto key = keys_.find(signature->key_id);
   if (key == keys_.end()) {
     if (options_.allow_unsigned) return std::string();
     PublicKey unknown;
     unknown.id = signature->key_id;
-    return denied("is signed by key " + unknown.name() + ", which is not in " + options_.folder.string() +
-                  "; put its public key there to trust it");
+    return denied("is signed by key " + unknown.name() + ", which is not in " + options_.folder.string(),
+                  "put its public key there to trust it");
   }
   if (const auto fits = verifySignature(*signature, key->second, fd); !fits) {
     if (fits.error().code == core::ErrorCode::Unavailable) return fits.error();
     return denied("is not trusted: " + from.filename().string() + " of key " + key->second.name() + ": " +
-                  fits.error().message);
+                      fits.error().message,
+                  "copy the file and its signature again, or sign it again");
   }
   return key->second.name();
 }
@@ -224,19 +234,25 @@ core::Result<std::string> Trust::check(const fs::path& signed_file, int fd, cons
   if (options_.check_owner) {
     if (const auto owned = checkOwner(signed_file, fd); !owned) return owned.error();
   }
+  return checkContent(signed_file, fd, sha256, plugin_id);
+}
+
+core::Result<std::string> Trust::checkContent(const fs::path& signed_file, int fd, const std::string& sha256,
+                                              const std::string& plugin_id) const {
   if (const auto pinned = checkPin(sha256, signed_file.filename().string(), plugin_id); !pinned) return pinned.error();
   return checkSignature(signed_file, fd);
 }
 
 core::Result<void> Trust::recheck(const std::vector<std::string>& hashes, const std::string& signer) const {
-  if (!pins_broken_.empty()) return denied("is not trusted: " + pins_broken_);
+  if (!pins_broken_.empty()) return denied("is not trusted: " + pins_broken_, kMendPins);
   for (const std::string& sha256 : hashes) {
     if (pinned_ && !pins_.contains(sha256))
-      return denied("is not trusted: sha256 " + sha256 + " is not in " + lock_.filename().string());
+      return denied("is not trusted: sha256 " + sha256 + " is not in " + lock_.filename().string(),
+                    "if it should run, add it");
   }
   if (options_.allow_unsigned) return {};
   const bool known = std::any_of(keys_.begin(), keys_.end(), [&](const auto& key) { return key.second.name() == signer; });
-  if (!known) return denied("is not signed by a key that is trusted now");
+  if (!known) return denied("is not signed by a key that is trusted now", "put the key's public file back, or sign it with another");
   return {};
 }
 

@@ -38,6 +38,9 @@ class Trust {
   /// reason and the way out; Unavailable when it could not be found out.
   [[nodiscard]] core::Result<std::string> check(const std::filesystem::path& signed_file, int fd,
                                                 const std::string& sha256, const std::string& plugin_id) const;
+  /// As check(), of pin and signature alone: for the private copy of a file, whose owner is the host.
+  [[nodiscard]] core::Result<std::string> checkContent(const std::filesystem::path& signed_file, int fd,
+                                                       const std::string& sha256, const std::string& plugin_id) const;
   /// As check(), for files that were trusted before under `signer` and whose signatures may be gone.
   [[nodiscard]] core::Result<void> recheck(const std::vector<std::string>& hashes, const std::string& signer) const;
 

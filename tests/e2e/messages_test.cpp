@@ -129,6 +129,12 @@ const Case kCases[] = {
      },
      "is built for s390; this host is .*; build it for this machine",
      {}},
+    {"WindowsLibrary", [] { return std::string("MZ") + std::string(510, '\0'); },
+     "is a Windows program or DLL; this host loads ELF libraries; build it for Linux",
+     {}},
+    {"TypeTaken", [] { return changed(testkit(), "org.jobhost.testkit", "org.jobhost.testkid"); },
+     "its job type \".*\" is handled by org.jobhost.testkit 1.0.0 already; give one of the two another name",
+     {}},
     {"SecondCopy", [] { return testkit(); },
      "ignored: second copy of org.jobhost.testkit 1.0.0; 1.0.0 is loaded from .*/a-testkit.so .sha256 [0-9a-f]*…?.*",
      {}},
@@ -140,7 +146,7 @@ const Case kCases[] = {
      "org.jobhost.testkid",
      {"plugins.permissions=ask"}},
     {"NotSigned", [] { return c99(); },
-     "is not signed, and plugins.unsigned=deny: put its minisign signature beside it as broken.so.minisig",
+     "is not signed, and plugins.unsigned=deny; put its minisign signature beside it as broken.so.minisig",
      {"plugins.unsigned=deny"}},
 };
 

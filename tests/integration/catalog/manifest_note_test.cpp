@@ -68,11 +68,12 @@ TEST(ManifestNote, IsReadWithoutSectionHeaders) {
 }
 
 TEST(ManifestNote, SaysPreciselyWhyAFileIsNoPlugin) {
-  EXPECT_EQ(reasonOf(""), "is empty");
-  EXPECT_EQ(reasonOf("hello"), "is not an ELF file");
+  EXPECT_EQ(reasonOf(""), "is empty; copy it again");
+  EXPECT_EQ(reasonOf("hello"), "is not an ELF file; a plugin is a shared library built for Linux");
   EXPECT_EQ(reasonOf("\x7f"
                      "ELF"),
-            "is a truncated ELF file");
+            "is a truncated ELF file; copy it again");
+  EXPECT_EQ(reasonOf("MZ and more"), "is a Windows program or DLL; this host loads ELF libraries; build it for Linux");
   EXPECT_THAT(reasonOf(library("no_manifest")), HasSubstr("without a jobhost manifest"));
   EXPECT_THAT(reasonOf(withHeader([](Elf64_Ehdr& h) { h.e_ident[EI_CLASS] = ELFCLASS32; })), HasSubstr("32-bit"));
   EXPECT_THAT(reasonOf(withHeader([](Elf64_Ehdr& h) { h.e_ident[EI_DATA] ^= 3; })), HasSubstr("byte order"));
@@ -87,7 +88,7 @@ TEST(ManifestNote, SaysPreciselyWhyAFileIsNoPlugin) {
 
 TEST(ManifestNote, ACopyThatStoppedBeforeTheSectionHeadersIsTruncated) {
   const std::string whole = library("tiny_plugin");
-  constexpr char kReason[] = "is truncated: its section headers lie behind its end";
+  constexpr char kReason[] = "is truncated: its section headers lie behind its end; copy it again";
   Elf64_Ehdr header;
   std::memcpy(&header, whole.data(), sizeof header);
   const auto end = header.e_shoff + std::size_t{header.e_shnum} * header.e_shentsize;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <openssl/evp.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -60,6 +61,29 @@ inline std::string patched(std::string bytes, const std::string& from, const std
 /// A plugin of this version; `salt` makes other bytes of the same version.
 inline std::string tinyPlugin(const std::string& version = "1.0.0", const std::string& salt = {}) {
   return patched(library("tiny_plugin"), "\"1.0.0\"", "\"" + version + "\"") + salt;
+}
+
+inline std::string sha256(const std::string& bytes) {
+  unsigned char hash[32];
+  EVP_Digest(bytes.data(), bytes.size(), hash, nullptr, EVP_sha256(), nullptr);
+  std::string text;
+  for (const auto byte : hash) {
+    constexpr char kHex[] = "0123456789abcdef";
+    text += kHex[byte >> 4];
+    text += kHex[byte & 15];
+  }
+  return text;
+}
+
+/// The index of a host with something in it changed, as somebody could who may write there: its digest fits.
+inline void forgeIndex(const std::filesystem::path& file, const std::string& from, const std::string& to) {
+  const std::string whole = readBytes(file);
+  const auto line = whole.find('\n') + 1;
+  std::string body = whole.substr(line);
+  for (auto at = body.find(from); at != std::string::npos; at = body.find(from, at + to.size())) {
+    body.replace(at, from.size(), to);
+  }
+  writeBytes(file, whole.substr(0, line - 65) + sha256(body) + "\n" + body);
 }
 
 /// Says of each plugin what the test wants, and counts.

@@ -13,6 +13,9 @@ using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
+const std::string kTryAgain =
+    "; put a mended file in its place, or try this one again: jobhost plugin retry test.tiny-a";
+
 class PluginLoaderTest : public testing::Test {
  protected:
   PluginLoaderTest() {
@@ -28,7 +31,7 @@ class PluginLoaderTest : public testing::Test {
     loader_.reset();
     catalog_ = std::make_unique<Catalog>();
     LoaderOptions options;
-    options.folders = {plugins()};
+    options.folders = {spelt_.empty() ? plugins() : fs::path(spelt_)};
     options.store = store();
     options.max_file_bytes = 1 << 20;
     options.refuse_changed_version = strict_;
@@ -76,6 +79,7 @@ class PluginLoaderTest : public testing::Test {
   core::ManualClock clock_;
   FakeProbe probe_;
   bool strict_ = false;
+  std::string spelt_;  ///< the plugin folder, where not as usual
   std::int64_t ended_well_ = 0;
   std::unique_ptr<Catalog> catalog_;
   std::unique_ptr<PluginLoader> loader_;
@@ -96,6 +100,20 @@ TEST_F(PluginLoaderTest, LoadsAPluginThatIsDroppedIn) {
 
 TEST_F(PluginLoaderTest, LoadsAtOnceAtTheStartWhatLiesThereUnchanged) {
   install(file(), tinyPlugin());
+  restart();
+  EXPECT_EQ(running(), "1.0.0");
+}
+
+TEST_F(PluginLoaderTest, LoadsFromAFolderThatIsNamedWithASlashAtItsEnd) {
+  install(file(), tinyPlugin());
+  spelt_ = plugins().string() + "/";
+  restart();
+  EXPECT_EQ(running(), "1.0.0");
+}
+
+TEST_F(PluginLoaderTest, StartsBesideAFileWhoseNameIsNoText) {
+  install(file(), tinyPlugin());
+  install(file("\xff\xfe.so"), tinyPlugin("1.1.0"));
   restart();
   EXPECT_EQ(running(), "1.0.0");
 }
@@ -195,10 +213,10 @@ TEST_F(PluginLoaderTest, RefusesWhatIsNoPluginFileAndSaysWhy) {
   EXPECT_THAT(rowOf("link.so"), HasSubstr("symbolic link"));
   ASSERT_EQ(::mkfifo(file("pipe.so").c_str(), 0600), 0);
   settle();
-  EXPECT_EQ(rowOf("pipe.so"), "refused: is not a regular file");
+  EXPECT_EQ(rowOf("pipe.so"), "refused: is not a regular file; put a file into the folder");
   fs::create_directory(file("folder.so"));
   settle();
-  EXPECT_EQ(rowOf("folder.so"), "refused: is not a regular file");
+  EXPECT_EQ(rowOf("folder.so"), "refused: is not a regular file; put a file into the folder");
   drop("x", "huge.so");
   fs::resize_file(file("huge.so"), 2 << 20);
   settle();
@@ -239,7 +257,7 @@ TEST_F(PluginLoaderTest, RefusesOtherContentOfTheSameVersionWherePolicySaysSo) {
   restart();
   drop(tinyPlugin());
   drop(tinyPlugin("1.0.0", "changed"));
-  EXPECT_THAT(rowOf(), HasSubstr("policy wants a new version"));
+  EXPECT_THAT(rowOf(), HasSubstr("other content; give it a new version"));
   EXPECT_EQ(readBytes(catalog_->findType("tiny")->generation->private_path), tinyPlugin());
 }
 
@@ -248,11 +266,11 @@ TEST_F(PluginLoaderTest, QuarantinesAPluginThatCrashesInTheProbeAndRemembersThat
   probe_.fail("2.0.0", core::ErrorCode::Internal, "crashed in init() (SIGSEGV)");
   drop(tinyPlugin("2.0.0"));
   EXPECT_EQ(running(), "1.0.0");
-  EXPECT_EQ(rowOf(), "quarantined: crashed in init() (SIGSEGV)");
+  EXPECT_EQ(rowOf(), "quarantined: crashed in init() (SIGSEGV)" + kTryAgain);
   const int before = probe_.probes;
   restart();
   EXPECT_EQ(running(), "1.0.0");
-  EXPECT_EQ(rowOf(), "quarantined: crashed in init() (SIGSEGV)");
+  EXPECT_EQ(rowOf(), "quarantined: crashed in init() (SIGSEGV)" + kTryAgain);
   EXPECT_EQ(probe_.probes, before + 1);  // the kept one only
 }
 
@@ -332,7 +350,7 @@ TEST_F(PluginLoaderTest, TakesAGenerationOutOfUseWhenToldTo) {
   EXPECT_THAT(running(), HasSubstr("waits: plugin test.tiny-a is out of use: found leaking"));
   restart();
   EXPECT_EQ(running(), "none");
-  EXPECT_EQ(rowOf(), "quarantined: found leaking");
+  EXPECT_EQ(rowOf(), "quarantined: found leaking" + kTryAgain);
 }
 
 TEST_F(PluginLoaderTest, ClearsCopiesThatAnEarlierRunLeftBehind) {

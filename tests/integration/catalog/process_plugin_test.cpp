@@ -131,7 +131,7 @@ TEST_F(ProcessPlugin, IsReplacedWhenOnlyItsProgramOrAnotherOfItsFilesChanges) {
 TEST_F(ProcessPlugin, WaitsForItsProgramAndIsLoadedOnceThatIsThere) {
   putManifest(R"("kind":"process","command":["./words.py"],)");
   settle();
-  EXPECT_EQ(reason(), "its program \"words.py\" is not in " + plugins().string());
+  EXPECT_EQ(reason(), "its program \"words.py\" is not in " + plugins().string() + "; put it there");
   putProgram("#!late\n");
   loader_->touched(program());
   wait();

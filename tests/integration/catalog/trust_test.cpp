@@ -71,18 +71,6 @@ class SigningKey {
   EVP_PKEY* key_ = nullptr;
 };
 
-std::string sha256(const std::string& bytes) {
-  unsigned char hash[32];
-  EVP_Digest(bytes.data(), bytes.size(), hash, nullptr, EVP_sha256(), nullptr);
-  std::string text;
-  for (const auto byte : hash) {
-    constexpr char kHex[] = "0123456789abcdef";
-    text += kHex[byte >> 4];
-    text += kHex[byte & 15];
-  }
-  return text;
-}
-
 class TrustTest : public testing::Test {
  protected:
   TrustTest() {
@@ -237,6 +225,34 @@ TEST_F(TrustTest, ASignatureThatDoesNotFitIsRefusedEvenWhereNoneIsNeeded) {
   EXPECT_THAT(reason(), HasSubstr("the signature's trusted comment was changed"));
 }
 
+/// The index names the content of before, of which there is a private copy but no signature any more.
+TEST_F(TrustTest, AForgedIndexDoesNotMakeUnsignedContentRun) {
+  const SigningKey ours("OURS0001");
+  options_.trust.allow_unsigned = false;
+  writeBytes(trustFolder() / "ours.pub", ours.publicFile());
+  start();
+  for (const char* version : {"1.0.0", "2.0.0"}) {
+    writeBytes(file().string() + ".minisig", ours.sign(tinyPlugin(version)));
+    drop(tinyPlugin(version));
+    ASSERT_EQ(running(), version);
+  }
+  start();
+  const auto index = options_.store / "index.json";
+  forgeIndex(index, sha256(tinyPlugin("2.0.0")), sha256(tinyPlugin("1.0.0")));
+  forgeIndex(index, "\"2.0.0\"", "\"1.0.0\"");
+  const auto copy = catalog_->findType("tiny")->generation->private_path.parent_path().parent_path() /
+                    ("1.0.0-" + sha256(tinyPlugin("1.0.0")).substr(0, 12));
+  fs::create_directories(copy);
+  writeBytes(copy / "test.tiny-a.so", tinyPlugin("1.0.0"));
+  loader_.reset();
+  catalog_ = std::make_unique<Catalog>();
+  loader_ = std::make_unique<PluginLoader>(options_, *catalog_, probe_, clock_);
+  loader_->start();
+  EXPECT_EQ(running(), "none");
+  settle();
+  EXPECT_EQ(running(), "2.0.0");
+}
+
 TEST_F(TrustTest, AKeyThatIsTakenAwayTakesItsPluginsOut) {
   const SigningKey ours("OURS0001");
   const SigningKey theirs("THEIRS02");
@@ -385,7 +401,7 @@ TEST_F(ProcessTrust, OneKeySignsAllItsFiles) {
   start();
   EXPECT_THAT(why(), HasSubstr("is not signed, and plugins.unsigned=deny"));
   sign(manifestFile(), ours_);
-  EXPECT_THAT(why(), HasSubstr("names \"tiny.py\", which is not signed, and plugins.unsigned=deny: put its minisign "
+  EXPECT_THAT(why(), HasSubstr("names \"tiny.py\", which is not signed, and plugins.unsigned=deny; put its minisign "
                                "signature beside it as tiny.py.minisig"));
   sign(program(), theirs);
   EXPECT_THAT(why(), HasSubstr("sign all its files with one key"));
