@@ -35,9 +35,9 @@ std::string joined(const std::vector<std::string>& words) {
 
 int pluginList(const PluginArgs& args) {
   return shown(args.client, "/api/v1/plugins", [](const JsonObject& answer) {
-    std::vector<std::vector<std::string>> rows{{"ID", "VERSION", "STATE", "JOB TYPES", "FILE", "REASON"}};
+    std::vector<std::vector<std::string>> rows{{"ID", "VERSION", "KIND", "STATE", "JOB TYPES", "FILE", "REASON"}};
     for (const auto& plugin : objectsAt(answer, "plugins")) {
-      rows.push_back({textAt(plugin, "id"), textAt(plugin, "version"), textAt(plugin, "state"),
+      rows.push_back({textAt(plugin, "id"), textAt(plugin, "version"), textAt(plugin, "kind"), textAt(plugin, "state"),
                       joined(textsAt(plugin, "job_types")), textAt(plugin, "file"), textAt(plugin, "reason")});
     }
     printTable(std::cout, rows);

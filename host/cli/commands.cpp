@@ -168,8 +168,10 @@ class Commands {
     create->add_flag("--single-file", new_.single_file, "One source file instead of a project");
     on(create, [this] { return pluginNew(new_); });
     auto* info = group->add_subcommand("info", "What a plugin file says of itself, without loading it; needs no host");
-    info->add_option("file", info_.file, "The plugin: an ELF library or a Windows DLL")->required();
-    info->add_flag("--json", info_.json, "Print its manifest as it is");
+    info->add_option("file", info_.file, "The plugin: a library, a Windows DLL, a .plugin.json; or a folder of them")
+        ->required();
+    info->add_option("--index", info_.index, "File that remembers what a folder's files said, for the next time");
+    info->add_flag("--json", info_.json, "Print its manifest as it is; of a folder one object for all");
     on(info, [this] { return pluginInfo(info_); });
   }
 

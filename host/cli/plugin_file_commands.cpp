@@ -2,16 +2,30 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <iostream>
+#include <limits>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "catalog/manifest.hpp"
 #include "catalog/manifest_pe.hpp"
+#include "catalog/plugin_index.hpp"
 #include "cli/context.hpp"
 #include "cli/exit_codes.hpp"
+#include "cli/json.hpp"
+#include "core/clock.hpp"
+#include "core/text.hpp"
+#include "core/utf8.hpp"
 #include "scaffold/scaffold.hpp"
+#include "telemetry/log.hpp"
 
 namespace jobhost::cli {
+
+namespace fs = std::filesystem;
+
 namespace {
 
 std::string joined(const std::vector<std::string>& words) {
@@ -42,6 +56,105 @@ void printManifest(const catalog::Manifest& manifest, const catalog::FileManifes
   printTable(std::cout, rows);
 }
 
+/// A file's name, fit for a terminal.
+std::string shown(const fs::path& file) {
+  std::string name = file.filename().string();
+  if (!core::isUtf8(name) || core::hasControl(name)) {
+    for (char& c : name) c = c < 0x20 || c == 0x7F ? '?' : c;
+  }
+  return name;
+}
+
+/// One plugin of a folder: its row of the table and its object for scripts.
+struct FolderRow {
+  fs::path file;
+  std::string sha256;
+  core::Result<catalog::ManifestSummary> manifest;
+};
+
+FolderRow readPlugin(const fs::path& file, catalog::PluginIndex& index, core::Instant now) {
+  auto package = catalog::PluginPackage::open(file, std::numeric_limits<std::int64_t>::max());
+  if (!package) return {file, {}, package.error()};
+  const auto stamps = package->stamps();
+  if (const auto* known = index.find(*package, stamps)) {
+    package->adopt(known->hashes);
+    return {file, package->sha256(), known->manifest};
+  }
+  if (const auto hash = package->hash(); !hash) return {file, {}, hash.error()};
+  const auto manifest = catalog::manifestOf(*package, {});
+  if (!manifest) return {file, package->sha256(), manifest.error()};
+  auto summary = catalog::summaryOf(*manifest);
+  if (catalog::olderThan(stamps, now, catalog::kStampsTell) && package->stamps() == stamps) {
+    index.keep(*package, stamps, summary);
+  }
+  return {file, package->sha256(), std::move(summary)};
+}
+
+std::string jsonOf(const FolderRow& row) {
+  std::string text = "{\"file\":" + jsonString(shown(row.file)) +
+                     ",\"kind\":" + jsonString(std::string(toString(catalog::kindOf(row.file)))) +
+                     ",\"sha256\":" + jsonString(row.sha256);
+  if (!row.manifest) return text + ",\"reason\":" + jsonString(row.manifest.error().message) + "}";
+  text += ",\"id\":" + jsonString(row.manifest->id) + ",\"version\":" + jsonString(row.manifest->version) +
+          ",\"job_types\":[";
+  for (const auto& type : row.manifest->job_types) text += (text.back() == '[' ? "" : ",") + jsonString(type);
+  return text + "]}";
+}
+
+void printRows(const std::vector<FolderRow>& rows, bool json) {
+  if (json) {
+    std::cout << "{\"plugins\":[";
+    for (const auto& row : rows) std::cout << (&row == &rows.front() ? "\n" : ",\n") << jsonOf(row);
+    std::cout << "]}\n";
+    return;
+  }
+  std::vector<std::vector<std::string>> table{{"FILE", "KIND", "ID", "VERSION", "SHA-256", "JOB TYPES", "REASON"}};
+  for (const auto& row : rows) {
+    const bool good = row.manifest.ok();
+    table.push_back({shown(row.file), std::string(toString(catalog::kindOf(row.file))),
+                     good ? row.manifest->id : "", good ? row.manifest->version : "", row.sha256.substr(0, 12),
+                     good ? joined(row.manifest->job_types) : "", good ? "" : row.manifest.error().message});
+  }
+  printTable(std::cout, table);
+}
+
+int folderInfo(const PluginInfoArgs& args) {
+  std::set<fs::path> files;
+  std::error_code error;
+  for (fs::directory_iterator it(args.file, error), end; !error && it != end; it.increment(error)) {
+    if (catalog::isPluginName(it->path())) files.insert(it->path());
+  }
+  if (error) {
+    return fail(core::Error{core::ErrorCode::InvalidArgument, args.file + " cannot be read: " + error.message(), {}, {}}),
+           kUsage;
+  }
+  telemetry::setLogLevel("error");  // an index that cannot be used is none
+  catalog::PluginIndex index(args.index.empty() ? fs::path() : fs::absolute(args.index), {});
+  index.load();
+  index.forgetIf([&files](const fs::path& known) { return !files.contains(known); });
+  const auto now = core::SystemClock().now();
+  std::vector<FolderRow> rows;
+  for (const fs::path& file : files) rows.push_back(readPlugin(file, index, now));
+  if (const auto kept = index.save(); !kept) return fail(kept.error()), kUsage;
+  printRows(rows, args.json);
+  const bool all = std::all_of(rows.begin(), rows.end(), [](const FolderRow& row) { return row.manifest.ok(); });
+  return all ? kOk : kJobFailed;
+}
+
+/// The manifest of a process, whose program and files must be there.
+core::Result<catalog::FileManifest> readProcessManifest(const std::string& file) {
+  const auto package = catalog::PluginPackage::open(file, std::numeric_limits<std::int64_t>::max());
+  if (!package) return package.error();
+  auto text = package->manifestText();
+  if (!text) return text.error();
+  const auto size = static_cast<std::uint64_t>(package->stamps().front().size);
+  return catalog::FileManifest{{*std::move(text), size}, "process"};
+}
+
+core::Result<catalog::FileManifest> readManifest(const std::string& file, int fd) {
+  return catalog::kindOf(file) == catalog::PluginKind::Process ? readProcessManifest(file) : catalog::readManifestFile(fd);
+}
+
 }  // namespace
 
 int pluginNew(const PluginNewArgs& args) {
@@ -70,13 +183,15 @@ int pluginInfo(const PluginInfoArgs& args) {
     error.message = args.file + " " + error.message;
     return fail(error), status;
   };
+  std::error_code ignored;
+  if (fs::is_directory(args.file, ignored)) return folderInfo(args);
   const auto fd = catalog::openPluginFile(args.file);
   if (!fd) {
     auto error = fd.error();
     if (error.code == core::ErrorCode::NotFound) error.message = "is not there";
     return refused(std::move(error), kUsage);
   }
-  const auto file = catalog::readManifestFile(*fd);
+  const auto file = readManifest(args.file, *fd);
   ::close(*fd);
   if (!file) return refused(file.error(), kJobFailed);
   if (args.json) {

@@ -245,6 +245,7 @@ TEST_F(Process, SaysWhyAProgramIsNotUsed) {
   };
   put("a.plugin.json", manifest("a", "./a.py"));
   EXPECT_TRUE(says(R"(its program \"a.py\" is not in )")) << why();
+  EXPECT_TRUE(says(R"("kind":"process")")) << why();
   put("b.py", "#!/usr/bin/env python3\n", false);
   put("b.plugin.json", manifest("b", "./b.py"));
   EXPECT_TRUE(says(R"(its program \"b.py\" is not executable; chmod +x it)")) << why();

@@ -4,6 +4,7 @@ that was installed beside it, and run there. Then the C one as a Windows DLL, wh
 
 A compiler that is not installed is named and left out; ./dev test installs them all. Usage: examples_test.py SOURCE_DIR BUILD_DIR
 """
+import hashlib
 import json
 import os
 import pathlib
@@ -92,6 +93,37 @@ class Examples(unittest.TestCase):
             host.terminate()
             host.wait(timeout=60)
             host.stdout.close()
+
+    def info(self, folder, *options, status=0):
+        done = subprocess.run([self.prefix / "bin/jobhost", "plugin", "info", folder, *options], cwd=self.folder, capture_output=True, text=True)
+        self.assertEqual(done.returncode, status, done.stderr)
+        return done.stdout
+
+    def test_info_shows_all_plugins_of_a_folder(self):
+        shelf = self.folder / "shelf"
+        shelf.mkdir()
+        for name, (file, *_) in self.examples.items():
+            shutil.copy(self.folder / name / file, shelf)
+        (shelf / "text.so").write_text("hello")
+        rows = {row["file"]: row for row in json.loads(self.info(shelf, "--json", status=1))["plugins"]}
+        self.assertIn("is not an ELF file", rows["text.so"]["reason"])
+        for name, (file, _, job_type, *_) in self.examples.items():
+            row = rows[file]
+            self.assertEqual((row["id"], row["kind"], row["job_types"]), (f"com.example.{name}", "library", [job_type]))
+            self.assertEqual(row["sha256"], hashlib.sha256((shelf / file).read_bytes()).hexdigest())
+        (shelf / "text.so").unlink()
+        self.assertRegex(self.info(shelf).splitlines()[0], "^FILE +KIND +ID +VERSION")
+
+    def test_info_does_not_read_again_what_its_index_has(self):
+        index = self.folder / "hello.index"
+        self.info("hello", "--index", index)  # built long before the examples after it
+        head, body = index.read_text().split("\n", 1)
+        self.assertIn("hello.so", body)
+        body = body.replace("com.example.hello", "com.example.hullo")
+        index.write_text(head.rsplit(" ", 1)[0] + " " + hashlib.sha256(body.encode()).hexdigest() + "\n" + body)
+        self.assertIn("com.example.hullo", self.info("hello", "--index", index))
+        index.write_text(head + "\n" + body)
+        self.assertIn("com.example.hello", self.info("hello", "--index", index))
 
     @unittest.skipUnless(shutil.which(MINGW + "gcc") and shutil.which(MINGW + "g++"), "no MinGW-w64")
     def test_they_build_as_windows_dlls_whose_manifest_is_read(self):

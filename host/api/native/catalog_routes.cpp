@@ -35,7 +35,9 @@ Response listPlugins(const Parts& parts) {
 Response showPlugin(const Parts& parts, Call& call) {
   const auto& id = call.captures[0];
   auto plugins = parts.deps.catalog.plugins();
-  std::erase_if(plugins, [&](const auto& plugin) { return plugin.plugin_id != id && plugin.path.filename() != id; });
+  std::erase_if(plugins, [&](const auto& plugin) {
+    return plugin.plugin_id != id && plugin.path.filename() != id && plugin.path != id;
+  });
   std::vector<catalog::Decision> story;
   if (parts.deps.plugin_why) {
     auto why = parts.deps.plugin_why(id);

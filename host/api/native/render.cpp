@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "api/json_reader.hpp"
+#include "catalog/manifest.hpp"
 
 namespace jobhost::api::native {
 namespace {
@@ -285,6 +286,7 @@ void writePlugin(JsonWriter& json, const catalog::PluginStatus& plugin) {
   json.beginObject();
   json.key("id").string(plugin.plugin_id).key("version").string(plugin.version);
   json.key("title").string(plugin.generation ? plugin.generation->title : "");
+  json.key("kind").string(catalog::toString(catalog::kindOf(plugin.path)));
   json.key("state").string(catalog::toString(plugin.state)).key("reason");
   writeText(json, plugin.reason);
   json.key("since").time(plugin.since);
