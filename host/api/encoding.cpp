@@ -143,10 +143,6 @@ std::optional<std::string> percentDecode(std::string_view text, bool plus_is_spa
   return out;
 }
 
-bool isUtf8(std::string_view text) {
-  return core::isUtf8(text);
-}
-
 std::optional<Query> Query::parse(std::string_view raw) {
   Query query;
   while (!raw.empty()) {

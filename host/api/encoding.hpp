@@ -22,9 +22,6 @@ std::string sha256Hex(std::string_view bytes);
 /// Decodes %XX. nullopt: a bad escape, or a NUL byte. `plus_is_space` for query strings and forms.
 std::optional<std::string> percentDecode(std::string_view text, bool plus_is_space);
 
-/// Whether the bytes are well-formed UTF-8 (no surrogates, no overlong forms).
-bool isUtf8(std::string_view text);
-
 /// Decoded name=value pairs in order. nullopt: bad escape, NUL, bad UTF-8, or more than 100 pairs.
 class Query {
  public:

@@ -1,4 +1,5 @@
 #include "api/router.hpp"
+#include "core/utf8.hpp"
 
 namespace jobhost::api {
 namespace {
@@ -22,7 +23,7 @@ bool isSafe(std::string_view raw) {
   if (raw == "." || raw == "..") return false;
   if (raw.find('%') == std::string_view::npos) return true;
   const auto text = percentDecode(raw, false);
-  return text && isUtf8(*text) && *text != "." && *text != "..";
+  return text && core::isUtf8(*text) && *text != "." && *text != "..";
 }
 
 /// A slash that hides in an escape separates nothing, so no single segment may hold one.

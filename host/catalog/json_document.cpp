@@ -462,10 +462,6 @@ std::string quoteJson(std::string_view text) {
   return out;
 }
 
-bool isUtf8(std::string_view text) {
-  return core::isUtf8(text);
-}
-
 std::size_t countCodePoints(std::string_view text) {
   return static_cast<std::size_t>(
       std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0u) != 0x80u; }));

@@ -97,8 +97,6 @@ class JsonDocument {
 /// The text as a JSON string, with the quotes.
 std::string quoteJson(std::string_view text);
 
-/// Whether the bytes are well-formed UTF-8 (no surrogates, no overlong forms).
-bool isUtf8(std::string_view text);
 /// Code points in well-formed UTF-8.
 std::size_t countCodePoints(std::string_view text);
 

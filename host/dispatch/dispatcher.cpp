@@ -100,10 +100,6 @@ void Dispatcher::committed(std::span<const core::JobEvent> events) {
   }
 }
 
-void Dispatcher::setPaused(bool paused) {
-  inbox_->push(msg::Pause{paused});
-}
-
 bool Dispatcher::drain(core::Millis grace) {
   if (catalog_listener_ == 0) return true;  // never started: nothing was taken
   inbox_->push(msg::Drain{clock_.steadyNow() + grace});

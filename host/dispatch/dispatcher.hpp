@@ -40,9 +40,6 @@ class Dispatcher final : public RunnerListener {
   /// Committed events, from the store's event hook (writer thread): passes on asks to stop. Never blocks.
   void committed(std::span<const core::JobEvent> events);
 
-  /// Takes no new jobs until resumed; attempts go on.
-  void setPaused(bool paused);
-
   /// Takes no new jobs, gives attempts `grace` to end, then stops them (they are queued again) and waits until every
   /// outcome is stored. A second call, from another thread, shortens the grace. False when an outcome could not be
   /// stored in time: that job's lease runs out and the next start rescues it.

@@ -65,9 +65,6 @@ struct UpdateDone {
 struct Renewed {
   core::Result<std::vector<store::LeaseRef>> lost;
 };
-struct Pause {
-  bool paused = false;
-};
 struct Drain {
   core::Clock::Steady stop_at;  ///< when attempts still running are stopped
 };
@@ -76,6 +73,6 @@ struct Drain {
 
 using Message = std::variant<msg::Claimed, msg::AttemptStarted, msg::AttemptEnded, msg::Progressed, msg::Noted,
                              msg::CapacityChanged, msg::CatalogChanged, msg::StopAsked, msg::DueMoved, msg::Ticked,
-                             msg::SettleDone, msg::UpdateDone, msg::Renewed, msg::Pause, msg::Drain>;
+                             msg::SettleDone, msg::UpdateDone, msg::Renewed, msg::Drain>;
 
 }  // namespace jobhost::dispatch

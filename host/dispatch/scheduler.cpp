@@ -308,11 +308,6 @@ void Scheduler::on(const msg::Renewed& renewed) {
   for (const auto& lost : *renewed.lost) lose(lost.id, lost.lease, false);
 }
 
-void Scheduler::on(const msg::Pause& pause) {
-  paused_ = pause.paused;
-  free_changed_ = true;
-}
-
 void Scheduler::on(const msg::Drain& drain) {
   drain_stop_at_ = draining_ ? std::min(drain_stop_at_, drain.stop_at) : drain.stop_at;
   draining_ = true;

@@ -83,7 +83,6 @@ class Scheduler {
   void on(msg::SettleDone done);
   void on(msg::UpdateDone done);
   void on(const msg::Renewed& renewed);
-  void on(const msg::Pause& pause);
   void on(const msg::Drain& drain);
 
   void accept(store::ClaimedJob job, core::Instant now, Steady steady);
@@ -148,7 +147,6 @@ class Scheduler {
   std::optional<Steady> stall_check_at_;
   std::optional<std::chrono::microseconds> wall_offset_;
 
-  bool paused_ = false;
   bool draining_ = false;
   bool drain_stopped_ = false;
   Steady drain_stop_at_{};

@@ -227,7 +227,7 @@ void Scheduler::placeClaim() {
   free_changed_ = false;
   unblock_at_ = capacity_.nextChange(now);
   store::ClaimRequest request;
-  if (!paused_ && !draining_) capacity_.fill(request, now);
+  if (!draining_) capacity_.fill(request, now);
   if (standing_ ? sameClaim(request, last_request_) : request.quotas.empty()) return;
   request.generation = ++generation_;
   request.seen = seen_;

@@ -5,6 +5,7 @@
 
 #include "catalog/json_document.hpp"
 #include "core/text.hpp"
+#include "core/utf8.hpp"
 
 namespace jobhost::jobs {
 namespace {
@@ -22,7 +23,7 @@ void checkText(std::string_view text, std::size_t max_bytes, const char* pointer
   if (text.empty()) return;
   if (text.size() > max_bytes) {
     errors.push_back({pointer, "is longer than " + std::to_string(max_bytes) + " bytes"});
-  } else if (!catalog::isUtf8(text)) {
+  } else if (!core::isUtf8(text)) {
     errors.push_back({pointer, "is not valid UTF-8"});
   } else if (core::hasControl(text)) {
     errors.push_back({pointer, "contains control characters"});

@@ -42,7 +42,7 @@ class AttemptServices {
   virtual void submitChild(const Caller& caller, std::string request_json, Done<core::JobId> done) = 0;
   virtual void childStates(const Caller& caller, std::vector<core::JobId> ids, Done<std::vector<ChildState>> done) = 0;
   /// No ids: all children of the caller. Answers when all (or, with `any`, one) of the children have ended, or after
-  /// `timeout`; with the states then.
+  /// `timeout`; with the states then. Where there are none it answers at once, with `any` too: nobody could end later.
   virtual void awaitChildren(const Caller& caller, std::vector<core::JobId> ids, bool any, core::Millis timeout,
                              Done<std::vector<ChildState>> done) = 0;
   virtual void cancelChild(const Caller& caller, core::JobId id, Done<void> done) = 0;

@@ -145,7 +145,7 @@ std::vector<std::string> crashLines(const core::JobError& error, const CrashCont
   for (const auto& frame : frames(*context.page)) lines.push_back("  " + frame);
   const auto calls = lastCalls(*context.page);
   const std::size_t skip = calls.size() > 16 ? calls.size() - 16 : 0;
-  if (!calls.empty()) lines.push_back("last SDK calls, newest last:");
+  if (!calls.empty()) lines.emplace_back("last SDK calls, newest last:");
   for (std::size_t i = skip; i < calls.size(); ++i) {
     lines.push_back("  " + calls[i].name + " = " + std::to_string(calls[i].result) + ", " +
                     std::to_string(calls[i].before_us) + " us before the last");

@@ -37,8 +37,7 @@ class Ledger {
   [[nodiscard]] const std::string& typeName(int type_id) const {
     return type_names_.at(static_cast<std::size_t>(type_id));
   }
-  [[nodiscard]] int typeCount() const { return static_cast<int>(type_names_.size()); }  ///< ids are 1…typeCount()-1
-  int addType(std::string_view name);                                                   ///< the caller stores it
+  int addType(std::string_view name);  ///< ids count from 1; the caller stores it
   /// Whether ready jobs of the type may exist: set with each, cleared by a claim that found none.
   void setMayBeReady(int type_id, bool ready) { may_be_ready_.at(static_cast<std::size_t>(type_id)) = ready; }
   [[nodiscard]] bool mayBeReady(int type_id) const { return may_be_ready_.at(static_cast<std::size_t>(type_id)); }

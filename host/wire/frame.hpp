@@ -86,8 +86,6 @@ class FrameReader {
   /// `max_message`: the largest message that may come in parts; `kMaxPayload` refuses every part but small ones.
   explicit FrameReader(std::size_t max_message = kMaxPayload) : max_message_(max_message) {}
 
-  void setMaxMessage(std::size_t bytes) { max_message_ = bytes; }
-
   /// Room for at least `bytes` to read into; then commit() what came. Invalidates every Frame handed out.
   char* prepare(std::size_t bytes);
   void commit(std::size_t bytes);

@@ -109,6 +109,14 @@ TEST_F(Services, AParentMayWaitInRun) {
   EXPECT_EQ(counter(job, "done"), 2);
 }
 
+TEST_F(Services, AParentWithoutChildrenWaitsForNone) {
+  start(1);
+  for (const char* how : {"wait", "wait_any"}) {
+    const auto job = run("spawn", std::string(R"({"children":0,"how":")") + how + R"("})");
+    EXPECT_EQ(text(job, "state"), "succeeded") << how;
+  }
+}
+
 TEST_F(Services, ATreeOfJobsCountsItsDescendants) {
   start(2);
   const auto job = run("spawn", R"({"children":2,"type":"spawn","params":{"children":3}})");

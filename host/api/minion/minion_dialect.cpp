@@ -6,6 +6,7 @@
 #include "api/json_reader.hpp"
 #include "api/json_writer.hpp"
 #include "api/minion/minion_render.hpp"
+#include "core/utf8.hpp"
 
 namespace jobhost::api::minion {
 namespace {
@@ -36,7 +37,7 @@ std::optional<Target> readTarget(std::string_view path) {
   const auto slash = path.find('/');
   const auto name = percentDecode(path.substr(0, slash), false);
   if (!name || name->empty() || name->find('/') != std::string::npos || name->find('.') != std::string::npos ||
-      !isUtf8(*name)) {
+      !core::isUtf8(*name)) {
     return std::nullopt;
   }
   if (slash == std::string_view::npos) return Target{*name, ""};

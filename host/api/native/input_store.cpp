@@ -19,6 +19,7 @@
 #include "api/encoding.hpp"
 #include "core/job_paths.hpp"
 #include "core/text.hpp"
+#include "core/utf8.hpp"
 
 namespace jobhost::api::native {
 namespace {
@@ -190,7 +191,7 @@ core::Result<SavedFile> savePart(const Staging& staging, const std::string& name
 }  // namespace
 
 bool isInputName(std::string_view name) {
-  return !name.empty() && name.size() <= 255 && name.front() != '.' && isUtf8(name) && !core::hasControl(name) &&
+  return !name.empty() && name.size() <= 255 && name.front() != '.' && core::isUtf8(name) && !core::hasControl(name) &&
          name.find_first_of("/\\") == std::string_view::npos;
 }
 

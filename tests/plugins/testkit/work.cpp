@@ -44,7 +44,7 @@ jobhost::Json spawn(jobhost::Job& job) {
     job.saveCheckpoint("spawned " + std::to_string(count));
     job.suspend();
   }
-  if (how == "wait") job.waitChildren(ids);
+  if (how == "wait" || how == "wait_any") job.waitChildren(ids, how == "wait_any");
   Json states = Json::array();
   for (const auto id : ids) {
     const auto result = how == "leave" ? std::nullopt : job.childResult(id);

@@ -386,16 +386,6 @@ TEST_F(SchedulerTest, ASecondDrainHurries) {
   EXPECT_EQ(desk.runner.stops.size(), 1U);
 }
 
-TEST_F(SchedulerTest, APausedDispatcherTakesNothingNew) {
-  desk.scheduler->handle(msg::Pause{true});
-  desk.settle();
-  const auto job = desk.submit("pdf");
-  EXPECT_FALSE(desk.runs(job));
-  desk.scheduler->handle(msg::Pause{false});
-  desk.settle();
-  EXPECT_TRUE(desk.runs(job));
-}
-
 TEST_F(SchedulerTest, AnAttemptThatAwaitsItsChildrenHoldsNoSlot) {
   const auto parent = desk.submit("pdf");
   desk.submit("pdf");

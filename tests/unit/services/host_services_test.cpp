@@ -121,6 +121,16 @@ TEST_F(HostServicesTest, WaitsForAllChildrenWhenNoneIsNamed) {
   EXPECT_EQ(all.get()->at(0).state, core::JobState::Canceled);
 }
 
+TEST_F(HostServicesTest, AnswersAWaitAtOnceWhereThereAreNoChildren) {
+  for (const bool any : {false, true}) {
+    Answer<States> none;
+    services->awaitChildren(caller, {}, any, 1h, none.done());
+    const auto states = none.get();
+    ASSERT_TRUE(states.ok()) << states.error().message;
+    EXPECT_TRUE(states->empty());
+  }
+}
+
 TEST_F(HostServicesTest, FindsAChildAgainByItsDedupeKey) {
   const auto first = submit(R"({"type":"page","dedupe_key":"p1","params":{}})");
   const auto again = submit(R"({"type":"page","dedupe_key":"p1","params":{}})");
