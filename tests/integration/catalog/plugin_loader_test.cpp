@@ -76,7 +76,7 @@ class PluginLoaderTest : public testing::Test {
   }
 
   TempFolder folder_;
-  core::ManualClock clock_;
+  core::ManualClock clock_{core::fromMicros(4'000'000'000'000'000)};  // all files are old
   FakeProbe probe_;
   bool strict_ = false;
   std::string spelt_;  ///< the plugin folder, where not as usual

@@ -84,7 +84,7 @@ class ProcessPlugin : public testing::Test {
   static fs::perms mode(const fs::path& path) { return fs::status(path).permissions(); }
 
   TempFolder folder_;
-  core::ManualClock clock_;
+  core::ManualClock clock_{core::fromMicros(4'000'000'000'000'000)};  // all files are old
   FakeProbe probe_;
   std::unique_ptr<Catalog> catalog_;
   std::unique_ptr<PluginLoader> loader_;

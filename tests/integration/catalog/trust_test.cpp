@@ -114,7 +114,7 @@ class TrustTest : public testing::Test {
   }
 
   TempFolder folder_;
-  core::ManualClock clock_;
+  core::ManualClock clock_{core::fromMicros(4'000'000'000'000'000)};  // all files are old
   FakeProbe probe_;
   LoaderOptions options_;
   std::unique_ptr<Catalog> catalog_;
