@@ -3,6 +3,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/job.hpp"
@@ -52,6 +53,9 @@ class AttemptServices {
   virtual void config(const Caller& caller, Done<std::string> done) = 0;
   /// NotFound when the operator has not set it; PermissionDenied when the manifest did not ask for it.
   virtual void secret(const Caller& caller, std::string name, Done<std::string> done) = 0;
+  /// Told of a call that is not passed on because the manifest's permissions do not cover it: "config.secret",
+  /// "children.submit". `subject`: the secret's or the job type's name.
+  virtual void refused(const Caller& /*caller*/, std::string_view /*call*/, std::string_view /*subject*/) {}
   /// Values that must not appear in what the plugin logs or answers.
   [[nodiscard]] virtual std::vector<std::string> redactions(const std::string& plugin) const = 0;
 };

@@ -113,6 +113,7 @@ void submitChild(const Request& request) {
   if (!name || request.body.size() > kMaxChildBytes)
     return request.refuse(kInvalid, "the child's request cannot be read");
   if (!allows(request.permissions.children, *name)) {
+    request.context.services->refused(request.caller, "children.submit", core::cleanText(*name, 128));
     return request.refuse(kDenied, "the manifest does not ask for permission to make children of type \"" +
                                        core::cleanText(*name, 128) + "\"");
   }
@@ -204,6 +205,7 @@ void secret(const Request& request) {
   std::string name(request.body.substr(0, 256));
   const auto& granted = request.permissions.secrets;
   if (std::find(granted.begin(), granted.end(), name) == granted.end()) {
+    request.context.services->refused(request.caller, "config.secret", core::cleanText(name, 128));
     return request.refuse(kDenied, "the manifest does not ask for the secret \"" + core::cleanText(name, 128) + "\"");
   }
   request.context.services->secret(request.caller, std::move(name),

@@ -3,11 +3,14 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "core/clock.hpp"
+#include "core/result.hpp"
+#include "pool/spawn.hpp"
 
 namespace jobhost::pool {
 
@@ -58,6 +61,7 @@ struct RunnerPoolOptions {
   std::uint32_t host_flags = 1;            ///< JH_HOST_* the plugin sees
   std::string inspection;                  ///< a JSON object (docs/protocol.md, "Inspection"); empty: none
   std::vector<std::string> runner_prefix;  ///< a program that starts the runner, with arguments: {"/usr/bin/valgrind"}
+  std::function<core::Result<SpawnedProcess>(SpawnRequest)> spawn;  ///< in place of spawnProcess(), on its thread
 };
 
 }  // namespace jobhost::pool

@@ -32,7 +32,8 @@ RunnerPool::State::State(RunnerPoolOptions options, catalog::Catalog& catalog, A
                          const core::Clock& clock)
     : options_(std::move(options)),
       catalog_(catalog),
-      warden_(std::make_unique<Warden>(Warden::Options{cleanStart(options_), options_.use_cgroups}, loop_)),
+      warden_(
+          std::make_unique<Warden>(Warden::Options{cleanStart(options_), options_.use_cgroups, options_.spawn}, loop_)),
       context_{options_, clock, loop_, *warden_, files_, services, nullptr} {
   telemetry::log("pool").info("runners start max={} per_plugin={} pids_controller={} sandbox_required={}",
                               options_.max_runners, options_.max_runners_per_plugin, warden_->hasPidsController(),

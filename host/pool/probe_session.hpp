@@ -28,8 +28,8 @@ class ProbeSession final : public Runner::Owner {
 
   void runnerReady(Runner& runner) override {
     const auto& loaded = runner.loaded();
-    found_ =
-        RunnerPool::Probed{loaded.types, static_cast<int>(loaded.abi_major), static_cast<int>(loaded.abi_minor), {}};
+    found_ = RunnerPool::Probed{
+        loaded.types, static_cast<int>(loaded.abi_major), static_cast<int>(loaded.abi_minor), {}, false};
     runner.drain();
   }
   void runnerHasRoom(Runner&) override {}
@@ -37,6 +37,7 @@ class ProbeSession final : public Runner::Owner {
   void attemptReturned(std::unique_ptr<Attempt>) override {}
   void runnerGone(Runner& runner, const std::optional<core::Error>& load_error) override {
     if (found_) {
+      found_->left_in_order = runner.leftInOrder();
       found_->printed.assign(runner.piped().begin(), runner.piped().end());
       done_(*found_);
     } else {

@@ -68,6 +68,8 @@ class Runner final : public IoHandler, public std::enable_shared_from_this<Runne
   [[nodiscard]] pid_t pid() const { return pid_; }
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const wire::Loaded& loaded() const { return loaded_; }
+  /// Whether it said that it leaves before it ended, and ended by itself.
+  [[nodiscard]] bool leftInOrder() const { return said_bye_ && !killed_; }
   /// The last lines it wrote to stdout and stderr.
   [[nodiscard]] const std::deque<std::string>& piped() const { return piped_; }
   [[nodiscard]] EventLoop::Steady::time_point idleSince() const { return idle_since_; }
@@ -188,7 +190,7 @@ class Runner final : public IoHandler, public std::enable_shared_from_this<Runne
   std::unordered_map<std::string, std::uint32_t> type_index_;
   std::deque<std::string> last_printed_;  ///< to stdout and stderr, and logged while loading
   std::deque<std::string> piped_;         ///< to stdout and stderr alone
-  Redaction redaction_;  ///< of the plugin's secrets
+  Redaction redaction_;                   ///< of the plugin's secrets
 
   std::deque<std::unique_ptr<Attempt>> attempts_;  ///< in the order sent
   int finishing_ = 0;                              ///< attempts whose DONE came and whose end is not told yet

@@ -54,6 +54,7 @@ class RunnerPool final : public dispatch::JobRunner {
     int abi_major = 0;
     int abi_minor = 0;
     std::vector<std::string> printed;  ///< the last lines it wrote to stdout and stderr
+    bool left_in_order = false;        ///< it ended by itself when told to
   };
   void probe(catalog::GenerationRef generation, std::function<void(core::Result<Probed>)> done);
 

@@ -19,10 +19,6 @@ constexpr std::string_view kMarkerName = "JOBHOST_WORK=";
 constexpr int kThreadAllowance = 128;  // the pids controller counts threads too
 constexpr int kMaxRounds = 200;
 
-std::string markerFor(const std::filesystem::path& work_folder) {
-  return std::string(kMarkerName) + work_folder.string();
-}
-
 std::string cgroupName() {
   return "jobhost-" + std::to_string(::getpid());
 }
@@ -40,10 +36,14 @@ void endProcess(const ProcessInfo& info) {
 
 }  // namespace
 
+std::string Warden::markerOf(const std::filesystem::path& work_folder) {
+  return std::string(kMarkerName) + work_folder.string();
+}
+
 Warden::Warden(Options options, EventLoop& loop)
     : options_(std::move(options)),
       loop_(loop),
-      marker_(markerFor(options_.work_folder)),
+      marker_(markerOf(options_.work_folder)),
       cgroup_(options_.use_cgroups ? cgroupName() : std::string()),
       self_(::getpid()),
       session_(::getsid(0)) {
@@ -72,7 +72,7 @@ void Warden::spawn(SpawnRequest request, std::string group, int max_processes,
 void Warden::doSpawn(SpawnRequest& request, const std::string& group, int max_processes,
                      const std::function<void(core::Result<SpawnedProcess>)>& done) {
   request.environment.push_back(marker_);
-  auto spawned = spawnProcess(std::move(request));
+  auto spawned = options_.spawn ? options_.spawn(std::move(request)) : spawnProcess(std::move(request));
   if (spawned) {
     known_.insert(spawned->pid);
     cgroup_.add(group, spawned->pid, max_processes + kThreadAllowance);
@@ -174,7 +174,7 @@ void Warden::sweep(const std::string& group) {
 }
 
 int Warden::endLeftovers(const std::filesystem::path& work_folder) {
-  const std::string marker = markerFor(work_folder);
+  const std::string marker = markerOf(work_folder);
   int total = 0;
   for (int round = 0; round < kMaxRounds; ++round) {
     int alive = 0;

@@ -43,12 +43,15 @@ class Warden {
   struct Options {
     std::filesystem::path work_folder;
     bool use_cgroups = true;
+    std::function<core::Result<SpawnedProcess>(SpawnRequest)> spawn = {};  ///< empty: spawnProcess()
   };
   Warden(Options options, EventLoop& loop);
   ~Warden();
   Warden(const Warden&) = delete;
   Warden& operator=(const Warden&) = delete;
 
+  /// The marker() of the pool with this work folder.
+  [[nodiscard]] static std::string markerOf(const std::filesystem::path& work_folder);
   /// `NAME=value` that every runner (and what it starts) carries in its environment.
   [[nodiscard]] const std::string& marker() const { return marker_; }
   [[nodiscard]] bool hasPidsController() const { return cgroup_.available(); }

@@ -12,6 +12,7 @@ namespace {
 
 thread_local bool is_protocol_thread = false;
 std::atomic<std::atomic<std::uint32_t>*> last_word{nullptr};
+std::atomic<void (*)()> instead{nullptr};
 
 }  // namespace
 
@@ -19,7 +20,12 @@ void leaveWordIn(std::atomic<std::uint32_t>& phase) {
   last_word = &phase;
 }
 
+void leaveInstead(void (*handler)()) {
+  instead = handler;
+}
+
 void leaveWithGroup(int code) {
+  if (auto* handler = instead.load()) handler();
   if (auto* word = last_word.load()) word->store(static_cast<std::uint32_t>(wire::Phase::Ending));
   // Only a group of our own: started from a shell, the group is the shell's job.
   if (getpgrp() == getpid()) kill(0, SIGKILL);

@@ -82,6 +82,9 @@ class Channel {
 /// The host is gone or the session is over: ends the process and everything in its process group.
 [[noreturn]] void leaveWithGroup(int code);
 
+/// Has leaveWithGroup() call this instead, which must not return: for a session on threads of another's process.
+void leaveInstead(void (*handler)());
+
 /// Where leaveWithGroup() leaves word (Phase::Ending) for a host that is still there. Set once, before any thread.
 void leaveWordIn(std::atomic<std::uint32_t>& phase);
 

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -15,13 +14,11 @@
 #include <string>
 #include <thread>
 
-#include "runner/channel.hpp"
 #include "runner/confine.hpp"
 #include "runner/crash.hpp"
-#include "runner/host_table.hpp"
+#include "runner/handshake.hpp"
 #include "runner/inspector.hpp"
-#include "runner/job_loop.hpp"
-#include "runner/plugin_library.hpp"
+#include "runner/plugin_session.hpp"
 #include "runner/session.hpp"
 #include "runner/status.hpp"
 #include "runner/thread_watch.hpp"
@@ -44,26 +41,21 @@ constexpr int kExitSetup = 71;
   _exit(code);
 }
 
-/// Blocks for the next message of the handshake, which must be `expected`.
-wire::Frame expect(wire::FrameReader& reader, wire::FrameType expected) {
-  for (;;) {
-    wire::Frame frame;
-    const auto status = reader.next(frame);
-    if (status == wire::FrameReader::Status::Broken) die(kExitProtocol, reader.error());
-    if (status == wire::FrameReader::Status::Message) {
-      if (frame.type == wire::FrameType::Bye) _exit(0);
-      if (frame.type != expected) {
-        die(kExitProtocol,
-            std::string(toString(frame.type)) + " came where " + std::string(toString(expected)) + " was expected");
-      }
-      return frame;
-    }
-    constexpr std::size_t kRead = 64 * 1024;
-    const ssize_t n = recv(kSocketFd, reader.prepare(kRead), kRead, 0);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) _exit(0);
-    reader.commit(static_cast<std::size_t>(n));
-  }
+[[noreturn]] void dieOf(const runner::HandshakeOver& over) {
+  if (over.in_order) _exit(0);
+  die(kExitProtocol, over.why);
+}
+
+wire::Frame expect(wire::FrameReader& reader, wire::FrameType expected) try {
+  return runner::expectFrame(kSocketFd, reader, expected);
+} catch (const runner::HandshakeOver& over) {
+  dieOf(over);
+}
+
+wire::Welcome shakeHands(wire::FrameReader& reader) try {
+  return runner::shakeHands(kSocketFd, reader, JOBHOST_VERSION);
+} catch (const runner::HandshakeOver& over) {
+  dieOf(over);
 }
 
 wire::StatusPage& mapPage() {
@@ -72,39 +64,6 @@ wire::StatusPage& mapPage() {
   auto& page = *static_cast<wire::StatusPage*>(memory);
   if (page.magic.load() != wire::StatusPage::kMagic) die(kExitSetup, "fd 4 is not a status page");
   return page;
-}
-
-template <class Message>
-void sendNow(wire::FrameType type, const Message& message) {
-  std::string out;
-  wire::FrameWriter frame(out, type, 0, 0);
-  encode(frame.payload(), message);
-  frame.finish();
-  for (std::size_t sent = 0; sent < out.size();) {
-    const ssize_t n = send(kSocketFd, out.data() + sent, out.size() - sent, MSG_NOSIGNAL);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) _exit(0);
-    sent += static_cast<std::size_t>(n);
-  }
-}
-
-wire::Welcome shakeHands(wire::FrameReader& reader) {
-  wire::Hello hello;
-  hello.pid = static_cast<std::uint32_t>(getpid());
-  hello.abi_major = JH_ABI_MAJOR;
-  hello.abi_minor = JH_ABI_MINOR;
-  hello.runner_version = JOBHOST_VERSION;
-  sendNow(wire::FrameType::Hello, hello);
-  wire::Welcome welcome;
-  if (!decode(expect(reader, wire::FrameType::Welcome).payload, welcome))
-    die(kExitProtocol, "a WELCOME that cannot be read");
-  if (welcome.version < wire::kProtocolMin || welcome.version > wire::kProtocolMax) {
-    die(kExitProtocol, "the host speaks none of the protocol versions " + std::to_string(wire::kProtocolMin) + " to " +
-                           std::to_string(wire::kProtocolMax));
-  }
-  if (welcome.work_dir.empty() || welcome.work_dir.front() != '/')
-    die(kExitProtocol, "WELCOME: work_dir is not absolute");
-  return welcome;
 }
 
 /// Null where the host wants nothing watched.
@@ -146,7 +105,11 @@ std::string execProblem(const char* program, int error) {
   wire::FrameReader reader(64 * 1024 * 1024);
   shakeHands(reader);
   expect(reader, wire::FrameType::Load);
-  sendNow(wire::FrameType::LoadFailed, failed);
+  try {
+    runner::sendNow(kSocketFd, wire::FrameType::LoadFailed, failed);
+  } catch (const runner::HandshakeOver& over) {
+    dieOf(over);
+  }
   _exit(0);
 }
 
@@ -201,47 +164,12 @@ int main(int argc, char** argv) {
 
   // These live until the process ends: threads of the plugin may still call, also when this one is gone.
   auto& session = *new runner::Session({kSocketFd, wake, welcome}, std::move(reader), status);
-  const jh_host* host = runner::makeHostTable(session);
   std::thread([&session] {
     runner::useAlternateStack();
     session.protocolLoop();
   }).detach();
 
   runner::watchJobThread(session);
-  if (inspector != nullptr) {
-    host = inspector->wrap(host);
-    inspector->awaitDebugger();
-    inspector->state("start");
-  }
-  status.phase(wire::Phase::Loading);
-  auto loaded = runner::PluginLibrary::load(load, host);
-  if (const auto* failed = std::get_if<wire::LoadFailed>(&loaded)) {
-    session.channel().put(wire::FrameType::LoadFailed, 0, 0, *failed, runner::Channel::When::Now);
-    session.say("the plugin was not loaded");
-    _exit(0);
-  }
-  auto& plugin = *std::get<std::unique_ptr<runner::PluginLibrary>>(loaded).release();
-  wire::Loaded report;
-  report.abi_major = plugin.module().abi_major;
-  report.abi_minor = plugin.module().abi_minor;
-  report.abi_min_minor = plugin.module().abi_min_minor;
-  report.sandbox = confinement.level;
-  report.sandbox_missing = confinement.missing;
-  report.load_us = plugin.loadMicros();
-  report.init_us = plugin.initMicros();
-  for (const auto& type : plugin.types()) report.types.push_back(type.name);
-  if (inspector != nullptr) {
-    inspector->state("loaded");
-    inspector->module(plugin, host);
-  }
-  status.phase(wire::Phase::Idle);
-  session.channel().put(wire::FrameType::Loaded, 0, 0, report, runner::Channel::When::Now);
-
-  runner::runJobs(session, plugin);
-
-  status.phase(wire::Phase::Ending);
-  plugin.deinit();
-  if (inspector != nullptr) inspector->line("deinit");
-  session.say("drained");
+  runner::servePlugin(session, load, confinement, inspector);
   _exit(0);
 }
