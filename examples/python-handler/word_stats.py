@@ -14,7 +14,12 @@ WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 def word_stats(job):
     if not job.inputs:
         raise BadInput("there is no input file: upload one with the job")
-    source = job.inputs[job.params.get("input", next(iter(job.inputs)))]
+    top, name = job.params.get("top", 10), job.params.get("input", next(iter(job.inputs)))
+    if not isinstance(top, int) or not 0 <= top <= 1000:
+        raise BadInput("/top: must be a number from 0 to 1000")
+    if not isinstance(name, str) or name not in job.inputs:
+        raise BadInput(f"/input: there is no input {name!r}, there are {', '.join(job.inputs)}")
+    source = job.inputs[name]
     counts, lines, read = collections.Counter(), 0, 0
     with open(source.path, encoding="utf-8", errors="replace") as text:
         for line in text:
@@ -27,8 +32,8 @@ def word_stats(job):
         rows.writerow(["word", "count"])
         rows.writerows(counts.most_common())
     job.info(f"{source.name}: {lines} lines, {len(counts)} different words")
-    top = [{"word": word, "count": count} for word, count in counts.most_common(job.params["top"])]
-    return {"lines": lines, "words": counts.total(), "distinct": len(counts), "top": top}
+    listed = [{"word": word, "count": count} for word, count in counts.most_common(top)]
+    return {"lines": lines, "words": counts.total(), "distinct": len(counts), "top": listed}
 
 
 if __name__ == "__main__":

@@ -194,6 +194,8 @@ class Commands {
         ->allow_extra_args(false);
     command->add_option("--skip", check_.skip, "Rules or groups left out")->delimiter(',')->allow_extra_args(false);
     command->add_option("--seed", check_.seed, "Of the generated params; the same seed makes the same");
+    command->add_flag("--in-process", check_.in_process,
+                      "Run it in this process, without time-outs, for a debugger; with --only");
     command->add_option("--junit", check_.junit, "Also write a JUnit file");
     command->add_flag("--json", check_.json, "Print the report as JSON");
     command->add_flag("--verbose,-v", check_.verbose, "Also print the rules that are kept");

@@ -22,7 +22,8 @@ struct PluginCheckArgs {
   std::vector<std::string> only;
   std::vector<std::string> skip;
   std::uint64_t seed = 1;
-  std::string junit;  ///< file; empty: none
+  std::string junit;        ///< file; empty: none
+  bool in_process = false;  ///< no child processes: for a debugger
   bool json = false;
   bool verbose = false;
   bool list = false;

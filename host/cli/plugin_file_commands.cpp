@@ -13,6 +13,7 @@
 #include "catalog/manifest.hpp"
 #include "catalog/manifest_pe.hpp"
 #include "catalog/plugin_index.hpp"
+#include "catalog/plugin_package.hpp"
 #include "cli/context.hpp"
 #include "cli/exit_codes.hpp"
 #include "cli/json.hpp"
@@ -34,13 +35,30 @@ std::string joined(const std::vector<std::string>& words) {
   return all;
 }
 
-void printManifest(const catalog::Manifest& manifest, const catalog::FileManifest& file) {
+constexpr std::int64_t kMaxFile = std::int64_t{1} << 30;
+
+/// What is said of the file itself, by kind.
+using FileRows = std::vector<std::vector<std::string>>;
+
+FileRows libraryRows(const catalog::Manifest& manifest, const catalog::FileManifest& file) {
+  return {{"FORMAT", file.format + ", " + std::to_string(file.note.file_size) + " bytes"},
+          {"ABI", std::to_string(manifest.abi_major) + "." + std::to_string(manifest.abi_min_minor) + " or newer"}};
+}
+
+FileRows programRows(const catalog::Manifest& manifest, const catalog::PluginPackage& package) {
+  std::int64_t bytes = 0;
+  for (const auto& stamp : package.stamps()) bytes += stamp.size;
+  std::string command;
+  for (const auto& word : manifest.command) command += (command.empty() ? "" : " ") + word;
+  FileRows rows{{"FORMAT", "program, " + std::to_string(bytes) + " bytes"}, {"COMMAND", command}};
+  if (!manifest.files.empty()) rows.push_back({"FILES", joined(manifest.files)});
+  return rows;
+}
+
+void printManifest(const catalog::Manifest& manifest, const FileRows& file) {
   std::vector<std::vector<std::string>> rows{
-      {"ID", manifest.id},
-      {"VERSION", manifest.version},
-      {"NAME", manifest.name},
-      {"FORMAT", file.format + ", " + std::to_string(file.note.file_size) + " bytes"},
-      {"ABI", std::to_string(manifest.abi_major) + "." + std::to_string(manifest.abi_min_minor) + " or newer"}};
+      {"ID", manifest.id}, {"VERSION", manifest.version}, {"NAME", manifest.name}};
+  rows.insert(rows.end(), file.begin(), file.end());
   const auto list = [&](const char* name, const std::vector<std::string>& words) {
     if (!words.empty()) rows.push_back({name, joined(words)});
   };
@@ -57,7 +75,7 @@ void printManifest(const catalog::Manifest& manifest, const catalog::FileManifes
 }
 
 /// A file's name, fit for a terminal.
-std::string shown(const fs::path& file) {
+std::string printable(const fs::path& file) {
   std::string name = file.filename().string();
   if (!core::isUtf8(name) || core::hasControl(name)) {
     for (char& c : name) c = c < 0x20 || c == 0x7F ? '?' : c;
@@ -91,7 +109,7 @@ FolderRow readPlugin(const fs::path& file, catalog::PluginIndex& index, core::In
 }
 
 std::string jsonOf(const FolderRow& row) {
-  std::string text = "{\"file\":" + jsonString(shown(row.file)) +
+  std::string text = "{\"file\":" + jsonString(printable(row.file)) +
                      ",\"kind\":" + jsonString(std::string(toString(catalog::kindOf(row.file)))) +
                      ",\"sha256\":" + jsonString(row.sha256);
   if (!row.manifest) return text + ",\"reason\":" + jsonString(row.manifest.error().message) + "}";
@@ -111,7 +129,7 @@ void printRows(const std::vector<FolderRow>& rows, bool json) {
   std::vector<std::vector<std::string>> table{{"FILE", "KIND", "ID", "VERSION", "SHA-256", "JOB TYPES", "REASON"}};
   for (const auto& row : rows) {
     const bool good = row.manifest.ok();
-    table.push_back({shown(row.file), std::string(toString(catalog::kindOf(row.file))),
+    table.push_back({printable(row.file), std::string(toString(catalog::kindOf(row.file))),
                      good ? row.manifest->id : "", good ? row.manifest->version : "", row.sha256.substr(0, 12),
                      good ? joined(row.manifest->job_types) : "", good ? "" : row.manifest.error().message});
   }
@@ -139,20 +157,6 @@ int folderInfo(const PluginInfoArgs& args) {
   printRows(rows, args.json);
   const bool all = std::all_of(rows.begin(), rows.end(), [](const FolderRow& row) { return row.manifest.ok(); });
   return all ? kOk : kJobFailed;
-}
-
-/// The manifest of a process, whose program and files must be there.
-core::Result<catalog::FileManifest> readProcessManifest(const std::string& file) {
-  const auto package = catalog::PluginPackage::open(file, std::numeric_limits<std::int64_t>::max());
-  if (!package) return package.error();
-  auto text = package->manifestText();
-  if (!text) return text.error();
-  const auto size = static_cast<std::uint64_t>(package->stamps().front().size);
-  return catalog::FileManifest{{*std::move(text), size}, "process"};
-}
-
-core::Result<catalog::FileManifest> readManifest(const std::string& file, int fd) {
-  return catalog::kindOf(file) == catalog::PluginKind::Process ? readProcessManifest(file) : catalog::readManifestFile(fd);
 }
 
 }  // namespace
@@ -185,23 +189,34 @@ int pluginInfo(const PluginInfoArgs& args) {
   };
   std::error_code ignored;
   if (fs::is_directory(args.file, ignored)) return folderInfo(args);
-  const auto fd = catalog::openPluginFile(args.file);
-  if (!fd) {
-    auto error = fd.error();
+  const auto unopened = [&](core::Error error) {
     if (error.code == core::ErrorCode::NotFound) error.message = "is not there";
     return refused(std::move(error), kUsage);
+  };
+  const auto shown = [&](const std::string& manifest_json, const auto& rows) {
+    if (args.json) {
+      std::cout << manifest_json << '\n';
+      return kOk;
+    }
+    const auto manifest = catalog::parseManifest(manifest_json, {});
+    if (!manifest) return refused(manifest.error(), kJobFailed);
+    printManifest(*manifest, rows(*manifest));
+    return kOk;
+  };
+  if (args.file.ends_with(".json")) {
+    const auto package = catalog::PluginPackage::open(args.file, kMaxFile);
+    if (!package) return unopened(package.error());
+    const auto text = package->manifestText();
+    if (!text) return refused(text.error(), kJobFailed);
+    return shown(*text, [&](const catalog::Manifest& manifest) { return programRows(manifest, *package); });
   }
-  const auto file = readManifest(args.file, *fd);
+  const auto fd = catalog::openPluginFile(args.file);
+  if (!fd) return unopened(fd.error());
+  const auto file = catalog::readManifestFile(*fd);
   ::close(*fd);
   if (!file) return refused(file.error(), kJobFailed);
-  if (args.json) {
-    std::cout << file->note.manifest_json << '\n';
-    return kOk;
-  }
-  const auto manifest = catalog::parseManifest(file->note.manifest_json, {});
-  if (!manifest) return refused(manifest.error(), kJobFailed);
-  printManifest(*manifest, *file);
-  return kOk;
+  return shown(file->note.manifest_json,
+               [&](const catalog::Manifest& manifest) { return libraryRows(manifest, *file); });
 }
 
 }  // namespace jobhost::cli

@@ -6,11 +6,13 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <iostream>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "catalog/folder_watch.hpp"
 #include "cli/context.hpp"
@@ -117,9 +119,12 @@ class Screen {
   ProgressBar bar_;
 };
 
-int runOnce(const PluginRunArgs& args, const devtools::ForegroundOptions& given, devtools::Foreground& job) {
+/// `files`: set to what the plugin is made of.
+int runOnce(const PluginRunArgs& args, const devtools::ForegroundOptions& given, devtools::Foreground& job,
+            std::vector<fs::path>& files) {
   const auto subject = devtools::readSubject(args.file);
   if (!subject) return fail(subject.error()), kUsage;
+  files = subject->files;
   auto options = given;
   if (options.type.empty() && subject->manifest && subject->manifest->types.size() == 1) {
     options.type = subject->manifest->types[0].info.name;
@@ -139,15 +144,16 @@ int runOnce(const PluginRunArgs& args, const devtools::ForegroundOptions& given,
   return report->diverged.empty() ? kOk : kJobFailed;
 }
 
-/// Blocks until the file was changed since `watch` began and then left alone for a while; false: interrupted.
-bool awaitChange(catalog::FolderWatch& watch, const fs::path& file, const Interrupts& interrupts) {
+/// Blocks until one of the files was changed since `watch` began and then left alone for a while; false: interrupted.
+bool awaitChange(catalog::FolderWatch& watch, const std::vector<fs::path>& files, const Interrupts& interrupts) {
   for (bool changed = false;;) {
     pollfd fds[2] = {{watch.fd(), POLLIN, 0}, {interrupts.fd(), POLLIN, 0}};
     const int ready = poll(fds, 2, changed ? kQuietMs : -1);
     if ((fds[1].revents & POLLIN) != 0) return false;
     std::error_code error;
-    if (ready == 0 && changed && fs::exists(file, error)) return true;
-    for (const auto& one : watch.read().files) changed = changed || one == file;
+    if (ready == 0 && changed && fs::exists(files.front(), error)) return true;
+    for (const auto& one : watch.read().files)
+      changed = changed || std::find(files.begin(), files.end(), one) != files.end();
   }
 }
 
@@ -175,17 +181,18 @@ int pluginRun(const PluginRunArgs& args) {
   const auto file = fs::canonical(args.file, error);
   if (error) return fail({core::ErrorCode::NotFound, args.file + ": " + error.message(), {}, {}}), kUsage;
   devtools::Foreground job;
-  if (args.gdb) return runOnce(args, options, job);  // Ctrl-C is the debugger's
+  std::vector<fs::path> files{file};
+  if (args.gdb) return runOnce(args, options, job, files);  // Ctrl-C is the debugger's
   const Interrupts interrupts(job);
   for (;;) {
     catalog::FolderWatch watch;  // begins before the run: a rebuild during it counts
     if (args.watch && !watch.watch(file.parent_path())) {
       return fail({core::ErrorCode::Unavailable, file.parent_path().string() + " cannot be watched", {}, {}}), kUsage;
     }
-    const int status = runOnce(args, options, job);
+    const int status = runOnce(args, options, job, files);
     if (!args.watch || interrupts.asked()) return status;
     std::cerr << "waiting for " << file.string() << " to change\n";
-    if (!awaitChange(watch, file, interrupts)) return status;
+    if (!awaitChange(watch, files, interrupts)) return status;
   }
 }
 

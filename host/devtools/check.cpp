@@ -42,11 +42,17 @@ Json factsOf(const Subject& subject) {
                                   {"children", texts(asked.children)},
                                   {"config", texts(asked.config)}});
   }
+  facts.set("kind", subject.program ? "process" : "library").set("size_bytes", subject.size_bytes);
+  if (subject.program) {
+    Json files = Json::array();
+    for (const auto& file : subject.files) files.push(file.filename().string());
+    facts.set("files", std::move(files));
+  }
   if (subject.elf) {
     const auto& elf = *subject.elf;
     Json versions = Json::object();
     for (const auto& [library, version] : elf.versions) versions.set(library, version);
-    facts.set("size_bytes", elf.size_bytes).set("build_id", elf.build_id);
+    facts.set("build_id", elf.build_id);
     facts.set("needed", texts(elf.needed)).set("needed_versions", versions).set("exports", texts(elf.exports));
     facts.set("hardening", Json{{"relro", elf.relro},
                                 {"bind_now", elf.binds_now},
@@ -79,7 +85,16 @@ std::vector<std::string> deniedCalls(const std::vector<Trial>& trials) {
   return {all.begin(), all.end()};
 }
 
+/// Why the rule says nothing about this plugin; empty: it does.
+std::string_view whyNot(const Rule& rule, const Bench& bench) {
+  if (!rule.not_yet.empty()) return rule.not_yet;
+  if (bench.options.lab.in_process && rule.own_process) return "needs its own process";
+  if (bench.subject.program) return rule.library_only;
+  return {};
+}
+
 Finding applied(const Rule& rule, Bench& bench) {
+  if (const auto why = whyNot(rule, bench); !why.empty()) return skipped(std::string(why));
   try {
     return rule.apply(bench);
   } catch (const std::exception& error) {
@@ -123,8 +138,8 @@ std::string joined(const std::vector<std::string>& parts, std::size_t most) {
 const std::vector<Rule>& allRules() {
   static const std::vector<Rule> rules = [] {
     std::vector<Rule> all;
-    for (const auto& group :
-         {staticRules(), loadRules(), runRules(), errorRules(), cancelRules(), hygieneRules(), abiRules()})
+    for (const auto& group : {staticRules(), loadRules(), runRules(), errorRules(), cancelRules(), hygieneRules(),
+                              abiRules(), memoryRules(), sandboxRules()})
       all.insert(all.end(), group.begin(), group.end());
     return all;
   }();
@@ -140,17 +155,24 @@ core::Result<CheckReport> check(const Subject& subject, const CheckOptions& opti
   for (const auto* words : {&options.only, &options.skip}) {
     if (auto known = checkWords(*words); !known) return known.error();
   }
+  if (options.lab.in_process && subject.program) {
+    return core::Error{core::ErrorCode::InvalidArgument,
+                       "--in-process: a program (kind \"process\") cannot run in another's process",
+                       {},
+                       {}};
+  }
   CheckReport report;
   report.facts = factsOf(subject);
-  Bench bench{subject, options, {}};
-  std::string cannot_load = subject.manifest && subject.elf ? "" : "it has no manifest that can be read";
+  Bench bench{subject, options};
+  const bool whole = subject.manifest && (subject.elf || subject.program);
+  std::string cannot_load = whole ? "" : "it has no manifest that can be read";
   for (const auto& rule : allRules()) {
     const bool wanted = options.only.empty() ? rule.level <= options.level : named(options.only, rule);
     if (!wanted || named(options.skip, rule)) continue;
     if (options.say) options.say(std::string(rule.id));
     const auto begun = std::chrono::steady_clock::now();
     RuleResult result{&rule, {}, {}};
-    const bool needs = rule.loads || rule.id == "load.loads";
+    const bool needs = (rule.loads || rule.id == "load.loads") && whyNot(rule, bench).empty();
     result.finding = needs && !cannot_load.empty() ? skipped(cannot_load) : applied(rule, bench);
     result.took = std::chrono::duration_cast<core::Millis>(std::chrono::steady_clock::now() - begun);
     if (rule.id == "static.libraries" && result.finding.verdict == Verdict::Failed)

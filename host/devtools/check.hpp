@@ -9,6 +9,7 @@
 #include "devtools/lab.hpp"
 #include "devtools/subject.hpp"
 #include "devtools/trials.hpp"
+#include "devtools/valgrind.hpp"
 
 namespace jobhost::devtools {
 
@@ -20,7 +21,8 @@ struct CheckOptions {
   Level level = Level::Standard;
   std::vector<std::string> only;  ///< rule ids or groups ("static"); empty: all
   std::vector<std::string> skip;
-  std::uint64_t seed = 1;  ///< of the generated params
+  std::uint64_t seed = 1;                                           ///< of the generated params
+  std::vector<std::filesystem::path> tool_folders = toolFolders();  ///< where valgrind is looked for
   LabOptions lab;
   std::function<void(const std::string&)> say;  ///< progress for people; may be empty
 };
@@ -47,7 +49,8 @@ inline Finding skipped(std::string why) {
 struct Bench {
   const Subject& subject;
   const CheckOptions& options;
-  std::optional<std::vector<Trial>> trials;  ///< see trials.hpp
+  std::optional<std::vector<Trial>> trials = {};  ///< see trials.hpp
+  std::optional<core::Result<std::vector<MemcheckError>>> memcheck = {};
 };
 
 /// One rule. The id is stable: scripts and configurations name it.
@@ -57,8 +60,13 @@ struct Rule {
   bool loads;              ///< needs a plugin that can be loaded
   std::string_view title;  ///< what it asks for, one sentence
   Finding (*apply)(Bench& bench);
+  std::string_view library_only = {};  ///< why it is not applied to programs (kind "process"); empty: it is
+  bool own_process = false;            ///< it looks at, limits or ends the process: not in the checker's own
+  std::string_view not_yet = {};       ///< why it is not applied at all; empty: it is
   [[nodiscard]] std::string_view group() const { return id.substr(0, id.find('.')); }
 };
+
+constexpr bool kOwnProcess = true;  ///< for Rule::own_process
 
 /// All rules in the order they are applied. Ids are unique.
 const std::vector<Rule>& allRules();
@@ -71,6 +79,8 @@ std::vector<Rule> errorRules();
 std::vector<Rule> cancelRules();
 std::vector<Rule> hygieneRules();
 std::vector<Rule> abiRules();
+std::vector<Rule> memoryRules();
+std::vector<Rule> sandboxRules();
 
 struct RuleResult {
   const Rule* rule = nullptr;
@@ -85,8 +95,9 @@ struct CheckReport {
   [[nodiscard]] bool good() const { return count(Verdict::Failed) == 0; }
 };
 
-/// Applies the rules of the level to the plugin, each that runs it in processes of its own. Errors: InvalidArgument for
-/// an id in only or skip that there is not.
+/// Applies the rules of the level to the plugin, each that runs it in processes of its own; with lab.in_process in this
+/// one, where those that need their own are skipped. Errors: InvalidArgument for an id in only or skip that there is
+/// not, and for a program that should run in this process.
 core::Result<CheckReport> check(const Subject& subject, const CheckOptions& options);
 
 // Ways to say it.

@@ -40,8 +40,7 @@ std::string list(const Json& words) {
   return text.empty() ? "none" : text;
 }
 
-void factsText(std::ostream& out, const Json& facts) {
-  if (!facts["needed"].isArray()) return;
+void libraryText(std::ostream& out, const Json& facts) {
   out << "\nneeds       " << list(facts["needed"]) << "\nversions    ";
   const auto& versions = facts["needed_versions"];
   for (std::size_t i = 0; i < versions.names().size(); ++i) {
@@ -52,7 +51,13 @@ void factsText(std::ostream& out, const Json& facts) {
   for (std::size_t i = 0; i < hardening.names().size(); ++i) {
     out << (i == 0 ? "" : ", ") << hardening.names()[i] << (hardening.items()[i].boolOr(false) ? " yes" : " NO");
   }
-  out << "\nsize        " << facts["size_bytes"].intOr(0) << " bytes\n";
+  out << '\n';
+}
+
+void factsText(std::ostream& out, const Json& facts) {
+  if (facts["needed"].isArray()) libraryText(out, facts);
+  if (facts["files"].isArray()) out << "\nfiles       " << list(facts["files"]) << '\n';
+  out << "size        " << facts["size_bytes"].intOr(0) << " bytes\n";
   for (const auto& denied : facts["denied"].items()) out << "denied      " << denied.stringOr("") << '\n';
 }
 
@@ -121,7 +126,9 @@ std::string ruleListText() {
   std::ostringstream out;
   for (const auto& rule : allRules()) {
     out << rule.id << std::string(rule.id.size() < 28 ? 28 - rule.id.size() : 1, ' ') << toString(rule.level)
-        << std::string(10 - toString(rule.level).size(), ' ') << rule.title << '\n';
+        << std::string(10 - toString(rule.level).size(), ' ') << rule.title;
+    if (!rule.not_yet.empty()) out << " (skipped: " << rule.not_yet << ')';
+    out << '\n';
   }
   return out.str();
 }
@@ -129,7 +136,10 @@ std::string ruleListText() {
 std::string ruleListJson() {
   Json all = Json::array();
   for (const auto& rule : allRules()) {
-    all.push(Json{{"id", rule.id}, {"level", toString(rule.level)}, {"title", rule.title}});
+    Json one{{"id", rule.id}, {"level", toString(rule.level)}, {"title", rule.title}};
+    if (!rule.not_yet.empty()) one.set("skipped", rule.not_yet);
+    if (!rule.library_only.empty()) one.set("libraries_only", rule.library_only);
+    all.push(std::move(one));
   }
   return all.dump() + "\n";
 }

@@ -11,6 +11,7 @@
 
 #include "catalog/folder_watch.hpp"
 #include "devtools/record.hpp"
+#include "devtools/valgrind.hpp"
 #include "devtools/watched.hpp"
 #include "jobhost/abi.h"
 
@@ -26,14 +27,6 @@ constexpr int kLookMs = 200;
 
 core::Error wrong(const std::string& why) {
   return {core::ErrorCode::InvalidArgument, why, {}, {}};
-}
-
-core::Result<fs::path> findProgram(const std::string& name) {
-  for (const char* folder : {"/usr/local/bin", "/usr/bin", "/bin"}) {
-    std::error_code error;
-    if (auto path = fs::path(folder) / name; fs::exists(path, error)) return path;
-  }
-  return core::Error{core::ErrorCode::NotFound, name + " is not installed", {}, {}};
 }
 
 std::string readAll(const fs::path& file) {
@@ -95,6 +88,15 @@ core::Result<void> fromRecord(ForegroundOptions& options, const fs::path& folder
   return {};
 }
 
+/// The option that asks for what the runner's inspector does, which is not there where the runner becomes a program.
+const char* forLibraries(const ForegroundOptions& options) {
+  if (!options.trace.empty()) return "--trace";
+  if (!options.record.empty()) return "--record";
+  if (!options.replay.empty()) return "--replay";
+  if (options.gdb) return "--gdb";
+  return options.valgrind ? "--valgrind" : nullptr;
+}
+
 core::Result<std::string> checkedParams(const Subject& subject, const ForegroundOptions& options) {
   std::string names;
   for (const auto& type : subject.manifest->types) {
@@ -135,6 +137,10 @@ core::Result<ForegroundReport> Foreground::run(const Subject& subject, const For
                                                : "its manifest is wrong: " + subject.manifest_problems[0]);
   }
   ForegroundOptions options = asked;
+  if (subject.program) {
+    if (const auto* option = forLibraries(options); option != nullptr)
+      return wrong(std::string(option) + ": is for libraries; a program (kind \"process\") speaks for itself");
+  }
   const ScratchFolder inputs;
   if (!options.replay.empty()) {
     if (auto read = fromRecord(options, inputs.path()); !read) return read.error();
@@ -150,13 +156,13 @@ core::Result<ForegroundReport> Foreground::run(const Subject& subject, const For
   if (!options.replay.empty()) plan.replay = fs::absolute(options.replay).string();
   core::Result<fs::path> debugger = fs::path();
   if (options.gdb) {
-    debugger = findProgram("gdb");
+    debugger = findTool("gdb", toolFolders());
     options.lab.load_timeout = options.lab.job_timeout = kDebuggerPatience;
     options.lab.host_flags |= static_cast<int>(JH_HOST_DEBUG);
   }
   const auto said = inputs.path() / ".valgrind";
   if (options.valgrind) {
-    debugger = findProgram("valgrind");
+    debugger = findTool("valgrind", toolFolders());
     if (debugger) options.lab.runner_prefix = {debugger->string(), "--quiet", "--log-file=" + said.string()};
     options.lab.limit_memory = false;
   }

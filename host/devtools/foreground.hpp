@@ -35,7 +35,8 @@ struct ForegroundReport {
 /// Runs jobs in the foreground. run() blocks; stop() and kill() may come from any thread meanwhile.
 class Foreground {
  public:
-  /// Errors: InvalidArgument (no such type, params the schema refuses with every field, a plugin that cannot be run),
+  /// Errors: InvalidArgument (no such type, params the schema refuses with every field, a plugin that cannot be run, an
+  /// option that a program has no use for),
   /// NotFound (record, gdb or valgrind), Unavailable (a file that cannot be written).
   core::Result<ForegroundReport> run(const Subject& subject, const ForegroundOptions& options, Lab::Watcher watcher);
   /// Asks the job to stop as a host would: after its grace its process is ended.

@@ -1,5 +1,7 @@
 #include "devtools/lab.hpp"
 
+#include <poll.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +12,8 @@
 #include <system_error>
 
 #include "core/job_paths.hpp"
+#include "devtools/in_process.hpp"
+#include "jobhost/abi.h"
 
 namespace jobhost::devtools {
 namespace {
@@ -18,6 +22,7 @@ namespace fs = std::filesystem;
 using dispatch::AttemptEnd;
 
 constexpr core::Millis kEndPatience{90'000};  // beyond every grace and kill there is
+constexpr core::Millis kKillPatience{10'000};
 constexpr int kMaxResumes = 16;
 constexpr std::size_t kMaxKeptLines = 20'000;
 constexpr const char* kInputId = "inputs-of-the-lab";
@@ -38,15 +43,20 @@ ScratchFolder::~ScratchFolder() {
 /// Keeps what the pool tells and lets the lab wait for the end.
 class Lab::Listener final : public dispatch::RunnerListener {
  public:
-  void attemptStarted(core::JobId, store::LeaseToken) override {
+  explicit Listener(ProgramWatch* outside) : outside_(outside) {}
+
+  void attemptStarted(core::JobId id, store::LeaseToken) override {
+    if (outside_ != nullptr) outside_->started(id);
     if (watcher.started) watcher.started();
   }
   void attemptEnded(AttemptEnd end) override {
+    if (outside_ != nullptr) outside_->ended(end);
     const std::lock_guard lock(mutex_);
     end_ = std::move(end);
     changed_.notify_all();
   }
-  void progressed(core::JobId, store::LeaseToken, core::Progress progress) override {
+  void progressed(core::JobId id, store::LeaseToken, core::Progress progress) override {
+    if (outside_ != nullptr) outside_->progressed(id, progress);
     if (watcher.progressed) watcher.progressed(progress);
     const std::lock_guard lock(mutex_);
     if (report_.progress.size() < kMaxKeptLines) report_.progress.push_back(std::move(progress));
@@ -57,6 +67,7 @@ class Lab::Listener final : public dispatch::RunnerListener {
     report_.notes[std::move(key)] = std::move(value_json);
   }
   void logged(core::JobId, std::string line_json) override {
+    if (outside_ != nullptr) outside_->logged(line_json);
     if (watcher.logged) watcher.logged(line_json);
     const std::lock_guard lock(mutex_);
     if (report_.log.size() >= kMaxKeptLines) return;
@@ -87,6 +98,7 @@ class Lab::Listener final : public dispatch::RunnerListener {
   Watcher watcher;
 
  private:
+  ProgramWatch* const outside_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::optional<AttemptEnd> end_;
@@ -128,9 +140,15 @@ Lab::Lab(const Subject& subject, LabOptions options, WatchPlan plan, std::vector
     : options_(std::move(options)),
       jobs_(std::move(jobs)),
       plugin_id_(subject.manifest ? subject.manifest->id : "plugin"),
-      listener_(std::make_unique<Listener>()) {
+      outside_(subject.program ? std::make_unique<ProgramWatch>(jobs_, scratch_.path() / "work", plan.state) : nullptr),
+      listener_(std::make_unique<Listener>(outside_.get())) {
   services_.config_json = options_.config_json;
   services_.secrets = options_.secrets;
+  if (outside_) {
+    services_.gate = [this](const pool::AttemptServices::Caller& caller, std::string_view call, std::string_view what,
+                            bool permitted) { return outside_->called(caller.job, call, what, permitted); };
+    outside_->stop = [this](core::JobId id) { pool_->stop(id, dispatch::StopReason::Canceled); };
+  }
   const auto inputs = core::inputFolder(scratch_.path(), kInputId);
   fs::create_directories(inputs);
   for (const auto& input : options_.inputs) fs::copy_file(input.file, inputs / input.name);
@@ -143,6 +161,7 @@ Lab::Lab(const Subject& subject, LabOptions options, WatchPlan plan, std::vector
   pool.max_runners_per_plugin = 1;
   pool.max_runners = 2;
   pool.load_timeout = options_.load_timeout;
+  pool.drain_timeout = options_.drain_timeout;
   pool.restart_delay = core::Millis(50);
   pool.recycle_rss_factor = 1e6;  // growth is what is looked for, so its process must stay
   pool.max_output_bytes = options_.max_output_bytes;
@@ -150,7 +169,9 @@ Lab::Lab(const Subject& subject, LabOptions options, WatchPlan plan, std::vector
   pool.use_cgroups = false;
   if (!options_.limit_memory) pool.memory_bytes = 0;
   pool.runner_prefix = options_.runner_prefix;
+  if (options_.in_process) pool.spawn = &spawnInProcess;
   pool.host_flags = static_cast<std::uint32_t>(options_.host_flags);
+  if (options_.in_process) pool.host_flags &= ~std::uint32_t{JH_HOST_ISOLATED};
   pool.inspection = inspection(plan);
   pool_ = std::make_unique<pool::RunnerPool>(std::move(pool), catalog_, &services_, clock_);
   pool_->setListener(listener_.get());
@@ -216,6 +237,7 @@ core::Result<pool::RunnerPool::Probed> Lab::load() {
   std::mutex mutex;
   std::condition_variable changed;
   std::optional<core::Result<pool::RunnerPool::Probed>> answer;
+  const auto begun = std::chrono::steady_clock::now();
   pool_->probe(generation_, [&](core::Result<pool::RunnerPool::Probed> found) {
     const std::lock_guard lock(mutex);
     answer.emplace(std::move(found));
@@ -223,6 +245,10 @@ core::Result<pool::RunnerPool::Probed> Lab::load() {
   });
   std::unique_lock lock(mutex);
   changed.wait(lock, [&] { return answer.has_value(); });  // always answered: each step of a probe has its time-out
+  if (outside_ && *answer) {
+    const auto took = std::chrono::steady_clock::now() - begun;
+    outside_->loaded(std::chrono::duration_cast<core::Millis>(took), (*answer)->left_in_order);
+  }
   return *std::move(answer);
 }
 
@@ -246,6 +272,7 @@ JobReport Lab::run(std::size_t index) {
     one.plugin = plugin_id_;
     listener_->begin(round > 0);
     running_.store(id.value);
+    if (outside_) outside_->begin(id, spec.type);
     pool_->start({std::move(one)});
     const bool in_time = listener_->waitForEnd(options_.job_timeout);
     if (!in_time) {
@@ -267,6 +294,17 @@ std::vector<JobReport> Lab::runAll() {
   return reports;
 }
 
+bool Lab::finish() {
+  const int pid = runnerPid();
+  if (pid <= 0) return true;
+  const pool::UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  catalog_.publish({}, {});  // nobody needs its generation any more: the pool lets it go
+  if (!process) return true;
+  pollfd ended{process.get(), POLLIN, 0};
+  const auto patience = options_.drain_timeout + kKillPatience;
+  return ::poll(&ended, 1, static_cast<int>(patience.count())) == 1;
+}
+
 void Lab::stop() {
   if (const auto id = running_.load(); id != 0) pool_->stop({id}, dispatch::StopReason::Canceled);
 }
@@ -283,6 +321,7 @@ int Lab::runnerPid() {
 }
 
 std::vector<Json> Lab::watched() const {
+  if (outside_) return outside_->lines();
   std::vector<Json> lines;
   std::ifstream in(scratch_.path() / "watched");
   for (std::string text; std::getline(in, text);) {

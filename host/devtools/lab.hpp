@@ -12,6 +12,7 @@
 
 #include "core/clock.hpp"
 #include "devtools/local_services.hpp"
+#include "devtools/program_watch.hpp"
 #include "devtools/subject.hpp"
 #include "jobhost/json.hpp"
 #include "pool/runner_pool.hpp"
@@ -74,6 +75,8 @@ struct LabOptions {
   std::vector<std::string> runner_prefix;
   bool limit_memory = true;
   int host_flags = 1;
+  core::Millis drain_timeout{2'000};  ///< for a process to end when told to
+  bool in_process = false;            ///< the plugin runs in this process (devtools/in_process.hpp)
 };
 
 struct JobReport {
@@ -106,6 +109,8 @@ class Lab {
   /// Runs job number `index` of those given, again when it suspends itself.
   JobReport run(std::size_t index);
   std::vector<JobReport> runAll();
+  /// Lets the process end in good order, which ~Lab() does not. No job runs after it. False: it did not in time.
+  bool finish();
 
   // For a caller on another thread or with a terminal.
   struct Watcher {
@@ -121,7 +126,7 @@ class Lab {
   void kill();
   [[nodiscard]] int runnerPid();
 
-  /// What the runner wrote down so far: calls, states, steps.
+  /// What the runner, or who watches a program, wrote down so far: calls, states, steps.
   [[nodiscard]] std::vector<Json> watched() const;
   [[nodiscard]] const std::filesystem::path& folder() const { return scratch_.path(); }
 
@@ -138,6 +143,7 @@ class Lab {
   catalog::Catalog catalog_;
   catalog::GenerationRef generation_;
   LocalServices services_;
+  std::unique_ptr<ProgramWatch> outside_;  ///< of a program; null: the runner's inspector watches
   std::unique_ptr<Listener> listener_;
   std::unique_ptr<pool::RunnerPool> pool_;
   std::atomic<std::int64_t> running_{0};

@@ -1,10 +1,13 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <utility>
 
+#include "jobhost/abi.h"
 #include "pool/attempt_services.hpp"
 
 namespace jobhost::devtools {
@@ -17,6 +20,9 @@ class LocalServices final : public pool::AttemptServices {
  public:
   std::string config_json = "{}";
   std::map<std::string, std::string> secrets;
+  /// Asked before a call is served, and told (`permitted` false) of one that the manifest's permissions do not cover.
+  /// Answers JH_OK, or the code the call fails with. `call` as in docs/protocol.md, "Inspection". Empty: nobody asks.
+  std::function<jh_result(const Caller&, std::string_view call, std::string_view subject, bool permitted)> gate;
 
   void submitChild(const Caller& caller, std::string request_json, Done<core::JobId> done) override;
   void childStates(const Caller& caller, std::vector<core::JobId> ids, Done<std::vector<ChildState>> done) override;
@@ -27,6 +33,7 @@ class LocalServices final : public pool::AttemptServices {
   void loadCheckpoint(const Caller& caller, Done<std::optional<std::string>> done) override;
   void config(const Caller& caller, Done<std::string> done) override;
   void secret(const Caller& caller, std::string name, Done<std::string> done) override;
+  void refused(const Caller& caller, std::string_view call, std::string_view subject) override;
   [[nodiscard]] std::vector<std::string> redactions(const std::string& plugin) const override;
 
  private:
@@ -35,10 +42,13 @@ class LocalServices final : public pool::AttemptServices {
     std::string dedupe_key;
     std::string type;
   };
+  template <class T>
+  bool failed(const Caller& caller, std::string_view call, std::string_view subject, const Done<T>& done);
+  core::Result<std::vector<ChildState>> statesOf(const Caller& caller, const std::vector<core::JobId>& ids);
   std::mutex mutex_;
   std::map<std::int64_t, Child> children_;
   std::map<std::pair<std::int64_t, std::string>, std::int64_t> by_key_;  ///< parent and dedupe key → child
-  std::map<std::int64_t, std::string> checkpoints_;  ///< by job
+  std::map<std::int64_t, std::string> checkpoints_;                      ///< by job
 };
 
 }  // namespace jobhost::devtools

@@ -12,6 +12,7 @@ namespace {
 constexpr int kParallel = 8;
 constexpr int kRounds = 3;
 constexpr int kLaterMinor = 9999;
+constexpr std::string_view kNoTables = "a program speaks the protocol and sees no tables; it runs one job at a time";
 
 /// Runs the samples on a host of this kind. `must_work`: they end as they do on this one; else no crash is enough.
 Finding onHost(Bench& bench, const WatchPlan& plan, bool must_work) {
@@ -106,12 +107,16 @@ Finding reentrant(Bench& bench) {
 
 std::vector<Rule> abiRules() {
   return {
-      {"concurrency.reentrant", Level::Standard, true, "Types that say they are reentrant are", &reentrant},
-      {"abi.later-minor", Level::Standard, true, "It works on a host of a later minor", &laterMinor},
-      {"abi.unknown-flags", Level::Standard, true, "It works with host flags it does not know", &unknownFlags},
-      {"abi.longer-tables", Level::Standard, true, "It works with tables longer than it knows", &longerTables},
-      {"abi.shorter-tables", Level::Standard, true, "It calls nothing beyond a table's struct_size", &shorterTables},
-      {"abi.absent-extensions", Level::Standard, true, "It stands extensions that are not there", &absentExtensions},
+      {"concurrency.reentrant", Level::Standard, true, "Types that say they are reentrant are", &reentrant, kNoTables},
+      {"abi.later-minor", Level::Standard, true, "It works on a host of a later minor", &laterMinor, kNoTables},
+      {"abi.unknown-flags", Level::Standard, true, "It works with host flags it does not know", &unknownFlags,
+       kNoTables},
+      {"abi.longer-tables", Level::Standard, true, "It works with tables longer than it knows", &longerTables,
+       kNoTables},
+      {"abi.shorter-tables", Level::Standard, true, "It calls nothing beyond a table's struct_size", &shorterTables,
+       kNoTables},
+      {"abi.absent-extensions", Level::Standard, true, "It stands extensions that are not there", &absentExtensions,
+       kNoTables},
   };
 }
 

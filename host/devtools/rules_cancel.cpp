@@ -10,6 +10,8 @@ namespace {
 
 constexpr int kPoints = 10;
 constexpr int kRounds = 3;  // of a measurement that a busy machine can spoil
+constexpr std::string_view kBegins = "a program cannot be held before it begins";
+constexpr std::string_view kOwnFiles = "a program writes its outputs itself; when it finishes one does not show";
 
 struct Canceled {
   Trial trial;
@@ -162,8 +164,9 @@ std::vector<Rule> cancelRules() {
       {"cancel.latency", Level::Standard, true, "It stops within its grace, whenever it is asked", &latency},
       {"cancel.answer", Level::Standard, true, "Asked to stop it answers that it was canceled, not that it failed",
        &answer},
-      {"cancel.before-start", Level::Standard, true, "Asked before it begins, it does not do the work", &beforeStart},
-      {"cancel.no-output", Level::Standard, true, "Once it knows, it finishes no output", &noOutput},
+      {"cancel.before-start", Level::Standard, true, "Asked before it begins, it does not do the work", &beforeStart,
+       kBegins},
+      {"cancel.no-output", Level::Standard, true, "Once it knows, it finishes no output", &noOutput, kOwnFiles},
       {"cancel.unasked", Level::Standard, true, "It is not canceled when nobody asked", &unasked},
   };
 }

@@ -6,6 +6,9 @@ namespace jobhost::devtools {
 namespace {
 
 constexpr std::int64_t kMostLoadUs = 1'000'000;
+constexpr std::string_view kNoEntry = "a program has no entry and no tables";
+constexpr std::string_view kItsOwn = "the process is the program's own";
+constexpr std::string_view kMayPrint = "what a program prints is its log";
 
 /// Loads the plugin in a process of its own and hands on what was seen; `look` is asked only when it loaded.
 template <class Look>
@@ -131,13 +134,14 @@ std::vector<Rule> loadRules() {
   return {
       {"load.loads", Level::Quick, false, "It loads with all symbols bound, and init() succeeds", &loads},
       {"load.time", Level::Quick, true, "Loading and init() take at most a second", &time},
-      {"load.no-threads", Level::Quick, true, "No thread is left after init()", &noThreads},
-      {"load.no-files", Level::Standard, true, "No file is left open after init()", &noFiles},
-      {"load.no-output", Level::Standard, true, "Loading prints nothing", &noOutput},
-      {"load.entry-twice", Level::Quick, true, "The entry answers the same pointer each time", &entryTwice},
-      {"load.entry-pure", Level::Standard, true, "The entry does nothing but return", &entryPure},
-      {"load.unknown-extension", Level::Standard, true, "Unknown extension ids are answered NULL", &unknownExtension},
-      {"load.job-type-end", Level::Quick, true, "job_type() past the end answers NULL", &pastEnd},
+      {"load.no-threads", Level::Quick, true, "No thread is left after init()", &noThreads, kItsOwn, kOwnProcess},
+      {"load.no-files", Level::Standard, true, "No file is left open after init()", &noFiles, kItsOwn, kOwnProcess},
+      {"load.no-output", Level::Standard, true, "Loading prints nothing", &noOutput, kMayPrint, kOwnProcess},
+      {"load.entry-twice", Level::Quick, true, "The entry answers the same pointer each time", &entryTwice, kNoEntry},
+      {"load.entry-pure", Level::Standard, true, "The entry does nothing but return", &entryPure, kNoEntry},
+      {"load.unknown-extension", Level::Standard, true, "Unknown extension ids are answered NULL", &unknownExtension,
+       kNoEntry},
+      {"load.job-type-end", Level::Quick, true, "job_type() past the end answers NULL", &pastEnd, kNoEntry},
       {"load.names", Level::Quick, true, "Module and manifest have the same job types", &names},
       {"load.leaves", Level::Standard, true, "It ends in good order when told to", &leaves},
   };

@@ -8,6 +8,8 @@ namespace jobhost::devtools {
 namespace {
 
 constexpr int kHardJobs = 4;
+constexpr std::string_view kNoCode = "a program returns nothing; its DONE says how a job ended";
+constexpr std::string_view kMayPrint = "what a program prints is its log";
 
 /// Failures that have a rule of their own.
 bool toldElsewhere(const Trial& trial) {
@@ -185,12 +187,13 @@ std::vector<Rule> runRules() {
   return {
       {"run.ends", Level::Quick, true, "Every job ends: none crashes or hangs", &ends},
       {"run.examples", Level::Quick, true, "The manifest's examples work, or say what they lack", &examples},
-      {"run.return-code", Level::Standard, true, "run() returns one of the four codes it may", &returnCode},
+      {"run.return-code", Level::Standard, true, "run() returns one of the four codes it may", &returnCode, kNoCode},
       {"run.result-schema", Level::Standard, true, "Results are as the manifest declares them", &resultFits},
       {"run.progress-grows", Level::Standard, true, "Progress never goes back", &progressGrows},
       {"run.progress-ends", Level::Strict, true, "A job that succeeded has told all of its progress", &progressEnds},
       {"run.same-again", Level::Standard, true, "A second run in the same process ends as the first", &sameAgain},
-      {"run.no-output", Level::Strict, true, "Jobs print nothing to stdout and stderr", &prints},
+      {"run.no-output", Level::Strict, true, "Jobs print nothing to stdout and stderr", &prints, kMayPrint,
+       kOwnProcess},
       {"run.unicode", Level::Standard, true, "Texts in all scripts do no harm", &unicodeParams},
       {"run.huge", Level::Standard, true, "Params as large as the schema allows do no harm", &hugeParams},
   };

@@ -9,6 +9,7 @@ namespace jobhost::devtools {
 namespace {
 
 constexpr std::uint64_t kLargeBytes = std::uint64_t{256} << 20;
+constexpr std::string_view kAProgram = "it is a program; this is about libraries";
 
 Finding note(Bench& bench) {
   if (!bench.subject.note_problem.empty()) return failed(bench.subject.note_problem);
@@ -146,9 +147,10 @@ Finding searchPath(const ElfFile& elf, Bench&) {
                 ". Use $ORIGIN/lib.");
 }
 
-Finding size(const ElfFile& elf, Bench&) {
-  const std::string is = std::to_string(elf.size_bytes) + " bytes";
-  if (elf.size_bytes > kLargeBytes) return failed(is + ", which every host copies and hashes; at most 256 MiB");
+Finding size(Bench& bench) {
+  const auto bytes = bench.subject.size_bytes;
+  const std::string is = std::to_string(bytes) + " bytes";
+  if (bytes > kLargeBytes) return failed(is + ", which every host copies and hashes; at most 256 MiB");
   return passed(is);
 }
 
@@ -156,24 +158,26 @@ Finding size(const ElfFile& elf, Bench&) {
 
 std::vector<Rule> staticRules() {
   return {
-      {"static.elf", Level::Quick, false, "The file is an undamaged shared library", &elf},
+      {"static.elf", Level::Quick, false, "The file is an undamaged shared library", &elf, kAProgram},
       {"static.note", Level::Quick, false, "The manifest lies in the file where hosts read it", &note},
       {"static.manifest", Level::Quick, false, "The manifest and its schemas are right", &manifest},
       {"static.manifest-lint", Level::Standard, false, "The manifest has no word that nobody reads", &manifestLint},
       {"static.examples", Level::Standard, false, "Examples are valid against their params schema", &examplesFit},
-      {"static.one-export", Level::Quick, false, "It exports its entry and nothing else", &ofElf<oneExport>},
-      {"static.no-host-imports", Level::Quick, false, "It imports no symbol from the host", &ofElf<noHostImports>},
-      {"static.libraries", Level::Quick, false, "The libraries it needs are there", &ofElf<librariesFound>},
-      {"static.no-textrel", Level::Quick, false, "No text relocations", &ofElf<noTextRelocations>},
-      {"static.no-exec-stack", Level::Quick, false, "No executable stack", &ofElf<noExecutableStack>},
-      {"static.no-writable-code", Level::Quick, false, "No code that can be written to", &ofElf<noWritableCode>},
-      {"static.no-unique", Level::Standard, false, "No GNU_UNIQUE symbols", &ofElf<noUnique>},
-      {"static.no-static-tls", Level::Standard, false, "No static TLS", &ofElf<noStaticTls>},
-      {"static.relro", Level::Standard, false, "Relocated tables become read-only", &ofElf<relro>},
-      {"static.bind-now", Level::Standard, false, "Symbols are bound at load", &ofElf<bindsNow>},
+      {"static.one-export", Level::Quick, false, "It exports its entry and nothing else", &ofElf<oneExport>, kAProgram},
+      {"static.no-host-imports", Level::Quick, false, "It imports no symbol from the host", &ofElf<noHostImports>,
+       kAProgram},
+      {"static.libraries", Level::Quick, false, "The libraries it needs are there", &ofElf<librariesFound>, kAProgram},
+      {"static.no-textrel", Level::Quick, false, "No text relocations", &ofElf<noTextRelocations>, kAProgram},
+      {"static.no-exec-stack", Level::Quick, false, "No executable stack", &ofElf<noExecutableStack>, kAProgram},
+      {"static.no-writable-code", Level::Quick, false, "No code that can be written to", &ofElf<noWritableCode>,
+       kAProgram},
+      {"static.no-unique", Level::Standard, false, "No GNU_UNIQUE symbols", &ofElf<noUnique>, kAProgram},
+      {"static.no-static-tls", Level::Standard, false, "No static TLS", &ofElf<noStaticTls>, kAProgram},
+      {"static.relro", Level::Standard, false, "Relocated tables become read-only", &ofElf<relro>, kAProgram},
+      {"static.bind-now", Level::Standard, false, "Symbols are bound at load", &ofElf<bindsNow>, kAProgram},
       {"static.search-path", Level::Standard, false,
-       "Libraries are looked for beside the plugin, not where it was built", &ofElf<searchPath>},
-      {"static.size", Level::Standard, false, "The file is of reasonable size", &ofElf<size>},
+       "Libraries are looked for beside the plugin, not where it was built", &ofElf<searchPath>, kAProgram},
+      {"static.size", Level::Standard, false, "The file is of reasonable size", &size},
   };
 }
 

@@ -5,6 +5,7 @@
 
 #include "catalog/json_document.hpp"
 #include "catalog/manifest_note.hpp"
+#include "catalog/plugin_package.hpp"
 #include "jobhost/abi.h"
 
 namespace jobhost::devtools {
@@ -13,6 +14,51 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uintmax_t kMaxFile = std::uintmax_t{1} << 30;
+constexpr std::uintmax_t kMaxManifest = 256 * 1024;
+
+void readManifest(Subject& out) {
+  auto manifest = catalog::parseManifest(out.manifest_json, offeredAbi());
+  if (manifest) {
+    out.manifest = *std::move(manifest);
+    return;
+  }
+  for (const auto& field : manifest.error().fields)
+    out.manifest_problems.push_back(field.pointer + ": " + field.message);
+  if (out.manifest_problems.empty()) out.manifest_problems.push_back(manifest.error().message);
+}
+
+/// A manifest that is a file, with what it names beside it, as a host reads them.
+core::Result<Subject> readProgram(Subject out) {
+  const auto package = catalog::PluginPackage::open(out.path, static_cast<std::int64_t>(kMaxFile));
+  if (!package) {
+    auto error = package.error();
+    error.message = out.path.string() + ": " + error.message;
+    return error;
+  }
+  out.program = true;
+  out.elf_problem = "it is a program, not a library";
+  for (const auto& part : package->parts()) {
+    std::error_code error;
+    out.files.push_back(part.path);
+    const auto size = fs::file_size(part.path, error);
+    if (!error) out.size_bytes += size;
+  }
+  auto text = package->manifestText();
+  if (text) {
+    out.manifest_json = *std::move(text);
+    readManifest(out);
+    return out;
+  }
+  // A manifest that is wrong is told by field; anything else is about the files.
+  std::ifstream in(out.path, std::ios::binary);
+  if (fs::file_size(out.path) <= kMaxManifest) out.manifest_json.assign(std::istreambuf_iterator<char>(in), {});
+  readManifest(out);
+  if (out.manifest || out.manifest_json.empty()) {
+    out.note_problem = text.error().message;
+    out.manifest.reset();
+  }
+  return out;
+}
 
 }  // namespace
 
@@ -34,11 +80,14 @@ core::Result<Subject> readSubject(const fs::path& file) {
   if (fs::file_size(out.path, error) > kMaxFile) {
     return core::Error{core::ErrorCode::TooLarge, file.string() + ": is over 1 GiB", {}, {}};
   }
+  if (catalog::isPluginName(out.path) && out.path.extension() == ".json") return readProgram(std::move(out));
   std::ifstream in(out.path, std::ios::binary);
   if (!in) return core::Error{core::ErrorCode::PermissionDenied, file.string() + ": cannot be read", {}, {}};
   const std::string bytes{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
   const std::span<const unsigned char> view(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
 
+  out.files = {out.path};
+  out.size_bytes = bytes.size();
   if (auto elf = readElf(view)) {
     out.elf = *std::move(elf);
   } else {
@@ -50,14 +99,7 @@ core::Result<Subject> readSubject(const fs::path& file) {
     return out;
   }
   out.manifest_json = std::move(note->manifest_json);
-  auto manifest = catalog::parseManifest(out.manifest_json, offeredAbi());
-  if (manifest) {
-    out.manifest = *std::move(manifest);
-  } else {
-    for (const auto& field : manifest.error().fields)
-      out.manifest_problems.push_back(field.pointer + ": " + field.message);
-    if (out.manifest_problems.empty()) out.manifest_problems.push_back(manifest.error().message);
-  }
+  readManifest(out);
   return out;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -12,9 +13,12 @@ namespace jobhost::devtools {
 
 /// A plugin file as it lies there: what can be known of it without loading it. Immutable once read.
 struct Subject {
-  std::filesystem::path path;  ///< absolute, no links
-  std::string manifest_json;   ///< empty: there is no note that can be read
-  std::string note_problem;    ///< why; empty: nothing
+  std::filesystem::path path;                ///< absolute, no links; of a program its manifest, `<name>.plugin.json`
+  bool program = false;                      ///< of kind "process"
+  std::vector<std::filesystem::path> files;  ///< all it is made of, `path` first
+  std::uint64_t size_bytes = 0;              ///< of all of them
+  std::string manifest_json;                 ///< empty: there is no note that can be read
+  std::string note_problem;                  ///< why, or what is wrong with a file that it names; empty: nothing
   std::optional<catalog::Manifest> manifest;
   std::vector<std::string> manifest_problems;  ///< "/job_types/0/name: is required"
   std::optional<ElfFile> elf;

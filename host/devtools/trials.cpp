@@ -76,7 +76,7 @@ std::vector<Trial> runTrials(Bench& bench, std::vector<Trial> wanted, WatchPlan 
 
 std::vector<Trial> runBriefly(Bench& bench, std::vector<Trial> wanted) {
   LabOptions options = bench.options.lab;
-  options.job_timeout = std::min(options.job_timeout, kBriefJob);
+  if (options.job_timeout.count() == 0 || options.job_timeout > kBriefJob) options.job_timeout = kBriefJob;
   return runWithin(bench, std::move(wanted), {}, options, kBriefRule);
 }
 

@@ -61,6 +61,27 @@ class Examples(unittest.TestCase):
                 self.assertIn(job_type, out)
                 self.sh(f"jobhost plugin check --level strict {file}", name)
 
+    def test_none_is_forgotten(self):
+        folders = {folder.name for folder in (SOURCE / "examples").iterdir() if folder.is_dir()}
+        self.assertEqual(folders, set(EXAMPLES) | {"plugin-template", "python-handler"})
+
+    def test_the_template_breaks_no_rule(self):
+        shutil.copytree(self.prefix / "share/jobhost-sdk/examples/plugin-template", self.folder / "template")
+        self.sh(f"cmake -S . -B build -DCMAKE_PREFIX_PATH={self.prefix} && cmake --build build", "template")
+        self.sh("jobhost plugin check --level strict build/wordcount.so", "template")
+
+    def test_the_program_in_python_breaks_no_rule_and_runs(self):
+        shutil.copytree(self.prefix / "share/jobhost-sdk/examples/python-handler", self.folder / "python")
+        (self.folder / "python/book.txt").write_text("one two three\ntwo three\n")
+        out = self.sh("jobhost plugin info word_stats.plugin.json", "python")
+        self.assertRegex(out, r"ID +com\.example\.word-stats")
+        self.assertRegex(out, r"COMMAND +\./word_stats\.py")
+        self.sh("jobhost plugin check --level strict word_stats.plugin.json", "python")
+        self.sh("jobhost plugin check --level strict --input book.txt=book.txt word_stats.plugin.json", "python")
+        result = json.loads(self.sh("jobhost plugin run word_stats.plugin.json --input book.txt=book.txt --params '{\"top\": 1}'", "python"))
+        self.assertEqual((result["lines"], result["words"], result["distinct"], len(result["top"])), (2, 5, 3, 1))
+        self.assertIn("three,2", (self.folder / "python/out/words.csv").read_text())
+
     def test_each_runs_in_a_host(self):
         plugins = self.folder / "plugins"
         plugins.mkdir()

@@ -87,9 +87,23 @@ static void misbehave(jh_job *job, jh_str params) {
   }
 #endif
 #ifdef ZOO_LEAKS_MEMORY
-  static char *volatile lost;
-  lost = malloc(1 << 20);
-  memset(lost, 1, 1 << 20);
+  static char **kept; /* reachable: it grows, but nothing is lost */
+  char **more = malloc(1 << 20);
+  memset(more, 1, 1 << 20);
+  *more = (char *)kept;
+  kept = more;
+#endif
+#ifdef ZOO_LOSES_MEMORY
+  void *volatile lost = malloc(24);
+  lost = NULL;
+  (void)lost;
+#endif
+#ifdef ZOO_READS_BEYOND
+  const volatile int beyond = 8;
+  char *block = malloc(8);
+  memset(block, 1, 8);
+  if (((volatile char *)block)[beyond] == 77) printf("what a chance\n");
+  free(block);
 #endif
 #ifdef ZOO_UMASK
   umask(0);
