@@ -57,7 +57,9 @@ TEST_F(InProcess, AppliesAllRulesButThoseThatNeedTheirOwn) {
     if (!one.rule->not_yet.empty()) continue;
     const bool skipped = one.finding.verdict == Verdict::Skipped;
     EXPECT_EQ(skipped, one.rule->own_process) << one.rule->id << ": " << one.finding.text;
-    if (skipped) EXPECT_EQ(one.finding.text, "needs its own process") << one.rule->id;
+    if (skipped) {
+      EXPECT_EQ(one.finding.text, "needs its own process") << one.rule->id;
+    }
   }
 }
 
@@ -67,7 +69,9 @@ TEST_F(InProcess, FindsWhatIsWrong) {
   ASSERT_TRUE(report) << report.error().message;
   ASSERT_EQ(report->count(Verdict::Failed), 1);
   for (const auto& one : report->results) {
-    if (one.finding.verdict == Verdict::Failed) EXPECT_EQ(one.rule->id, "run.result-schema") << one.finding.text;
+    if (one.finding.verdict == Verdict::Failed) {
+      EXPECT_EQ(one.rule->id, "run.result-schema") << one.finding.text;
+    }
   }
 }
 

@@ -173,7 +173,9 @@ TEST(Checker, HasAPluginForEachRule) {
   for (const auto& animal : kAnimals) tested.insert(animal.rule);
   std::set<std::string> all;
   for (const auto& rule : allRules()) {
-    if (rule.not_yet.empty()) EXPECT_TRUE(all.emplace(rule.id).second) << rule.id << " is there twice";
+    if (rule.not_yet.empty()) {
+      EXPECT_TRUE(all.emplace(rule.id).second) << rule.id << " is there twice";
+    }
   }
   EXPECT_EQ(tested, all);
 }
