@@ -50,12 +50,14 @@ bool readTexts(std::optional<JsonValue> list, std::vector<std::string>& into) {
 
 std::string textOfPermissions(const Permissions& wanted) {
   return "[" + listOf(wanted.net) + "," + listOf(wanted.exec) + "," + listOf(wanted.secrets) + "," +
-         listOf(wanted.children) + "," + listOf(wanted.config) + "," + (wanted.kv ? "true" : "false") + "]";
+         listOf(wanted.children) + "," + listOf(wanted.config) + "," + listOf(wanted.records_read) + "," +
+         listOf(wanted.records_write) + "," + (wanted.kv ? "true" : "false") + "]";
 }
 
 bool readPermissions(std::optional<JsonValue> value, Permissions& into) {
-  if (!value || value->size() != 6) return false;
-  std::vector<std::string>* const lists[] = {&into.net, &into.exec, &into.secrets, &into.children, &into.config};
+  if (!value || value->size() != 8) return false;
+  std::vector<std::string>* const lists[] = {&into.net,    &into.exec,         &into.secrets,      &into.children,
+                                             &into.config, &into.records_read, &into.records_write};
   std::size_t at = 0;
   bool good = true;
   value->elements([&](JsonValue one) {

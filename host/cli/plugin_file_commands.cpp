@@ -193,7 +193,7 @@ int pluginInfo(const PluginInfoArgs& args) {
     if (error.code == core::ErrorCode::NotFound) error.message = "is not there";
     return refused(std::move(error), kUsage);
   };
-  const auto shown = [&](const std::string& manifest_json, const auto& rows) {
+  const auto shown = [&](const std::string& manifest_json, const auto& rows) -> int {
     if (args.json) {
       std::cout << manifest_json << '\n';
       return kOk;
