@@ -32,7 +32,7 @@ class HostileTest : public testing::Test {
       : host_({.data = folder_ / "data",
                .plugins = {},
                .set = {"plugins.early_crashes=1000", "runner.max_per_plugin=2", "runner.max_total=2",
-                       "runner.processes=16", "runner.memory_mb=256", "runner.log_bytes=1048576",
+                       "runner.processes=16", "runner.memory_mb=768", "runner.log_bytes=1048576",
                        "runner.result_bytes=1048576", "runner.output_mb=1"},
                .wrapper = {}}) {}
 
@@ -166,8 +166,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"ExceptionInTheHandler", "fail", R"({"throw":true,"message":"as it was thrown"})", "exception",
              "as it was thrown", ""},
         Case{"TenGigabytes", "hog", R"({"what":"memory"})", "out_of_memory", "out of memory", ""},
-        Case{"MemoryHeld", "hog", R"({"what":"touched_memory","amount":536870912,"hold_ms":60000})", "memory_limit",
-             "at most 256 MiB", "at most 256 MiB"},
+        Case{"MemoryHeld", "hog", R"({"what":"touched_memory","amount":1073741824,"hold_ms":60000})", "memory_limit",
+             "at most 768 MiB", "at most 768 MiB"},
         Case{"ForkBomb", "hog", R"({"what":"forks","amount":64,"hold_ms":60000})", "process_limit",
              "more than the 16 processes", "more than the 16 processes"},
         Case{"ClosesAllFds", "crash", R"({"how":"close_fds"})", "plugin_closed_connection", "closed the connection",

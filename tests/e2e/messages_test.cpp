@@ -132,7 +132,7 @@ const Case kCases[] = {
     {"WindowsLibrary", [] { return std::string("MZ") + std::string(510, '\0'); },
      "is a Windows program or DLL; this host loads ELF libraries; build it for Linux",
      {}},
-    {"TypeTaken", [] { return changed(testkit(), "org.jobhost.testkit", "org.jobhost.testkid"); },
+    {"TypeTaken", [] { return changed(testkit(), "org.jobhost.testkit", "org.jobhost.testkiz"); },  // chosen after it
      "its job type \".*\" is handled by org.jobhost.testkit 1.0.0 already; give one of the two another name",
      {}},
     {"SecondCopy", [] { return testkit(); },

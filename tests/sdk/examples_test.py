@@ -75,7 +75,7 @@ class Examples(unittest.TestCase):
         (self.folder / "python/book.txt").write_text("one two three\ntwo three\n")
         out = self.sh("jobhost plugin info word_stats.plugin.json", "python")
         self.assertRegex(out, r"ID +com\.example\.word-stats")
-        self.assertRegex(out, r"COMMAND +\./word_stats\.py")
+        self.assertRegex(out, r"COMMAND +word_stats\.py")
         self.sh("jobhost plugin check --level strict word_stats.plugin.json", "python")
         self.sh("jobhost plugin check --level strict --input book.txt=book.txt word_stats.plugin.json", "python")
         result = json.loads(self.sh("jobhost plugin run word_stats.plugin.json --input book.txt=book.txt --params '{\"top\": 1}'", "python"))
@@ -130,7 +130,8 @@ class Examples(unittest.TestCase):
         self.assertIn("is not an ELF file", rows["text.so"]["reason"])
         for name, (file, _, job_type, *_) in self.examples.items():
             row = rows[file]
-            self.assertEqual((row["id"], row["kind"], row["job_types"]), (f"com.example.{name}", "library", [job_type]))
+            self.assertEqual((row["id"], row["kind"]), (f"com.example.{name}", "library"))
+            self.assertIn(job_type, row["job_types"])
             self.assertEqual(row["sha256"], hashlib.sha256((shelf / file).read_bytes()).hexdigest())
         (shelf / "text.so").unlink()
         self.assertRegex(self.info(shelf).splitlines()[0], "^FILE +KIND +ID +VERSION")

@@ -155,7 +155,7 @@ TEST(ProgramRun, RunsAJobThroughTheProtocol) {
   const auto report = job.run(*readSubject(zoo.manifest), options, {});
   ASSERT_TRUE(report) << report.error().message;
   EXPECT_TRUE(report->job.succeeded()) << report->job.describe();
-  EXPECT_EQ(report->job.end.result_json, R"({"characters": 4})");
+  EXPECT_EQ(report->job.end.result_json, R"({"characters":4})");
   std::ifstream in(options.out / "repeated.txt");
   EXPECT_EQ(std::string(std::istreambuf_iterator<char>(in), {}), "abab");
 }
