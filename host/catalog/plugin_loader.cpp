@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "catalog/loader_state.hpp"
+#include "core/text.hpp"
 #include "core/utf8.hpp"
 #include "telemetry/log.hpp"
 
@@ -26,16 +27,7 @@ fs::path withoutSlash(const fs::path& folder) {
 }  // namespace
 
 std::string printable(std::string_view text) {
-  constexpr std::size_t kMost = 600;
-  std::string out;
-  const bool clean = core::isUtf8(text);
-  for (const char c : text.substr(0, kMost)) {
-    const auto byte = static_cast<unsigned char>(c);
-    out += byte < 0x20 || byte == 0x7F || (!clean && byte >= 0x80) ? '?' : c;
-  }
-  if (text.size() <= kMost) return out;
-  while (!out.empty() && !core::isUtf8(out)) out.pop_back();  // a sequence that was cut
-  return out + "…";
+  return core::printable(text, 600);
 }
 
 LoaderOptions normalized(LoaderOptions options) {

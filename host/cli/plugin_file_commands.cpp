@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
-#include <limits>
 #include <set>
 #include <utility>
 #include <vector>
@@ -19,7 +18,6 @@
 #include "cli/json.hpp"
 #include "core/clock.hpp"
 #include "core/text.hpp"
-#include "core/utf8.hpp"
 #include "scaffold/scaffold.hpp"
 #include "telemetry/log.hpp"
 
@@ -74,15 +72,6 @@ void printManifest(const catalog::Manifest& manifest, const FileRows& file) {
   printTable(std::cout, rows);
 }
 
-/// A file's name, fit for a terminal.
-std::string printable(const fs::path& file) {
-  std::string name = file.filename().string();
-  if (!core::isUtf8(name) || core::hasControl(name)) {
-    for (char& c : name) c = c < 0x20 || c == 0x7F ? '?' : c;
-  }
-  return name;
-}
-
 /// One plugin of a folder: its row of the table and its object for scripts.
 struct FolderRow {
   fs::path file;
@@ -91,7 +80,7 @@ struct FolderRow {
 };
 
 FolderRow readPlugin(const fs::path& file, catalog::PluginIndex& index, core::Instant now) {
-  auto package = catalog::PluginPackage::open(file, std::numeric_limits<std::int64_t>::max());
+  auto package = catalog::PluginPackage::open(file, kMaxFile);
   if (!package) return {file, {}, package.error()};
   const auto stamps = package->stamps();
   if (const auto* known = index.find(*package, stamps)) {
@@ -109,7 +98,7 @@ FolderRow readPlugin(const fs::path& file, catalog::PluginIndex& index, core::In
 }
 
 std::string jsonOf(const FolderRow& row) {
-  std::string text = "{\"file\":" + jsonString(printable(row.file)) +
+  std::string text = "{\"file\":" + jsonString(core::printable(row.file.filename().string())) +
                      ",\"kind\":" + jsonString(std::string(toString(catalog::kindOf(row.file)))) +
                      ",\"sha256\":" + jsonString(row.sha256);
   if (!row.manifest) return text + ",\"reason\":" + jsonString(row.manifest.error().message) + "}";
@@ -129,7 +118,7 @@ void printRows(const std::vector<FolderRow>& rows, bool json) {
   std::vector<std::vector<std::string>> table{{"FILE", "KIND", "ID", "VERSION", "SHA-256", "JOB TYPES", "REASON"}};
   for (const auto& row : rows) {
     const bool good = row.manifest.ok();
-    table.push_back({printable(row.file), std::string(toString(catalog::kindOf(row.file))),
+    table.push_back({core::printable(row.file.filename().string()), std::string(toString(catalog::kindOf(row.file))),
                      good ? row.manifest->id : "", good ? row.manifest->version : "", row.sha256.substr(0, 12),
                      good ? joined(row.manifest->job_types) : "", good ? "" : row.manifest.error().message});
   }

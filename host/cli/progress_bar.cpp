@@ -7,6 +7,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "core/text.hpp"
+
 namespace jobhost::cli {
 namespace {
 
@@ -22,13 +24,6 @@ std::string clock(std::chrono::milliseconds elapsed) {
   } else {
     std::snprintf(text, sizeof text, "%lld:%02lld", static_cast<long long>(seconds / 60),
                   static_cast<long long>(seconds % 60));
-  }
-  return text;
-}
-
-std::string printable(std::string text) {
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';  // a plugin's text must not steer the terminal
   }
   return text;
 }
@@ -69,7 +64,7 @@ std::string barLine(const JobView& view, std::chrono::milliseconds elapsed, int 
   std::string line = view.state;
   line.resize(std::max<std::size_t>(line.size(), 9), ' ');
   line += " [" + bar(fraction, elapsed, cells) + "] " + percent(fraction) + "  " + clock(elapsed);
-  if (!view.message.empty()) line += "  " + printable(view.message);
+  if (!view.message.empty()) line += "  " + core::printable(view.message);
   return cut(line, width);
 }
 
@@ -87,7 +82,7 @@ void ProgressBar::show(const JobView& view) {
     if (news) {
       out_ << view.state;
       if (view.fraction >= 0) out_ << ' ' << percent(view.fraction);
-      if (!view.message.empty()) out_ << ' ' << printable(view.message);
+      if (!view.message.empty()) out_ << ' ' << core::printable(view.message);
       out_ << std::endl;
     }
   }

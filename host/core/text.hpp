@@ -1,7 +1,10 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <string_view>
+
+#include "core/utf8.hpp"
 
 namespace jobhost::core {
 
@@ -15,6 +18,24 @@ constexpr bool hasControl(std::string_view text) {
     if (c1) return true;
   }
   return false;
+}
+
+/// Text of unknown intent, fit for one line of a log or a terminal: control characters and what is not UTF-8 become '?',
+/// and what is longer than `max_bytes` is cut at a character and ends with an ellipsis. Pure.
+inline std::string printable(std::string_view text, std::size_t max_bytes = std::string_view::npos) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t length = utf8Length(text, at);
+    const auto character = text.substr(at, length == 0 ? 1 : length);
+    if (out.size() + character.size() > max_bytes) return out + "…";
+    if (length == 0 || hasControl(character)) {
+      out += '?';
+    } else {
+      out += character;
+    }
+    at += character.size();
+  }
+  return out;
 }
 
 }  // namespace jobhost::core

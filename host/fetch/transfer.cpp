@@ -6,6 +6,7 @@
 #include <charconv>
 #include <utility>
 
+#include "core/text.hpp"
 #include "fetch/header_rules.hpp"
 #include "fetch/retry_rule.hpp"
 
@@ -19,9 +20,7 @@ constexpr std::int64_t kRatioCountsFrom = 1 << 20;
 constexpr milliseconds kTimerSlack{20};
 
 std::string printable(std::string_view text) {
-  std::string out;
-  for (const char c : text.substr(0, 200)) out.push_back(c >= 0x20 && c < 0x7f ? c : '?');
-  return out;
+  return core::printable(text, 200);
 }
 
 long asLong(std::int64_t number) {

@@ -1,7 +1,7 @@
 #include "runner/text.hpp"
 
 #include "core/text.hpp"
-#include "jobhost/json.hpp"
+#include "core/utf8.hpp"
 
 namespace jobhost::runner {
 
@@ -9,7 +9,7 @@ std::string cleanText(std::string_view text, std::size_t limit) {
   std::string out;
   out.reserve(text.size() < limit ? text.size() : limit);
   for (std::size_t i = 0; i < text.size();) {
-    const std::size_t length = jobhost::detail::utf8Length(text, i);
+    const std::size_t length = core::utf8Length(text, i);
     const auto c = static_cast<unsigned char>(text[i]);
     const bool control = c != '\t' && c != '\n' && core::hasControl(text.substr(i, length));
     const std::string_view piece = length == 0 ? std::string_view("\xef\xbf\xbd")
@@ -22,22 +22,13 @@ std::string cleanText(std::string_view text, std::size_t limit) {
   return out;
 }
 
-bool isUtf8(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    const std::size_t length = jobhost::detail::utf8Length(text, i);
-    if (length == 0) return false;
-    i += length;
-  }
-  return true;
-}
-
 std::string outputNameProblem(std::string_view name) {
   constexpr std::size_t kMaxBytes = 1024;
   constexpr std::size_t kMaxPartBytes = 255;
   constexpr int kMaxParts = 8;
   if (name.empty()) return "the name is empty";
   if (name.size() > kMaxBytes) return "the name is longer than 1024 bytes";
-  if (!isUtf8(name)) return "the name is not UTF-8";
+  if (!core::isUtf8(name)) return "the name is not UTF-8";
   if (core::hasControl(name)) return "the name has a control character";
   if (name.find('\\') != std::string_view::npos) return "the name has a backslash";
   if (name.front() == '/') return "the name is an absolute path";
