@@ -33,6 +33,7 @@
 #include "pool/runner_pool.hpp"
 #include "pool/runner_probe.hpp"
 #include "services/host_services.hpp"
+#include "services/http_door.hpp"
 #include "store/sqlite_store.hpp"
 #include "telemetry/log.hpp"
 
@@ -89,12 +90,14 @@ struct EventRelay {
 /// Every part, in data-flow order; destroyed the other way round.
 class Host {
  public:
-  Host(const settings::Loaded& loaded, fs::path data, std::unique_ptr<store::SqliteStore> store)
+  Host(const settings::Loaded& loaded, fs::path data, std::unique_ptr<store::SqliteStore> store,
+       fetch::ClientOptions fetch)
       : loaded_(loaded),
         data_(std::move(data)),
         store_(std::move(store)),
         jobs_(*store_, catalog_, clock_, jobServiceOptions(loaded.settings, data_)),
-        services_(jobs_, *store_, bus_, clock_, serviceOptions(loaded.settings)),
+        fetch_(std::move(fetch)),
+        services_(jobs_, *store_, bus_, clock_, withHttp(serviceOptions(loaded.settings))),
         pool_(poolOptions(loaded.settings, data_), catalog_, &services_, clock_),
         probe_(pool_),
         dispatcher_(*store_, catalog_, bus_, pool_, clock_, dispatchOptions(loaded.settings)),
@@ -144,6 +147,11 @@ class Host {
   }
 
  private:
+  services::HostServices::Options withHttp(services::HostServices::Options options) {
+    options.http = &http_;
+    return options;
+  }
+
   api::Deps apiDeps() {
     return {.jobs = jobs_,
             .bus = bus_,
@@ -198,6 +206,8 @@ class Host {
   std::unique_ptr<store::SqliteStore> store_;
   catalog::Catalog catalog_;
   jobs::JobService jobs_;
+  fetch::Client fetch_;
+  services::HttpDoor http_{fetch_};
   services::HostServices services_;
   pool::RunnerPool pool_;
   pool::RunnerProbe probe_;
@@ -237,6 +247,11 @@ int serve(settings::Loaded loaded) {
     log().error("start refused: runner.isolation={} is not offered by this build; process is", all.runner.isolation);
     return kStartFailed;
   }
+  auto fetch = fetchOptions(all);
+  if (!fetch) {
+    log().error("start refused: {}", fetch.error().message);
+    return kStartFailed;
+  }
   const sigset_t stop_signals = blockStopSignals();
   raiseFileLimit();
   // One heap per two cores: a heap per thread holds on to memory that idle HTTP threads once used.
@@ -254,7 +269,7 @@ int serve(settings::Loaded loaded) {
     log().error("start refused: {} {}", store.error().message, store.error().detail);
     return kStartFailed;
   }
-  Host host(loaded, data, std::move(*store));
+  Host host(loaded, data, std::move(*store), *std::move(fetch));
   if (const auto started = host.start(); !started) {
     log().error("start refused: {} {}", started.error().message, started.error().detail);
     host.stop();

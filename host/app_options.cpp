@@ -69,6 +69,36 @@ jobs::Retention::Options retentionOptions(const settings::Settings& all, const f
           .batch = static_cast<int>(all.retention.batch)};
 }
 
+core::Result<fetch::ClientOptions> fetchOptions(const settings::Settings& all) {
+  const auto& from = all.http;
+  auto guard = fetch::AddressGuard::make(from.allow_private, from.allow_networks);
+  if (!guard) {
+    auto error = guard.error();
+    error.message = "http.allow_networks: " + error.message;
+    return error;
+  }
+  fetch::ClientOptions to;
+  to.guard = *std::move(guard);
+  to.user_agent = from.user_agent.empty() ? "jobhost/" JOBHOST_VERSION : from.user_agent;
+  to.proxy = from.proxy;
+  to.ca_file = from.ca_file;
+  to.timeout = std::min(from.timeout_ms, from.max_timeout_ms);
+  to.max_timeout = from.max_timeout_ms;
+  to.connect_timeout = from.connect_timeout_ms;
+  to.slow_bytes_per_s = from.slow_bytes_per_s;
+  to.slow_after = std::chrono::duration_cast<std::chrono::seconds>(from.slow_ms);
+  to.max_body_bytes = from.max_body_mb << 20;
+  to.max_header_bytes = static_cast<std::size_t>(from.max_header_bytes);
+  to.max_unpack_ratio = from.max_unpack_ratio;
+  to.max_redirects = static_cast<int>(from.max_redirects);
+  to.max_retries = static_cast<int>(from.max_retries);
+  to.turns.at_once = static_cast<int>(from.max_at_once);
+  to.turns.at_once_per_host = static_cast<int>(from.max_per_host);
+  to.turns.per_second_per_host = static_cast<double>(from.rate_per_host);
+  to.turns.waiting = static_cast<std::size_t>(from.max_waiting);
+  return to;
+}
+
 services::HostServices::Options serviceOptions(const settings::Settings& all) {
   services::HostServices::Options options;
   options.config = [all](const std::string& plugin) { return settings::pluginConfigJson(all, plugin); };
@@ -122,9 +152,10 @@ catalog::PluginFolder::Options folderOptions(const settings::Settings& all, cons
   for (const auto& folder : all.plugins.folders) to.loader.folders.push_back(fs::absolute(folder));
   to.loader.store = data / "plugins" / ".store";
   to.loader.abi.host_version = JOBHOST_VERSION;
+  to.loader.abi.minor = 1;
   // What runner/ serves; a plugin that requires another is refused before it is loaded.
   to.loader.abi.extensions = {"jobhost.output/1", "jobhost.input/1",    "jobhost.temp/1",      "jobhost.config/1",
-                              "jobhost.cancel/1", "jobhost.children/1", "jobhost.checkpoint/1"};
+                              "jobhost.cancel/1", "jobhost.children/1", "jobhost.checkpoint/1", "jobhost.http/1"};
   to.loader.settle = all.plugins.settle_ms;
   to.loader.early_window = all.plugins.early_window_ms;
   to.loader.early_crashes = static_cast<int>(all.plugins.early_crashes);

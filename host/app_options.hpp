@@ -5,6 +5,7 @@
 #include "api/server.hpp"
 #include "catalog/plugin_folder.hpp"
 #include "dispatch/options.hpp"
+#include "fetch/client.hpp"
 #include "jobs/job_service.hpp"
 #include "jobs/retention.hpp"
 #include "pool/options.hpp"
@@ -18,6 +19,8 @@ namespace jobhost {
 store::SqliteStore::Options storeOptions(const settings::Settings& all, const std::filesystem::path& data);
 jobs::JobService::Options jobServiceOptions(const settings::Settings& all, const std::filesystem::path& data);
 jobs::Retention::Options retentionOptions(const settings::Settings& all, const std::filesystem::path& data);
+/// Error: http.allow_networks cannot be read.
+core::Result<fetch::ClientOptions> fetchOptions(const settings::Settings& all);
 services::HostServices::Options serviceOptions(const settings::Settings& all);
 pool::RunnerPoolOptions poolOptions(const settings::Settings& all, const std::filesystem::path& data);
 dispatch::Options dispatchOptions(const settings::Settings& all);

@@ -8,6 +8,7 @@
 #include "catalog/catalog.hpp"
 #include "dispatch/job_runner.hpp"
 #include "pool/event_loop.hpp"
+#include "pool/http_services.hpp"
 #include "pool/job_log.hpp"
 
 namespace jobhost::pool {
@@ -34,6 +35,7 @@ struct Attempt {
   std::unique_ptr<JobLog> log;  ///< with the first line
   std::int64_t notes = 0;
   int open_calls = 0;
+  std::unique_ptr<HttpSession> http;  ///< with the first fetch
   std::optional<core::Millis> cpu_before;  ///< of the runner's tree when this attempt was first measured
 
   [[nodiscard]] core::JobId id() const { return assignment.job.id; }

@@ -9,6 +9,7 @@
 #include "core/job.hpp"
 #include "core/result.hpp"
 #include "dispatch/job_runner.hpp"
+#include "pool/http_services.hpp"
 
 namespace jobhost::pool {
 
@@ -56,6 +57,8 @@ class AttemptServices {
   /// Told of a call that is not passed on because the manifest's permissions do not cover it: "config.secret",
   /// "children.submit". `subject`: the secret's or the job type's name.
   virtual void refused(const Caller& /*caller*/, std::string_view /*call*/, std::string_view /*subject*/) {}
+  /// HTTP for attempts; null: this host fetches nothing. Borrowed, for the life of the services.
+  virtual HttpServices* http() { return nullptr; }
   /// Values that must not appear in what the plugin logs or answers.
   [[nodiscard]] virtual std::vector<std::string> redactions(const std::string& plugin) const = 0;
 };

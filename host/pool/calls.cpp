@@ -241,6 +241,8 @@ void dispatchCall(wire::Method method, const Request& request) {
           onLoop<std::optional<std::string>>(loop, request.answer, [](std::optional<std::string>& bytes) {
             return bytes ? CallAnswer{0, {}, *std::move(bytes)} : CallAnswer{kNotFound, "there is no checkpoint", {}};
           }));
+    case wire::Method::HttpFetch:
+      break;  // goes its own way: http_calls.hpp
   }
   request.refuse(kUnsupported, "this host does not serve method " + std::to_string(static_cast<int>(method)));
 }

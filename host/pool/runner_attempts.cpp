@@ -145,6 +145,7 @@ std::unique_ptr<Attempt> Runner::take(std::size_t index) {
   auto attempt = std::move(*at);
   attempts_.erase(at);
   attempt->runner = nullptr;
+  if (attempt->http) attempt->http->stop();
   context_.loop.cancel(attempt->grace);
   if (index == 0) frontChanged();
   if (attempts_.empty()) idle_since_ = EventLoop::Steady::now();
@@ -164,6 +165,7 @@ void Runner::cancelNow(Attempt& attempt) {
     page_.get()->cancel.store((std::uint64_t{attempt.slot} << 8) | static_cast<std::uint64_t>(reason));
   }
   if (std::exchange(attempt.cancel_sent, true)) return;
+  if (attempt.http) attempt.http->stop();
   wire::FrameWriter to(out_, wire::FrameType::Cancel, next_id_++, attempt.slot);
   wire::encode(to.payload(), wire::Cancel{reason});
   to.finish();

@@ -9,6 +9,7 @@
 
 #include "catalog/plugin_package.hpp"
 #include "pool/calls.hpp"
+#include "pool/http_calls.hpp"
 #include "core/json_text.hpp"
 #include "telemetry/log.hpp"
 #include "telemetry/metrics.hpp"
@@ -330,6 +331,7 @@ void Runner::onCall(const wire::Frame& frame) {
   if (attempt == nullptr) return;
   ++attempt->open_calls;
   if (attempt->open_calls > kMaxOpenCalls) return answer(CallAnswer{kCallLimit, "too many calls at once", {}});
+  if (call.method == wire::Method::HttpFetch) return fetchForAttempt(context_, *attempt, work_, call, answer);
   handleCall(context_, *attempt, call, answer);
 }
 

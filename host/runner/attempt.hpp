@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "jobhost/abi.h"
+#include "runner/http_responses.hpp"
 #include "runner/work_files.hpp"
 #include "wire/messages.hpp"
 
@@ -84,6 +85,7 @@ struct Attempt {
   int cancel_event = -1;  ///< eventfd of wait_handle, made when asked for
 
   WorkFiles files;
+  HttpResponses responses;
 
   /// A string that stays until run() returns. Call with the mutex held.
   jh_str keep(std::string text) {

@@ -181,6 +181,7 @@ const void* JH_CALL get_extension(const char* id) noexcept {
   if (name == JH_EXT_TEMP) found = tempExtension();
   if (name == JH_EXT_CONFIG) found = configExtension();
   if (name == JH_EXT_CANCEL) found = cancelExtension();
+  if (name == JH_EXT_HTTP) found = httpExtension();
   if (name == JH_EXT_CHILDREN) found = childrenExtension();
   if (name == JH_EXT_CHECKPOINT) found = checkpointExtension();
   answer(SdkCall::GetExtension, found != nullptr ? JH_OK : JH_E_NOT_FOUND);

@@ -241,6 +241,14 @@ const void* cancelTable() {
                                 WATCHED("cancel.wait_handle", jh_cancel_v1::wait_handle)});
 }
 
+const void* httpTable() {
+  return presented(jh_http_v1{sizeof(jh_http_v1), 0, WATCHED("http.fetch", jh_http_v1::fetch),
+                              WATCHED("http.failure", jh_http_v1::failure), WATCHED("http.info", jh_http_v1::info),
+                              WATCHED("http.read", jh_http_v1::read), WATCHED("http.path", jh_http_v1::path),
+                              WATCHED("http.save_to", jh_http_v1::save_to),
+                              WATCHED("http.close", jh_http_v1::close)});
+}
+
 const void* childrenTable() {
   return presented(jh_children_v1{sizeof(jh_children_v1), 0, WATCHED("children.submit", jh_children_v1::submit),
                                   WATCHED("children.wait", jh_children_v1::wait),
@@ -260,6 +268,7 @@ const void* watchedExtension(std::string_view id, const void* real) {
   if (id == JH_EXT_TEMP) return realTable<jh_temp_v1>() = static_cast<const jh_temp_v1*>(real), tempTable();
   if (id == JH_EXT_CONFIG) return realTable<jh_config_v1>() = static_cast<const jh_config_v1*>(real), configTable();
   if (id == JH_EXT_CANCEL) return realTable<jh_cancel_v1>() = static_cast<const jh_cancel_v1*>(real), cancelTable();
+  if (id == JH_EXT_HTTP) return realTable<jh_http_v1>() = static_cast<const jh_http_v1*>(real), httpTable();
   if (id == JH_EXT_CHILDREN) {
     return realTable<jh_children_v1>() = static_cast<const jh_children_v1*>(real), childrenTable();
   }

@@ -31,6 +31,7 @@ class HostServices final : public pool::AttemptServices {
     std::size_t request_bytes = 2u << 20;  ///< of one child's request
     std::size_t children_per_call = 10'000;
     std::int64_t queued_per_type = 10'000'000;
+    pool::HttpServices* http = nullptr;  ///< borrowed; null: plugins cannot fetch
     std::size_t waiting_calls = 65'536;  ///< beyond it calls answer Exhausted
   };
 
@@ -52,6 +53,8 @@ class HostServices final : public pool::AttemptServices {
 
   /// Longest first.
   [[nodiscard]] std::vector<std::string> redactions(const std::string& plugin) const override;
+
+  pool::HttpServices* http() override { return options_.http; }
 
  private:
   class Worker;

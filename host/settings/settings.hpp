@@ -119,9 +119,26 @@ struct Content {
   std::vector<std::string> roots;
 };
 
-/// Named here before its door exists, because scripts set it on every host they start.
 struct Http {
   bool allow_private = false;
+  std::vector<std::string> allow_networks;
+  std::string proxy;
+  std::string ca_file;
+  std::string user_agent;  ///< empty: jobhost/<version>
+  Millis timeout_ms{60'000};
+  Millis max_timeout_ms{3'600'000};
+  Millis connect_timeout_ms{10'000};
+  std::int64_t slow_bytes_per_s = 100;
+  Millis slow_ms{30'000};
+  std::int64_t max_body_mb = 1024;
+  std::int64_t max_header_bytes = 128 << 10;
+  std::int64_t max_unpack_ratio = 200;
+  std::int64_t max_redirects = 10;
+  std::int64_t max_retries = 5;
+  std::int64_t max_at_once = 64;
+  std::int64_t max_per_host = 6;
+  std::int64_t rate_per_host = 0;  ///< requests begun a second; 0: no limit
+  std::int64_t max_waiting = 1024;
 };
 
 struct Minion {

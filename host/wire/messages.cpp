@@ -373,6 +373,30 @@ bool decode(std::string_view payload, Call& m) {
   return in.ok();
 }
 
+void encode(std::string& out, const HttpFetch& m) {
+  Encoder(out).str(m.request_json);
+  out.append(m.body);
+}
+
+bool decode(std::string_view payload, HttpFetch& m) {
+  Decoder in(payload);
+  m.request_json = in.str();
+  m.body = in.ok() ? payload.substr(payload.size() - in.left()) : std::string_view();
+  return in.ok();
+}
+
+void encode(std::string& out, const HttpFetched& m) {
+  Encoder(out).str(m.response_json);
+  out.append(m.body);
+}
+
+bool decode(std::string_view payload, HttpFetched& m) {
+  Decoder in(payload);
+  m.response_json = in.str();
+  m.body = in.ok() ? payload.substr(payload.size() - in.left()) : std::string_view();
+  return in.ok();
+}
+
 void encode(std::string& out, const Return& m) {
   Encoder to(out);
   to.i32(m.result);

@@ -188,6 +188,17 @@ enum class Method : std::uint16_t {
   ChildCancel = 19,     ///< body: JSON {id} → empty
   CheckpointSave = 32,  ///< body: the bytes → empty
   CheckpointLoad = 33,  ///< body: empty → the bytes
+  HttpFetch = 48,       ///< HttpFetch → HttpFetched; with an error the body is JSON {code, message, class}
+};
+
+/// The body of the CALL and of the RETURN of HttpFetch. Views into it.
+struct HttpFetch {
+  std::string_view request_json;
+  std::string_view body;  ///< to the end
+};
+struct HttpFetched {
+  std::string_view response_json;
+  std::string_view body;  ///< to the end; empty when the JSON names a file
 };
 
 /// The views of decoded ones point into the payload.
@@ -229,6 +240,8 @@ JOBHOST_WIRE_MESSAGE(Progress);
 JOBHOST_WIRE_MESSAGE(Note);
 JOBHOST_WIRE_MESSAGE(Done);
 JOBHOST_WIRE_MESSAGE(Call);
+JOBHOST_WIRE_MESSAGE(HttpFetch);
+JOBHOST_WIRE_MESSAGE(HttpFetched);
 JOBHOST_WIRE_MESSAGE(Return);
 JOBHOST_WIRE_MESSAGE(Credit);
 JOBHOST_WIRE_MESSAGE(Bye);

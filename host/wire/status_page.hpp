@@ -95,6 +95,13 @@ enum class SdkCall : std::uint16_t {
   CheckpointLoad = 71,
   RunBegin = 100,
   RunEnd = 101,
+  HttpFetch = 110,
+  HttpFailure = 111,
+  HttpInfo = 112,
+  HttpRead = 113,
+  HttpPath = 114,
+  HttpSaveTo = 115,
+  HttpClose = 116,
 };
 
 constexpr const char* toString(SdkCall call) {
@@ -169,6 +176,20 @@ constexpr const char* toString(SdkCall call) {
       return "run begins";
     case SdkCall::RunEnd:
       return "run ends";
+    case SdkCall::HttpFetch:
+      return "http.fetch";
+    case SdkCall::HttpFailure:
+      return "http.failure";
+    case SdkCall::HttpInfo:
+      return "http.info";
+    case SdkCall::HttpRead:
+      return "http.read";
+    case SdkCall::HttpPath:
+      return "http.path";
+    case SdkCall::HttpSaveTo:
+      return "http.save_to";
+    case SdkCall::HttpClose:
+      return "http.close";
   }
   return "unknown";
 }

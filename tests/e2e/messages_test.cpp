@@ -90,11 +90,11 @@ TEST_P(Message, NamesTheFileTheReasonAndTheWayOut) {
 
 const Case kCases[] = {
     {"NewerAbi", [] { return changed(c99(), "\"min_minor\": 0", "\"min_minor\": 7"); },
-     "needs plugin ABI 1.7 or newer, this jobhost .* offers ABI 1.0. Install a newer jobhost or an older version of the "
+     "needs plugin ABI 1.7 or newer, this jobhost .* offers ABI 1.0–1.1. Install a newer jobhost or an older version of the "
      "plugin.",
      {}},
     {"NewerMajor", [] { return changed(c99(), "\"major\": 1", "\"major\": 2"); },
-     "needs plugin ABI 2.0 or newer, this jobhost .* offers ABI 1.0. Install a newer jobhost or an older version of the "
+     "needs plugin ABI 2.0 or newer, this jobhost .* offers ABI 1.0–1.1. Install a newer jobhost or an older version of the "
      "plugin.",
      {}},
     {"UnknownExtension", [] { return changed(c99(), "jobhost.output/1", "jobhost.telepa/1"); },

@@ -28,7 +28,7 @@
 #include <stdint.h>
 
 #define JH_ABI_MAJOR 1u
-#define JH_ABI_MINOR 0u
+#define JH_ABI_MINOR 1u
 
 #if defined(_WIN32)
 #define JH_CALL __cdecl
@@ -255,6 +255,43 @@ typedef struct jh_cancel_v1 {
   /* [any][job] A file descriptor for poll(), readable once the job is asked to stop; never read or close it. -1: none. */
   int64_t(JH_CALL *wait_handle)(jh_job *job) JH_NOEXCEPT;
 } jh_cancel_v1;
+
+/* ------------------------------------------------------------------------------------------------ jobhost.http/1 */
+/* Since 1.1. HTTP through the host. The manifest names the hosts in permissions.net: "api.example.com", "*.example.com" for
+   all below it, or "*"; redirects are held to the same list. Only http and https; no loopback, private or otherwise
+   special addresses unless the operator allows them, whatever a name resolves to; limits on time, size, redirects and on
+   what one server is asked. Cookies are kept for the attempt. A response is whole or there is none: a small body is in
+   memory, a larger one in a file of the job's temp folder, and one that was cut off is an error. */
+#define JH_EXT_HTTP "jobhost.http/1"
+typedef struct jh_http_response jh_http_response;  /* opaque; ended by close or the end of run() */
+typedef struct jh_http_v1 {
+  uint32_t struct_size;
+  uint32_t reserved;
+  /* [any] Sends a request and blocks until its response is whole. request_json: {"url": "https://…", "method": "GET",
+     "headers": [["Name", "value"], …], "timeout_ms": n (of all of it), "connect_timeout_ms": n, "max_body_bytes": n,
+     "max_redirects": n (0: a redirect is the response), "retries": n (not of POST and PATCH; after 429, 502, 503, 504 and
+     broken connections, as Retry-After says), "decompress": true, "cookies": true}; all but url may be left out. body: up
+     to 16 MiB, not with GET and HEAD. A status that says no, 404 or 500, is a response. JH_E_INVALID: the request, with
+     the member's name; JH_E_DENIED: the scheme, host or address; JH_E_LIMIT: too large; JH_E_TIMEOUT; JH_E_IO: not
+     reached, or broken; JH_E_AGAIN: too much waits already; JH_E_CANCELLED. failure() tells more. */
+  jh_result(JH_CALL *fetch)(jh_job *job, jh_str request_json, const void *body, size_t len,
+                            jh_http_response **response) JH_NOEXCEPT;
+  /* [any] Why this thread's last fetch() failed: {"code": "http.timeout", "message", "class": JH_CLASS_*}; empty when it
+     did not. Valid until this thread's next fetch(). */
+  jh_str(JH_CALL *failure)(jh_job *job) JH_NOEXCEPT;
+  /* [any] {"status", "url" (that answered, after redirects), "headers": [["name", "value"], …] (lower case),
+     "redirects", "tries", "body_bytes", "wire_bytes", "elapsed_ms", "retry_after_ms" (or null)}. Valid until the response is
+     closed; empty when it is. */
+  jh_str(JH_CALL *info)(jh_http_response *response) JH_NOEXCEPT;
+  /* [any, one thread at a time for one response] Up to len bytes of the body; *got is 0 at its end. */
+  jh_result(JH_CALL *read)(jh_http_response *response, void *buffer, size_t len, size_t *got) JH_NOEXCEPT;
+  /* [any] *path: a file with the whole body, for libraries that want one. It is gone when the response is closed. */
+  jh_result(JH_CALL *path)(jh_http_response *response, jh_str *path) JH_NOEXCEPT;
+  /* [any, as read] Appends what is left of the body to an output. JH_E_LIMIT: over the job's quota. */
+  jh_result(JH_CALL *save_to)(jh_http_response *response, jh_output *out) JH_NOEXCEPT;
+  /* [any] Ends it. */
+  jh_result(JH_CALL *close)(jh_http_response *response) JH_NOEXCEPT;
+} jh_http_v1;
 
 /* ------------------------------------------------------------------------------------------------ jobhost.children/1 */
 #define JH_EXT_CHILDREN "jobhost.children/1"

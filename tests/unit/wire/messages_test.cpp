@@ -74,6 +74,16 @@ TEST(Messages, SurviveTheWayThereAndBack) {
   expectCutsRefused(Bye{"drained"});
 }
 
+TEST(Messages, CarryAFetchAndItsBodyToTheEnd) {
+  HttpFetch fetch;
+  std::string bytes;
+  encode(bytes, HttpFetch{"{}", std::string_view("a\0b", 3)});
+  ASSERT_TRUE(decode(bytes, fetch));
+  EXPECT_EQ(fetch.request_json, "{}");
+  EXPECT_EQ(fetch.body, std::string_view("a\0b", 3));
+  EXPECT_FALSE(decode(bytes.substr(0, 5), fetch));
+}
+
 TEST(Messages, RefuseNumbersThatCannotBe) {
   const auto refused = [](auto message) {
     decltype(message) read;
