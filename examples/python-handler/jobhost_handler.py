@@ -17,6 +17,7 @@ may be called from any thread while the handler runs.
 import collections
 import errno
 import faulthandler
+import io
 import json
 import mmap
 import os
@@ -30,7 +31,7 @@ import threading
 import time
 import traceback
 
-__all__ = ["handler", "serve", "Job", "JobError", "BadInput", "Cancelled", "CallFailed",
+__all__ = ["handler", "serve", "Job", "JobError", "BadInput", "Cancelled", "CallFailed", "FetchFailed",
            "BAD_INPUT", "TRANSIENT", "PERMANENT", "RESOURCE", "DENIED", "UPSTREAM", "INTERNAL"]
 
 # Why a job failed; decides whether it is tried again.
@@ -89,6 +90,67 @@ class CallFailed(JobError):
     def __init__(self, result, message):
         super().__init__({_E_DENIED: DENIED, _E_AGAIN: TRANSIENT}.get(result, PERMANENT), "call_failed", message)
         self.result = result
+
+
+class FetchFailed(JobError):
+    """There is no response. `code` ("http.timeout", "http.address_denied") and the class are the host's; a job that lets it
+    pass fails with them."""
+
+    def __init__(self, result, message, answer):
+        try:
+            told = json.loads(answer)
+        except ValueError:
+            told = {}
+        super().__init__(told.get("class", INTERNAL), told.get("code", "http.internal"), told.get("message", message))
+        self.result = result
+
+
+class Response:
+    """What Job.fetch() answers, whole. A context manager: a large body lies in a file that goes with close()."""
+
+    def __init__(self, info, body, path):
+        self.info = info
+        self.status = info["status"]
+        self.url = info["url"]
+        self.headers = info["headers"]
+        self._path = path
+        self._file = open(path, "rb") if path else io.BytesIO(body)
+
+    @property
+    def ok(self):
+        return 200 <= self.status < 300
+
+    def header(self, name, default=None):
+        """The first header of that name, in lower case."""
+        return next((value for one, value in self.headers if one == name), default)
+
+    def require_ok(self):
+        """Itself, or JobError with the code "http.404" and a class that says whether trying again can help."""
+        if self.ok:
+            return self
+        upstream = self.status in (408, 429) or self.status >= 500 or self.status < 400
+        wait = self.info["retry_after_ms"]
+        self.close()
+        raise JobError(DENIED if self.status in (401, 403) else UPSTREAM if upstream else PERMANENT, f"http.{self.status}",
+                       f"{self.url.split('?')[0]} answered {self.status}", retry_after_s=None if wait is None else wait / 1000)
+
+    def read(self, size=-1):
+        return self._file.read(size)
+
+    def close(self):
+        self._file.close()
+        if self._path:
+            try:
+                os.unlink(self._path)
+            except FileNotFoundError:
+                pass
+            self._path = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
 
 
 def handler(job_type):
@@ -591,6 +653,22 @@ class Job:
 
     def secret(self, name):
         return self._call(2, name).decode()
+
+    def fetch(self, url, method="GET", headers=None, body=b"", **options):
+        """Fetches through the host and answers a Response when it is whole; a status that says no is one too. The manifest
+        names the hosts in permissions.net. Options: timeout_ms, connect_timeout_ms, max_body_bytes, max_redirects,
+        retries, decompress, cookies. Raises FetchFailed, Cancelled."""
+        if isinstance(headers, dict):
+            headers = list(headers.items())
+        request = _json({"url": url, "method": method, "headers": [list(one) for one in headers or []], **options})
+        folder = self.temp_dir  # large bodies come there
+        result, error, answer = self._session.call(self, 48, _str(request) + body, True)
+        if result < 0:
+            raise FetchFailed(result, error, answer)
+        length = struct.unpack_from("<I", answer)[0]
+        info = json.loads(answer[4:4 + length])
+        name = info.get("file")
+        return Response(info, answer[4 + length:], os.path.join(folder, name) if name else None)
 
     def submit(self, job_type, params=None, **options):
         """Makes a child job and answers its id. Options: priority, delay_ms, … of the API's submit."""

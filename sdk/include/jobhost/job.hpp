@@ -14,6 +14,7 @@
 #include "error.hpp"
 #include "files.hpp"
 #include "host.hpp"
+#include "http.hpp"
 #include "json.hpp"
 #include "value.hpp"
 
@@ -162,6 +163,11 @@ class Job {
   Input input(std::string_view name) const { return Input(raw_, name); }
   /// A private folder, wiped when the job ends.
   std::string tempDir() const { return std::string(detail::view(detail::need<jh_temp_v1>(JH_EXT_TEMP)->dir(raw_))); }
+
+  // HTTP through the host, where the manifest's permissions.net names the host of the URL.
+  /// Blocks until the response is whole; what there is to it and how it fails: http.hpp.
+  ///   const auto page = job.fetch("https://example.com/list.json").requireOk().json();
+  HttpResponse fetch(const HttpRequest& request) { return HttpResponse(raw_, request); }
 
   // Settings.
   Value config() {

@@ -88,6 +88,10 @@ class FakeHost {
   void onNote(std::function<void(const std::string& key)> callback) { state_.on_note = std::move(callback); }
   /// Says how a child ends, once somebody waits for it or the job has suspended. Without it children succeed with null.
   void onChild(std::function<ChildEnd(const Child&)> callback) { state_.on_child = std::move(callback); }
+  /// Answers what the plugin fetches; called only for hosts that the manifest's permissions.net names. Without it every
+  /// fetch fails as if there were no network.
+  ///   host.onFetch([](const Fetch& asked) { return FetchEnd::json({{"page", 1}}); });
+  void onFetch(std::function<FetchEnd(const Fetch&)> callback) { state_.on_fetch = std::move(callback); }
   /// Asks the run that is going on to stop, or the next one before it begins.
   void cancel(std::int32_t reason = JH_CANCEL_USER) { state_.cancel.ask(reason); }
   /// … the next run, at its n-th call to the host, or its n-th look at cancelled().
@@ -189,6 +193,10 @@ class FakeHost {
     Attempt done = std::exchange(state_.attempt, {});
     done.code = last_code_ = code;
     state_.files.finish(code == JH_OK, done.outputs, done.media_types, done.complaints);
+    if (!state_.http.open.empty()) {
+      done.complaints.push_back(std::to_string(state_.http.open.size()) + " HTTP responses were left open");
+      state_.http.open.clear();
+    }
     if (code == JH_E_FAILED && done.error_class == 0) {
       done.complaints.push_back("run() answered JH_E_FAILED without set_error");
     }

@@ -10,6 +10,7 @@
 
 #include "../abi.h"
 #include "../json.hpp"
+#include "fake_http.hpp"
 
 namespace jobhost::testing {
 
@@ -75,6 +76,7 @@ struct Attempt {
   std::map<std::string, std::string> outputs;      ///< bytes by name; none unless the attempt succeeded
   std::map<std::string, std::string> media_types;  ///< by output name
   std::vector<Child> children;                     ///< of the job, also of its earlier attempts
+  std::vector<Fetch> fetches;  ///< requests that were allowed to go out
   std::vector<Call> calls;
   std::size_t cancel_checks = 0;  ///< how often cancelled() was asked
   /// Rules of the ABI that were broken without harm here: an output left open, a call with a job that has ended …

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "fake_http_calls.hpp"
 #include "fake_state.hpp"
 
 namespace jobhost::testing::detail {
@@ -369,6 +370,7 @@ struct ServiceCalls {
 inline const void* JH_CALL HostCalls::get_extension(const char* id) noexcept {
   using F = FileCalls;
   using S = ServiceCalls;
+  using W = HttpCalls;
   static const jh_output_v1 output{sizeof(jh_output_v1), 0,         &F::dir,     &F::create, &F::write,
                                    &F::commit,           &F::abort, &F::publish, &F::reserve};
   static const jh_input_v1 input{sizeof(jh_input_v1), 0, &F::list, &F::path, &F::open, &F::read, &F::size, &F::close};
@@ -377,13 +379,15 @@ inline const void* JH_CALL HostCalls::get_extension(const char* id) noexcept {
   static const jh_cancel_v1 cancel{sizeof(jh_cancel_v1), 0, &S::on_cancel, &S::remove, &S::wait_handle};
   static const jh_children_v1 children{sizeof(jh_children_v1), 0, &S::submit, &S::wait, &S::result, &S::cancel};
   static const jh_checkpoint_v1 checkpoint{sizeof(jh_checkpoint_v1), 0, &S::save, &S::load};
+  static const jh_http_v1 http{sizeof(jh_http_v1), 0,        &W::fetch,   &W::failure, &W::info,
+                               &W::read,           &W::path, &W::save_to, &W::close};
   // A further extension is one struct of functions above, one table here and one row there.
   static const struct {
     const char* id;
     const void* table;
   } all[] = {{JH_EXT_OUTPUT, &output},        {JH_EXT_INPUT, &input},   {JH_EXT_TEMP, &temp},
              {JH_EXT_CONFIG, &config},        {JH_EXT_CANCEL, &cancel}, {JH_EXT_CHILDREN, &children},
-             {JH_EXT_CHECKPOINT, &checkpoint}};
+             {JH_EXT_CHECKPOINT, &checkpoint}, {JH_EXT_HTTP, &http}};
   if (id == nullptr || State::active() == nullptr) return nullptr;
   State& state = *State::active();
   try {

@@ -20,6 +20,7 @@
 #include "attempt.hpp"
 #include "fake_cancel.hpp"
 #include "fake_files.hpp"
+#include "fake_http.hpp"
 #include "module.hpp"
 
 namespace jobhost::testing::detail {
@@ -63,8 +64,10 @@ struct State {
   std::function<void(const Call&)> on_call;
   std::function<void(const std::string&)> on_note;
   std::function<ChildEnd(const Child&)> on_child;
+  std::function<FetchEnd(const Fetch&)> on_fetch;
   Plan plan;
   FakeFiles files;
+  FakeResponses http;
   std::string init_log;
 
   // The job, over its attempts.
