@@ -213,6 +213,7 @@ class Commands {
     command->add_option("--trace", run_.trace, "Write a trace of its calls, for Perfetto or chrome://tracing");
     auto* record = command->add_option("--record", run_.record, "Write down the job and all it was answered");
     command->add_option("--replay", run_.replay, "Run a recorded job again, without its inputs")->excludes(record);
+    command->add_flag("--allow-private", run_.allow_private, "Let it fetch from loopback and private addresses");
     auto* gdb = command->add_flag("--gdb", run_.gdb, "Attach gdb before the plugin is loaded");
     command->add_flag("--valgrind", run_.valgrind, "Under valgrind")->excludes(gdb);
     command->add_flag("--watch", run_.watch, "Run it again whenever the file changes")->excludes(gdb);

@@ -165,6 +165,8 @@ int pluginRun(const PluginRunArgs& args) {
   if (!lab) return fail(lab.error()), kUsage;
   devtools::ForegroundOptions options;
   options.lab = *std::move(lab);
+  options.lab.web = devtools::Web::Real;
+  options.lab.allow_private = args.allow_private;
   if (args.lab.timeout_s == 0) options.lab.job_timeout = core::Millis(0);  // a person watches
   auto params = jsonArgument("--params", args.params);
   if (!params) return fail(params.error()), kUsage;

@@ -13,6 +13,7 @@ struct PluginRunArgs {
   std::string params = "{}";
   std::string out = "out";
   std::string trace, record, replay;
+  bool allow_private = false;  ///< it may fetch from loopback and private addresses
   bool gdb = false;
   bool valgrind = false;
   bool watch = false;

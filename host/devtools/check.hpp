@@ -76,6 +76,7 @@ std::vector<Rule> staticRules();
 std::vector<Rule> loadRules();
 std::vector<Rule> runRules();
 std::vector<Rule> errorRules();
+std::vector<Rule> httpRules();
 std::vector<Rule> cancelRules();
 std::vector<Rule> hygieneRules();
 std::vector<Rule> abiRules();

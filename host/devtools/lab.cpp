@@ -14,6 +14,7 @@
 #include "core/job_paths.hpp"
 #include "devtools/in_process.hpp"
 #include "jobhost/abi.h"
+#include "services/http_door.hpp"
 
 namespace jobhost::devtools {
 namespace {
@@ -149,6 +150,16 @@ Lab::Lab(const Subject& subject, LabOptions options, WatchPlan plan, std::vector
                             bool permitted) { return outside_->called(caller.job, call, what, permitted); };
     outside_->stop = [this](core::JobId id) { pool_->stop(id, dispatch::StopReason::Canceled); };
   }
+  if (options_.web == Web::Real) {
+    fetch::ClientOptions real;
+    real.guard = *fetch::AddressGuard::make(options_.allow_private, {});
+    real.user_agent = "jobhost/" JOBHOST_VERSION;
+    client_ = std::make_unique<fetch::Client>(std::move(real));
+    web_ = std::make_unique<services::HttpDoor>(*client_);
+  } else {
+    web_ = std::make_unique<LocalWeb>(options_.web);
+  }
+  services_.web = web_.get();
   const auto inputs = core::inputFolder(scratch_.path(), kInputId);
   fs::create_directories(inputs);
   for (const auto& input : options_.inputs) fs::copy_file(input.file, inputs / input.name);

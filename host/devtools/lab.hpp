@@ -13,7 +13,9 @@
 #include "core/clock.hpp"
 #include "devtools/local_services.hpp"
 #include "devtools/program_watch.hpp"
+#include "devtools/local_web.hpp"
 #include "devtools/subject.hpp"
+#include "fetch/client.hpp"
 #include "jobhost/json.hpp"
 #include "pool/runner_pool.hpp"
 
@@ -72,6 +74,8 @@ struct LabOptions {
   std::string config_json = "{}";
   std::map<std::string, std::string> secrets;
   std::vector<InputSpec> inputs;  ///< of every job
+  Web web = Web::Fine;            ///< what jobs find when they fetch
+  bool allow_private = false;     ///< of Web::Real: loopback and private addresses too
   std::vector<std::string> runner_prefix;
   bool limit_memory = true;
   int host_flags = 1;
@@ -142,6 +146,8 @@ class Lab {
   core::SystemClock clock_;
   catalog::Catalog catalog_;
   catalog::GenerationRef generation_;
+  std::unique_ptr<fetch::Client> client_;  ///< of Web::Real
+  std::unique_ptr<pool::HttpServices> web_;
   LocalServices services_;
   std::unique_ptr<ProgramWatch> outside_;  ///< of a program; null: the runner's inspector watches
   std::unique_ptr<Listener> listener_;

@@ -23,6 +23,7 @@ class LocalServices final : public pool::AttemptServices {
   /// Asked before a call is served, and told (`permitted` false) of one that the manifest's permissions do not cover.
   /// Answers JH_OK, or the code the call fails with. `call` as in docs/protocol.md, "Inspection". Empty: nobody asks.
   std::function<jh_result(const Caller&, std::string_view call, std::string_view subject, bool permitted)> gate;
+  pool::HttpServices* web = nullptr;  ///< borrowed; null: nothing is fetched
 
   void submitChild(const Caller& caller, std::string request_json, Done<core::JobId> done) override;
   void childStates(const Caller& caller, std::vector<core::JobId> ids, Done<std::vector<ChildState>> done) override;
@@ -34,6 +35,7 @@ class LocalServices final : public pool::AttemptServices {
   void config(const Caller& caller, Done<std::string> done) override;
   void secret(const Caller& caller, std::string name, Done<std::string> done) override;
   void refused(const Caller& caller, std::string_view call, std::string_view subject) override;
+  pool::HttpServices* http() override { return web; }
   [[nodiscard]] std::vector<std::string> redactions(const std::string& plugin) const override;
 
  private:

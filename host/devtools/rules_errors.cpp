@@ -82,6 +82,10 @@ int codeFor(const std::string& call) {
                                                    {"children.submit", JH_E_DENIED},
                                                    {"children.wait", JH_E_TIMEOUT},
                                                    {"children.result", JH_E_IO},
+                                                   {"http.fetch", JH_E_TIMEOUT},
+                                                   {"http.read", JH_E_IO},
+                                                   {"http.path", JH_E_IO},
+                                                   {"http.save_to", JH_E_LIMIT},
                                                    {"checkpoint.save", JH_E_IO},
                                                    {"checkpoint.load", JH_E_IO},
                                                    {"cancel.on_cancel", JH_E_LIMIT}};

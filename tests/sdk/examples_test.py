@@ -5,6 +5,7 @@ that was installed beside it, and run there. Then the C one as a Windows DLL, wh
 A compiler that is not installed is named and left out; ./dev test installs them all. Usage: examples_test.py SOURCE_DIR BUILD_DIR
 """
 import hashlib
+import http.server
 import json
 import os
 import pathlib
@@ -13,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -23,9 +25,24 @@ EXAMPLES = {
     "hello-c": ("hello-c.so", "cc", "hello-c", {"name": "x"}, {"greeting": "hello from C", "params": {"name": "x"}}),
     "hello-rust": ("hello-rust.so", "rustc", "hello-rust", {"name": "x"}, {"greeting": "hello from Rust", "params": {"name": "x"}}),
     "long-job": ("long-job.so", "c++", "count-primes", {"below": 100000}, {"primes": 9592}),
+    "http-fetcher": ("http-fetcher.so", "c++", "http-fetch", None, None),  # its params name the server below
     "fan-out": ("fan-out.so", "c++", "sum-of-squares", {"n": 20}, {"sum": 2870}),
 }
 MINGW = "x86_64-w64-mingw32-"
+
+
+class Page(http.server.BaseHTTPRequestHandler):
+    """What the fetcher fetches."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Content-Length", "5")
+        self.end_headers()
+        self.wfile.write(b"hello")
+
+    def log_message(self, *_):
+        pass
 
 
 class Examples(unittest.TestCase):
@@ -36,6 +53,13 @@ class Examples(unittest.TestCase):
         cls.folder = pathlib.Path(scratch.name)
         cls.prefix = cls.folder / "sdk"
         subprocess.run(["cmake", "--install", BUILD, "--component", "sdk", "--prefix", cls.prefix], check=True, capture_output=True)
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page)
+        threading.Thread(target=server.serve_forever).start()
+        cls.addClassCleanup(server.server_close)
+        cls.addClassCleanup(server.shutdown)
+        page = f"http://127.0.0.1:{server.server_port}/page"
+        EXAMPLES["http-fetcher"] = (*EXAMPLES["http-fetcher"][:3], {"url": page},
+                                    {"status": 200, "bytes": 5, "url": page, "media_type": "text/plain"})
         cls.examples = {}
         for name, example in EXAMPLES.items():
             if shutil.which(example[1]) is None:
@@ -87,7 +111,7 @@ class Examples(unittest.TestCase):
         plugins.mkdir()
         for name, (file, *_) in self.examples.items():
             shutil.copy(self.folder / name / file, plugins)
-        host = subprocess.Popen([self.prefix / "bin/jobhost", "serve", "--port", "0", "--data", self.folder / "data", "--plugins", plugins],
+        host = subprocess.Popen([self.prefix / "bin/jobhost", "serve", "--port", "0", "--data", self.folder / "data", "--plugins", plugins, "--set", "http.allow_private=true"],
                                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         try:
             url = host.stdout.readline().split()[-1]

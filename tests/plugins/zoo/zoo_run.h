@@ -201,6 +201,43 @@ static jh_result repeat(jh_job *job, const jh_output_v1 *out, jh_str text, int t
   return JH_OK;
 }
 
+#ifdef ZOO_FETCHES
+/* Fetches a page before its work, and takes it badly when there is none, each variant in its own way. */
+static jh_result fetch_page(jh_job *job) {
+  const jh_http_v1 *http = host->get_extension(JH_EXT_HTTP);
+  if (!JH_HAS(http, jh_http_v1, close)) return JH_OK;
+  struct timespec begin, end;
+  clock_gettime(CLOCK_MONOTONIC, &begin);
+  jh_http_response *page = NULL;
+  const jh_result result = http->fetch(job, str("{\"url\": \"http://www.example.com/\"}"), NULL, 0, &page);
+  clock_gettime(CLOCK_MONOTONIC, &end);
+  if (result == JH_E_CANCELLED) {
+#ifdef ZOO_DEAF_WHILE_FETCHING
+    const long waited_ms = (end.tv_sec - begin.tv_sec) * 1000 + (end.tv_nsec - begin.tv_nsec) / 1000000;
+    if (waited_ms > 200) {
+      for (;;) pause();
+    }
+#endif
+    return JH_E_CANCELLED;
+  }
+  if (result != JH_OK) {
+    const jh_str failure = http->failure(job);
+    (void)failure;
+#ifdef ZOO_BLAMES_PARAMS_FOR_TIMEOUT
+    if (has(failure, "http.timeout")) return fail(job, JH_CLASS_BAD_INPUT, "late", "the page is late");
+#endif
+#ifdef ZOO_BLAMES_ITSELF_FOR_TRUNCATED
+    if (has(failure, "http.truncated")) return fail(job, JH_CLASS_INTERNAL, "half", "half a page");
+#endif
+    return fail(job, JH_CLASS_UPSTREAM, "no_page", "there is no page");
+  }
+#ifdef ZOO_ABORTS_ON_404
+  if (has(http->info(page), "\"status\":404")) abort();
+#endif
+  return http->close(page);
+}
+#endif
+
 static jh_result JH_CALL run(jh_job *job) JH_NOEXCEPT {
   const jh_output_v1 *out = output();
   if (out == NULL) return fail(job, JH_CLASS_DENIED, "extension_missing", "jobhost.output/1 is missing");
@@ -216,6 +253,10 @@ static jh_result JH_CALL run(jh_job *job) JH_NOEXCEPT {
   const int times = count.len > 0 ? atoi(count.data) : 2;
   if (times < 1 || times > 50) return fail(job, wrong, "bad_params", "times must be from 1 to 50");
   misbehave(job, params);
+#ifdef ZOO_FETCHES
+  const jh_result fetched = fetch_page(job);
+  if (fetched != JH_OK) return fetched;
+#endif
 #ifdef ZOO_ODD_CODE
   if (is_made(params)) return -77;
 #endif

@@ -99,6 +99,10 @@ constexpr Animal kAnimals[] = {
     {"aborts_on_failure", "errors.failing-calls", "set_result()"},
     {"ignores_commit", "errors.lost-output", "output.commit()"},
     {"wrong_class_full", "errors.disk-full", "class 4"},
+    {"aborts_on_404", "errors.http-not-found", "SIGABRT"},
+    {"blames_params", "errors.http-timeout", "the params were good"},
+    {"blames_itself", "errors.http-truncated", "no bug of the plugin's"},
+    {"deaf", "cancel.http", "did not stop when asked to"},
     {"hates_words", "fuzz.params", "seed 1"},
     {"hates_surprises", "fuzz.invalid", "seed 1"},
     {"slow_to_stop", "cancel.latency", "its grace is 300 ms"},
@@ -154,6 +158,11 @@ TEST(Checker, FindsNothingWrongWithTheGoodOne) {
         << one.rule->id << ": " << one.finding.text;
   }
   EXPECT_EQ(report.results.size(), allRules().size());
+}
+
+TEST(Checker, FindsNothingWrongWithOneThatFetchesAndTakesItWell) {
+  const auto report = checked(variant("fetches"));
+  EXPECT_TRUE(report.good()) << whatFailed(report);
 }
 
 /// What we ship keeps every rule.
