@@ -34,6 +34,7 @@
 #include "pool/runner_probe.hpp"
 #include "services/host_services.hpp"
 #include "services/http_door.hpp"
+#include "services/record_service.hpp"
 #include "store/sqlite_store.hpp"
 #include "telemetry/log.hpp"
 
@@ -97,7 +98,8 @@ class Host {
         store_(std::move(store)),
         jobs_(*store_, catalog_, clock_, jobServiceOptions(loaded.settings, data_)),
         fetch_(std::move(fetch)),
-        services_(jobs_, *store_, bus_, clock_, withHttp(serviceOptions(loaded.settings))),
+        records_(*store_, catalog_, clock_, recordOptions(loaded.settings)),
+        services_(jobs_, *store_, bus_, clock_, withHttp(serviceOptions(loaded.settings)), &records_),
         pool_(poolOptions(loaded.settings, data_), catalog_, &services_, clock_),
         probe_(pool_),
         dispatcher_(*store_, catalog_, bus_, pool_, clock_, dispatchOptions(loaded.settings)),
@@ -208,6 +210,7 @@ class Host {
   jobs::JobService jobs_;
   fetch::Client fetch_;
   services::HttpDoor http_{fetch_};
+  services::RecordService records_;
   services::HostServices services_;
   pool::RunnerPool pool_;
   pool::RunnerProbe probe_;

@@ -40,7 +40,8 @@ store::SqliteStore::Options storeOptions(const settings::Settings& all, const fs
           .synchronous_full = all.store.synchronous == "full",
           .max_batch = static_cast<int>(all.store.max_batch),
           .readers = static_cast<int>(all.store.readers),
-          .cache_kib = static_cast<int>(all.store.cache_kib)};
+          .cache_kib = static_cast<int>(all.store.cache_kib),
+          .records = {all.records.per_plugin, all.records.plugin_mb << 20}};
 }
 
 jobs::JobService::Options jobServiceOptions(const settings::Settings& all, const fs::path& data) {
@@ -104,6 +105,13 @@ services::HostServices::Options serviceOptions(const settings::Settings& all) {
   options.config = [all](const std::string& plugin) { return settings::pluginConfigJson(all, plugin); };
   options.secrets = all.secret;
   options.queued_per_type = all.limits.queued_per_type;
+  return options;
+}
+
+services::RecordService::Options recordOptions(const settings::Settings& all) {
+  services::RecordService::Options options;
+  options.attempt.writes = static_cast<std::size_t>(all.records.attempt_writes);
+  options.attempt.bytes = static_cast<std::size_t>(all.records.attempt_mb) << 20;
   return options;
 }
 

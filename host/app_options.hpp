@@ -10,6 +10,7 @@
 #include "jobs/retention.hpp"
 #include "pool/options.hpp"
 #include "services/host_services.hpp"
+#include "services/record_service.hpp"
 #include "settings/settings.hpp"
 #include "store/sqlite_store.hpp"
 
@@ -22,6 +23,7 @@ jobs::Retention::Options retentionOptions(const settings::Settings& all, const s
 /// Error: http.allow_networks cannot be read.
 core::Result<fetch::ClientOptions> fetchOptions(const settings::Settings& all);
 services::HostServices::Options serviceOptions(const settings::Settings& all);
+services::RecordService::Options recordOptions(const settings::Settings& all);
 pool::RunnerPoolOptions poolOptions(const settings::Settings& all, const std::filesystem::path& data);
 dispatch::Options dispatchOptions(const settings::Settings& all);
 catalog::PluginFolder::Options folderOptions(const settings::Settings& all, const std::filesystem::path& data);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -42,6 +43,8 @@ struct AttemptEnd {
   std::optional<core::ProcessExit> exit;
   std::vector<core::Output> outputs;  ///< moved into the job's output folder already
   catalog::GenerationId generation;   ///< the plugin file it ran on; 0: it never began
+  /// What it wrote to records, sealed; null where that does not count or there is nothing.
+  std::shared_ptr<const store::AttemptWrites> writes;
 };
 
 /// Told by the runner side; every method may be called from its reactor thread and must not block.

@@ -32,6 +32,19 @@ void fail(AttemptOutcome& outcome, core::JobError error, core::Millis retry_afte
   outcome.error = std::move(error);
 }
 
+// What becomes of the job should the store find that the writes cannot be kept: a failed attempt that may be tried
+// again.
+void keepWrites(AttemptOutcome& outcome, std::shared_ptr<const store::AttemptWrites> writes,
+                const AttemptFacts& facts) {
+  if (!writes) return;
+  const core::JobError refused{core::ErrorClass::Transient, "records_conflict", {}, {}};
+  const auto wait = core::decideRetry(refused, core::Millis(-1), facts.backoff, facts.attempt, facts.retries,
+                                      facts.max_attempts, facts.random);
+  outcome.if_refused = wait ? OutcomeKind::Retry : OutcomeKind::Failed;
+  if (wait) outcome.refused_retry_at = facts.now + *wait;
+  outcome.writes = std::move(writes);
+}
+
 core::JobError timeoutError(core::Millis timeout, bool forced) {
   std::string message = "the attempt ran longer than its timeout of " + std::to_string(timeout.count()) + " ms";
   if (forced) message += " and had to be killed";
@@ -77,10 +90,12 @@ store::AttemptOutcome decideOutcome(AttemptEnd end, const AttemptFacts& facts) {
       outcome.result_json = std::move(end.result_json);
       outcome.outputs = std::move(end.outputs);
       outcome.error.reset();
+      keepWrites(outcome, std::move(end.writes), facts);
       break;
     case AttemptEnd::Kind::Suspended:
       outcome.kind = OutcomeKind::AwaitChildren;
       outcome.error.reset();
+      keepWrites(outcome, std::move(end.writes), facts);
       break;
     case AttemptEnd::Kind::Stopped:
       stopped(outcome, end.forced, facts);

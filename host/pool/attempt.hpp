@@ -10,6 +10,7 @@
 #include "pool/event_loop.hpp"
 #include "pool/http_services.hpp"
 #include "pool/job_log.hpp"
+#include "store/attempt_writes.hpp"
 
 namespace jobhost::pool {
 
@@ -36,6 +37,8 @@ struct Attempt {
   std::int64_t notes = 0;
   int open_calls = 0;
   std::unique_ptr<HttpSession> http;  ///< with the first fetch
+  /// What it wrote to records, not committed; null: nothing yet. Goes with it unless it succeeds.
+  std::shared_ptr<store::AttemptWrites> writes;
   std::optional<core::Millis> cpu_before;  ///< of the runner's tree when this attempt was first measured
 
   [[nodiscard]] core::JobId id() const { return assignment.job.id; }

@@ -10,6 +10,7 @@
 #include "core/result.hpp"
 #include "dispatch/job_runner.hpp"
 #include "pool/http_services.hpp"
+#include "pool/record_services.hpp"
 
 namespace jobhost::pool {
 
@@ -59,6 +60,8 @@ class AttemptServices {
   virtual void refused(const Caller& /*caller*/, std::string_view /*call*/, std::string_view /*subject*/) {}
   /// HTTP for attempts; null: this host fetches nothing. Borrowed, for the life of the services.
   virtual HttpServices* http() { return nullptr; }
+  /// Records and key-value spaces; null: this host keeps none. Borrowed, for the life of the services.
+  virtual RecordServices* records() { return nullptr; }
   /// Values that must not appear in what the plugin logs or answers.
   [[nodiscard]] virtual std::vector<std::string> redactions(const std::string& plugin) const = 0;
 };

@@ -8,27 +8,9 @@
 #include <vector>
 
 #include "core/json_text.hpp"
+#include "pool/call_request.hpp"
 
 namespace jobhost::pool {
-namespace {
-
-using Answer = std::function<void(const CallAnswer&)>;
-using ChildStates = std::vector<AttemptServices::ChildState>;
-
-// The ABI's numbers (sdk/include/jobhost/abi.h).
-constexpr std::int32_t kFailed = -1;
-constexpr std::int32_t kCancelled = -2;
-constexpr std::int32_t kInvalid = -3;
-constexpr std::int32_t kDenied = -4;
-constexpr std::int32_t kNotFound = -5;
-constexpr std::int32_t kTimeout = -8;
-constexpr std::int32_t kUnsupported = -9;
-constexpr std::int32_t kAgain = -11;
-
-constexpr std::size_t kMaxChildBytes = 4 * 1024 * 1024;
-constexpr std::size_t kMaxChildIds = 10'000;
-constexpr int kMaxWaitDepth = 8;
-constexpr std::int64_t kForeverMs = 366LL * 24 * 3600 * 1000;
 
 std::int32_t resultFor(core::ErrorCode code) {
   switch (code) {
@@ -63,48 +45,18 @@ std::string describe(const core::Error& error) {
   return core::cleanText(text, 4096);
 }
 
-/// Brings a service's answer back to the loop's thread; `make` turns a value into the body.
-template <class T, class Make>
-AttemptServices::Done<T> onLoop(EventLoop& loop, Answer answer, Make make) {
-  return [&loop, answer = std::move(answer), make](core::Result<T> result) {
-    auto shared = std::make_shared<core::Result<T>>(std::move(result));
-    loop.post([shared, answer, make] {
-      if (!*shared) return answer({resultFor(shared->error().code), describe(shared->error()), {}});
-      if constexpr (std::is_void_v<T>) {
-        answer({});
-      } else {
-        answer(make(**shared));
-      }
-    });
-  };
-}
+namespace {
 
-bool allows(const std::vector<std::string>& names, std::string_view name) {
-  return std::any_of(names.begin(), names.end(), [&](const std::string& one) { return one == "*" || one == name; });
-}
+using ChildStates = std::vector<AttemptServices::ChildState>;
 
-std::optional<std::string_view> member(const std::vector<core::JsonMember>& members, std::string_view key) {
-  for (const auto& one : members) {
-    if (one.key == key) return one.value;
-  }
-  return std::nullopt;
-}
+constexpr std::size_t kMaxChildBytes = 4 * 1024 * 1024;
+constexpr std::size_t kMaxChildIds = 10'000;
+constexpr int kMaxWaitDepth = 8;
+constexpr std::int64_t kForeverMs = 366LL * 24 * 3600 * 1000;
 
 bool hasEnded(core::JobState state) {
   return core::isTerminal(state);
 }
-
-/// One call on its way, with what every method needs.
-struct Request {
-  PoolContext& context;
-  const Attempt& attempt;
-  AttemptServices::Caller caller;
-  std::string_view body;
-  Answer answer;
-  const catalog::Permissions& permissions;
-
-  void refuse(std::int32_t result, std::string why) const { answer({result, std::move(why), {}}); }
-};
 
 void submitChild(const Request& request) {
   const auto members = core::jsonMembers(request.body);
@@ -215,6 +167,7 @@ void secret(const Request& request) {
 }
 
 void dispatchCall(wire::Method method, const Request& request) {
+  if (isRecordMethod(method)) return serveRecordCall(method, request);
   auto& loop = request.context.loop;
   auto& services = *request.context.services;
   const auto asBody = [](std::string& value) { return CallAnswer{0, {}, std::move(value)}; };
@@ -243,13 +196,15 @@ void dispatchCall(wire::Method method, const Request& request) {
           }));
     case wire::Method::HttpFetch:
       break;  // goes its own way: http_calls.hpp
+    default:
+      break;
   }
   request.refuse(kUnsupported, "this host does not serve method " + std::to_string(static_cast<int>(method)));
 }
 
 }  // namespace
 
-void handleCall(PoolContext& context, const Attempt& attempt, const wire::Call& call, Answer answer) {
+void handleCall(PoolContext& context, Attempt& attempt, const wire::Call& call, Answer answer) {
   if (context.services == nullptr) return answer({kUnsupported, "this host serves no calls", {}});
   const auto& job = attempt.assignment.job;
   const Request request{

@@ -22,7 +22,7 @@ inline constexpr std::int32_t kCallLimit = -6;
 
 /// Checks a call of a running attempt against the plugin's permissions and passes it to the services. `answer` is
 /// called on the loop's thread, once, perhaps long after.
-void handleCall(PoolContext& context, const Attempt& attempt, const wire::Call& call,
+void handleCall(PoolContext& context, Attempt& attempt, const wire::Call& call,
                 std::function<void(const CallAnswer&)> answer);
 
 }  // namespace jobhost::pool

@@ -303,6 +303,11 @@ void Runner::settle(std::unique_ptr<Attempt> attempt, const wire::Done& done) {
       end.kind = AttemptEnd::Kind::Suspended;
       break;
   }
+  if (attempt->writes) {
+    attempt->writes->seal();  // calls that still wait for their turn come too late
+    const bool counts = end.kind == AttemptEnd::Kind::Succeeded || end.kind == AttemptEnd::Kind::Suspended;
+    if (counts && !attempt->writes->empty()) end.writes = attempt->writes;
+  }
   if (done.dropped_log_lines > 0) {
     logLine(*attempt, now, "host",
             std::to_string(bounded(done.dropped_log_lines)) + " lines dropped: too many a second");
@@ -359,6 +364,7 @@ void Runner::collect(std::shared_ptr<std::unique_ptr<Attempt>> attempt, std::sha
       const auto code = kept.error().code;
       end->kind = AttemptEnd::Kind::Failed;
       end->result_json.clear();
+      end->writes.reset();
       const bool disk = code == core::ErrorCode::Unavailable;
       const char* name = code == core::ErrorCode::TooLarge ? "output_limit" : disk ? "output_not_kept" : "bad_output";
       const auto kind =

@@ -60,11 +60,12 @@ class HostServices::Worker {
 };
 
 HostServices::HostServices(jobs::JobService& jobs, store::JobStore& store, events::EventBus& bus,
-                           const core::Clock& clock, Options options)
+                           const core::Clock& clock, Options options, pool::RecordServices* records)
     : jobs_(jobs),
       store_(store),
       clock_(clock),
       options_(std::move(options)),
+      records_(records),
       worker_(std::make_shared<Worker>(store, bus, clock, options_.waiting_calls)),
       thread_([worker = worker_](const std::stop_token& stop) { worker->loop(stop); }) {}
 

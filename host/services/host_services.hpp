@@ -35,8 +35,9 @@ class HostServices final : public pool::AttemptServices {
     std::size_t waiting_calls = 65'536;  ///< beyond it calls answer Exhausted
   };
 
+  /// `records`: borrowed; null: this host keeps none.
   HostServices(jobs::JobService& jobs, store::JobStore& store, events::EventBus& bus, const core::Clock& clock,
-               Options options);
+               Options options, pool::RecordServices* records = nullptr);
   ~HostServices() override;
   HostServices(const HostServices&) = delete;
   HostServices& operator=(const HostServices&) = delete;
@@ -51,6 +52,7 @@ class HostServices final : public pool::AttemptServices {
   void config(const Caller& caller, Done<std::string> done) override;
   void secret(const Caller& caller, std::string name, Done<std::string> done) override;
 
+  pool::RecordServices* records() override { return records_; }
   /// Longest first.
   [[nodiscard]] std::vector<std::string> redactions(const std::string& plugin) const override;
 
@@ -65,6 +67,7 @@ class HostServices final : public pool::AttemptServices {
   store::JobStore& store_;
   const core::Clock& clock_;
   const Options options_;
+  pool::RecordServices* const records_;
   std::shared_ptr<Worker> worker_;
   std::jthread thread_;  ///< last: stops and joins first
 };

@@ -160,6 +160,15 @@ const Row kRows[] = {
      1000, kYearMs},
     {"retention.batch", "jobs", "Jobs removed in one transaction.", at<&S::retention, &Retention::batch>, 1, 100'000},
 
+    {"records.per_plugin", "records", "Records and keys that one plugin may keep.",
+     at<&S::records, &Records::per_plugin>, 0, 1'000'000'000},
+    {"records.plugin_mb", "MiB", "Size of all records and keys of one plugin.", at<&S::records, &Records::plugin_mb>, 0,
+     1 << 20},
+    {"records.attempt_writes", "records",
+     "Records one attempt may write that are stored when it succeeds; they are held in memory until then.",
+     at<&S::records, &Records::attempt_writes>, 1, 1'000'000},
+    {"records.attempt_mb", "MiB", "Size of all of them.", at<&S::records, &Records::attempt_mb>, 1, 4096},
+
     {"log.level", "", "What the host writes to stderr.", at<&S::log, &Log::level>, 0, 0, kLevels},
 
     {"content.dir", "folder", "Archive folder of the minion tasks; empty: none.", at<&S::content, &Content::dir>},
@@ -240,6 +249,7 @@ constexpr SectionHelp kSections[] = {
     {"sandbox", "How far the kernel fences plugins in."},
     {"limits", "What one job or caller may ask for."},
     {"retention", "How long finished work is kept."},
+    {"records", "What plugins keep in the host's database."},
     {"log", "The host's own log."},
     {"content", "Files that jobs work on."},
     {"http", "Requests that plugins make through the host."},

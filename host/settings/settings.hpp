@@ -109,6 +109,13 @@ struct Retention {
   std::int64_t batch = 500;
 };
 
+struct Records {
+  std::int64_t per_plugin = 1'000'000;
+  std::int64_t plugin_mb = 4096;
+  std::int64_t attempt_writes = 10'000;
+  std::int64_t attempt_mb = 32;
+};
+
 struct Log {
   std::string level = "info";
 };
@@ -173,6 +180,7 @@ struct Settings {
   Sandbox sandbox;
   Limits limits;
   Retention retention;
+  Records records;
   Log log;
   Content content;
   Http http;

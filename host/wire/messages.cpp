@@ -397,6 +397,23 @@ bool decode(std::string_view payload, HttpFetched& m) {
   return in.ok();
 }
 
+void encode(std::string& out, const RecordCall& m) {
+  Encoder to(out);
+  to.str(m.collection);
+  to.str(m.key);
+  to.str(m.options_json);
+  to.str(m.value);
+}
+
+bool decode(std::string_view payload, RecordCall& m) {
+  Decoder in(payload);
+  m.collection = in.str();
+  m.key = in.str();
+  m.options_json = in.str();
+  m.value = in.str();
+  return in.ok() && m.options_json.size() <= kMaxRecordOptions;
+}
+
 void encode(std::string& out, const Return& m) {
   Encoder to(out);
   to.i32(m.result);

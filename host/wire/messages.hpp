@@ -189,6 +189,15 @@ enum class Method : std::uint16_t {
   CheckpointSave = 32,  ///< body: the bytes → empty
   CheckpointLoad = 33,  ///< body: empty → the bytes
   HttpFetch = 48,       ///< HttpFetch → HttpFetched; with an error the body is JSON {code, message, class}
+  RecordGet = 64,       ///< RecordCall → JSON of the record
+  RecordPut = 65,       ///< RecordCall → i64 version
+  RecordDelete = 66,    ///< RecordCall → empty
+  RecordList = 67,      ///< RecordCall → JSON of the page
+  RecordCount = 68,     ///< RecordCall → i64
+  KeyGet = 80,          ///< RecordCall → i64 version, then the value's bytes to the end
+  KeyPut = 81,          ///< RecordCall → i64 version
+  KeyDelete = 82,       ///< RecordCall → empty
+  KeyList = 83,         ///< RecordCall → JSON of the page
 };
 
 /// The body of the CALL and of the RETURN of HttpFetch. Views into it.
@@ -200,6 +209,15 @@ struct HttpFetched {
   std::string_view response_json;
   std::string_view body;  ///< to the end; empty when the JSON names a file
 };
+
+/// The body of every call about records and keys; what a method has no use for is empty. Views into the body.
+struct RecordCall {
+  std::string_view collection;  ///< "books", "com.example.library/books"; of keys "plugin", "type" or "job"
+  std::string_view key;
+  std::string_view options_json;  ///< of a list or count the query; empty: none
+  std::string_view value;
+};
+inline constexpr std::size_t kMaxRecordOptions = 16 * 1024;
 
 /// The views of decoded ones point into the payload.
 struct Call {
@@ -242,6 +260,7 @@ JOBHOST_WIRE_MESSAGE(Done);
 JOBHOST_WIRE_MESSAGE(Call);
 JOBHOST_WIRE_MESSAGE(HttpFetch);
 JOBHOST_WIRE_MESSAGE(HttpFetched);
+JOBHOST_WIRE_MESSAGE(RecordCall);
 JOBHOST_WIRE_MESSAGE(Return);
 JOBHOST_WIRE_MESSAGE(Credit);
 JOBHOST_WIRE_MESSAGE(Bye);

@@ -93,6 +93,15 @@ enum class SdkCall : std::uint16_t {
   ChildCancel = 63,
   CheckpointSave = 70,
   CheckpointLoad = 71,
+  RecordGet = 80,
+  RecordPut = 81,
+  RecordDelete = 82,
+  RecordList = 83,
+  RecordCount = 84,
+  KeyGet = 90,
+  KeyPut = 91,
+  KeyDelete = 92,
+  KeyList = 93,
   RunBegin = 100,
   RunEnd = 101,
   HttpFetch = 110,
@@ -172,6 +181,24 @@ constexpr const char* toString(SdkCall call) {
       return "checkpoint.save";
     case SdkCall::CheckpointLoad:
       return "checkpoint.load";
+    case SdkCall::RecordGet:
+      return "records.get";
+    case SdkCall::RecordPut:
+      return "records.put";
+    case SdkCall::RecordDelete:
+      return "records.del";
+    case SdkCall::RecordList:
+      return "records.list";
+    case SdkCall::RecordCount:
+      return "records.count";
+    case SdkCall::KeyGet:
+      return "kv.get";
+    case SdkCall::KeyPut:
+      return "kv.put";
+    case SdkCall::KeyDelete:
+      return "kv.del";
+    case SdkCall::KeyList:
+      return "kv.list";
     case SdkCall::RunBegin:
       return "run begins";
     case SdkCall::RunEnd:

@@ -52,6 +52,26 @@ TEST_P(Outcome, IsDecided) {
   }
 }
 
+TEST(OutcomeWrites, GoWithASuccessAndSayWhatARefusalOfThemMeans) {
+  const auto writes = std::make_shared<const store::AttemptWrites>();
+  AttemptFacts facts;
+  facts.now = core::fromMicros(1'000'000'000);
+  for (const auto kind : {End::Succeeded, End::Suspended, End::Failed, End::Stopped}) {
+    for (const int left : {0, 1}) {
+      AttemptEnd end;
+      end.kind = kind;
+      end.writes = writes;
+      facts.max_attempts = 1 + left;
+      const auto outcome = decideOutcome(std::move(end), facts);
+      const bool counts = kind == End::Succeeded || kind == End::Suspended;
+      EXPECT_EQ(outcome.writes != nullptr, counts);
+      EXPECT_EQ(outcome.if_refused, counts && left > 0 ? OutcomeKind::Retry : OutcomeKind::Failed);
+      if (outcome.if_refused != OutcomeKind::Retry) continue;
+      EXPECT_EQ(outcome.refused_retry_at, facts.now + core::Millis(15'000));
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(
     OfEachEnd, Outcome,
     ::testing::Values(
