@@ -31,7 +31,7 @@ import threading
 import time
 import traceback
 
-__all__ = ["handler", "serve", "Job", "JobError", "BadInput", "Cancelled", "CallFailed", "FetchFailed",
+__all__ = ["handler", "serve", "Job", "JobError", "BadInput", "Cancelled", "CallFailed", "Conflict", "FetchFailed", "OWN_VERSION",
            "BAD_INPUT", "TRANSIENT", "PERMANENT", "RESOURCE", "DENIED", "UPSTREAM", "INTERNAL"]
 
 # Why a job failed; decides whether it is tried again.
@@ -56,7 +56,9 @@ _MAX_PARTS = 8
 _FOREVER_MS = -1
 
 _SUCCEEDED, _FAILED, _CANCELED, _SUSPENDED = range(4)
-_E_CANCELLED, _E_DENIED, _E_NOT_FOUND, _E_TIMEOUT, _E_AGAIN = -2, -4, -5, -8, -11
+_E_CANCELLED, _E_DENIED, _E_NOT_FOUND, _E_TIMEOUT, _E_AGAIN, _E_CONFLICT = -2, -4, -5, -8, -11, -13
+
+OWN_VERSION = -2  # of what this attempt wrote and the host has not stored
 
 _handlers = {}
 
@@ -88,7 +90,8 @@ class CallFailed(JobError):
     """The host did not do what it was asked for. `result` is the negative number of the protocol."""
 
     def __init__(self, result, message):
-        super().__init__({_E_DENIED: DENIED, _E_AGAIN: TRANSIENT}.get(result, PERMANENT), "call_failed", message)
+        super().__init__({_E_DENIED: DENIED, _E_AGAIN: TRANSIENT, _E_CONFLICT: TRANSIENT}.get(result, PERMANENT),
+                         "call_failed", message)
         self.result = result
 
 
@@ -151,6 +154,8 @@ class Response:
 
     def __exit__(self, *_):
         self.close()
+class Conflict(CallFailed):
+    """A record has not the version it was expected to have. Trying the job again may help."""
 
 
 def handler(job_type):
@@ -694,6 +699,14 @@ class Job:
     def load_checkpoint(self):
         return self._call(33, missing=_E_NOT_FOUND)
 
+    def records(self, collection):
+        """A collection the manifest declares, or another plugin's as "com.example.library/books"."""
+        return Records(self, collection)
+
+    def kv(self, space="plugin"):
+        """Bytes by key, of the plugin, of jobs of this "type" or of this "job". Needs permissions.kv."""
+        return Keys(self, space)
+
     def suspend(self):
         """Ends this attempt; the handler is called again when the children have ended. Does not return."""
         raise _Suspend
@@ -711,6 +724,84 @@ class Job:
             output.abort()
         if self._temp_dir:
             shutil.rmtree(self._temp_dir, ignore_errors=True)
+
+
+class _Kept:
+    """What records and keys have in common."""
+
+    def __init__(self, job, place):
+        self._job, self._place = job, place
+
+    def _ask(self, method, key="", options=None, value=b"", missing=None):
+        given = {name: what for name, what in (options or {}).items() if what is not None and not (name == "now" and not what)}
+        body = _str(self._place) + _str(key) + _str(_json(given) if given else "") + _str(value)
+        result, error, answer = self._job._session.call(self._job, method, body, True)
+        if result == missing:
+            return None
+        if result < 0:
+            raise (Conflict if result == _E_CONFLICT else CallFailed)(result, error)
+        return answer
+
+    def _pages(self, method, query):
+        while True:
+            page = json.loads(self._ask(method, options=query))
+            yield from page["items"]
+            if "next" not in page:
+                return
+            query = dict(query, cursor=page["next"])
+
+
+class Records(_Kept):
+    """Documents that the host keeps. What is written is stored with the attempt's success, or at once (now=True);
+    `expected` is the version there must be, 0: none. A record is a dict of key, version, value and, where there is one,
+    parent and sort."""
+
+    def get(self, key):
+        answer = self._ask(64, key, missing=_E_NOT_FOUND)
+        return None if answer is None else json.loads(answer)
+
+    def put(self, key, value, parent=None, sort=None, expected=None, now=False):
+        """Answers the version; OWN_VERSION of what is stored later."""
+        options = {"parent": parent, "sort": sort, "now": now}
+        if expected is not None:
+            options["expected"] = expected
+        return struct.unpack("<q", self._ask(65, key, options, _json(value).encode()))[0]
+
+    def delete(self, key, expected=None, now=False):
+        self._ask(66, key, {"expected": expected, "now": now})
+
+    def list(self, **query):
+        """All records, page by page: of a `parent`, of an `index` with its `value`, with a `prefix`; `order` "desc"."""
+        return self._pages(67, query)
+
+    def count(self, **query):
+        return struct.unpack("<q", self._ask(68, options=query))[0]
+
+
+class Keys(_Kept):
+    """Small values by key, bytes. Written as records are; `ttl_s` says how long they are kept."""
+
+    def get(self, key):
+        answer = self._ask(80, key, missing=_E_NOT_FOUND)
+        return None if answer is None else bytes(answer[8:])
+
+    def version(self, key):
+        """For `expected`; 0 where there is none."""
+        answer = self._ask(80, key, missing=_E_NOT_FOUND)
+        return 0 if answer is None else struct.unpack("<q", answer[:8])[0]
+
+    def put(self, key, value, ttl_s=None, expected=None, now=False):
+        options = {"ttl_ms": None if ttl_s is None else max(1, int(ttl_s * 1000)), "now": now}
+        if expected is not None:
+            options["expected"] = expected
+        return struct.unpack("<q", self._ask(81, key, options, value))[0]
+
+    def delete(self, key, expected=None, now=False):
+        self._ask(82, key, {"expected": expected, "now": now})
+
+    def list(self, prefix=None):
+        """{"key", "version", "size_bytes", "expires_ms"} of each."""
+        return self._pages(83, {"prefix": prefix})
 
 
 def _failure(error_class, code, message, details=None, retry_after_s=None):

@@ -65,6 +65,12 @@ void printManifest(const catalog::Manifest& manifest, const FileRows& file) {
   list("EXEC", manifest.permissions.exec);
   list("SECRETS", manifest.permissions.secrets);
   list("CHILDREN", manifest.permissions.children);
+  if (manifest.permissions.kv) rows.push_back({"KEYS", "its own"});
+  list("READS RECORDS", manifest.permissions.records_read);
+  list("WRITES RECORDS", manifest.permissions.records_write);
+  for (const auto& one : manifest.records) {
+    rows.push_back({"RECORDS", one.name + (one.indexes.empty() ? "" : ", found by " + joined(one.indexes))});
+  }
   for (const auto& type : manifest.types) {
     rows.push_back({"JOB TYPE", type.info.name + (type.info.title == type.info.name ? "" : ": " + type.info.title)});
   }

@@ -40,7 +40,13 @@ Json factsOf(const Subject& subject) {
                                   {"exec", texts(asked.exec)},
                                   {"secrets", texts(asked.secrets)},
                                   {"children", texts(asked.children)},
-                                  {"config", texts(asked.config)}});
+                                  {"config", texts(asked.config)},
+                                  {"kv", asked.kv},
+                                  {"records_read", texts(asked.records_read)},
+                                  {"records_write", texts(asked.records_write)}});
+    Json collections = Json::object();
+    for (const auto& one : subject.manifest->records) collections.set(one.name, texts(one.indexes));
+    facts.set("records", std::move(collections));
   }
   facts.set("kind", subject.program ? "process" : "library").set("size_bytes", subject.size_bytes);
   if (subject.program) {
@@ -77,6 +83,12 @@ std::vector<std::string> deniedCalls(const std::vector<Trial>& trials) {
       } else if (call["r"].intOr(0) == JH_E_DENIED && name == "children.submit") {
         all.insert(trial.job.type + " makes children of type " + what + ": needs permissions.children: [\"" + what +
                    "\"]");
+      } else if (call["r"].intOr(0) == JH_E_DENIED && name.substr(0, 8) == "records.") {
+        const bool writes = name == "records.put" || name == "records.del";
+        all.insert(trial.job.type + (writes ? " writes" : " reads") + " the records " + what +
+                   ": needs permissions.records." + (writes ? "write" : "read") + ": [\"" + what + "\"]");
+      } else if (call["r"].intOr(0) == JH_E_DENIED && name.substr(0, 3) == "kv.") {
+        all.insert(trial.job.type + " keeps keys: needs permissions.kv: true");
       } else if (call["r"].intOr(0) == JH_E_DENIED) {
         all.insert(trial.job.type + " calls " + std::string(name) + ": " + std::string(call["e"].stringOr("")));
       }

@@ -44,7 +44,7 @@ ScratchFolder::~ScratchFolder() {
 /// Keeps what the pool tells and lets the lab wait for the end.
 class Lab::Listener final : public dispatch::RunnerListener {
  public:
-  explicit Listener(ProgramWatch* outside) : outside_(outside) {}
+  Listener(LocalRecords& kept, ProgramWatch* outside) : records(kept), outside_(outside) {}
 
   void attemptStarted(core::JobId id, store::LeaseToken) override {
     if (outside_ != nullptr) outside_->started(id);
@@ -52,6 +52,7 @@ class Lab::Listener final : public dispatch::RunnerListener {
   }
   void attemptEnded(AttemptEnd end) override {
     if (outside_ != nullptr) outside_->ended(end);
+    if (end.writes) records.commit(*end.writes);
     const std::lock_guard lock(mutex_);
     end_ = std::move(end);
     changed_.notify_all();
@@ -97,6 +98,7 @@ class Lab::Listener final : public dispatch::RunnerListener {
   }
 
   Watcher watcher;
+  LocalRecords& records;
 
  private:
   ProgramWatch* const outside_;
@@ -142,7 +144,7 @@ Lab::Lab(const Subject& subject, LabOptions options, WatchPlan plan, std::vector
       jobs_(std::move(jobs)),
       plugin_id_(subject.manifest ? subject.manifest->id : "plugin"),
       outside_(subject.program ? std::make_unique<ProgramWatch>(jobs_, scratch_.path() / "work", plan.state) : nullptr),
-      listener_(std::make_unique<Listener>(outside_.get())) {
+      listener_(std::make_unique<Listener>(services_.kept, outside_.get())) {
   services_.config_json = options_.config_json;
   services_.secrets = options_.secrets;
   if (outside_) {
@@ -164,6 +166,7 @@ Lab::Lab(const Subject& subject, LabOptions options, WatchPlan plan, std::vector
   fs::create_directories(inputs);
   for (const auto& input : options_.inputs) fs::copy_file(input.file, inputs / input.name);
   publish(subject);
+  if (subject.manifest) services_.kept.declare(*subject.manifest);
 
   pool::RunnerPoolOptions pool;
   pool.runner = options_.runner;
@@ -202,6 +205,7 @@ void Lab::publish(const Subject& subject) {
   if (subject.manifest) {
     generation->version = subject.manifest->version;
     generation->permissions = subject.manifest->permissions;
+    generation->records = subject.manifest->records;
     for (const auto& type : subject.manifest->types) {
       catalog::TypeEntry entry{type.info, type.schema, nullptr};
       entry.info.plugin_id = plugin_id_;
@@ -271,6 +275,7 @@ JobReport Lab::run(std::size_t index) {
   const auto& spec = jobs_.at(index);
   const core::JobId id{static_cast<std::int64_t>(index) + 1};
   JobReport report;
+  services_.kept.clear();
   for (int round = 0; round <= kMaxResumes; ++round) {
     dispatch::Assignment one;
     one.job.id = id;

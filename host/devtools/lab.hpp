@@ -148,7 +148,7 @@ class Lab {
   catalog::GenerationRef generation_;
   std::unique_ptr<fetch::Client> client_;  ///< of Web::Real
   std::unique_ptr<pool::HttpServices> web_;
-  LocalServices services_;
+  LocalServices services_{clock_};
   std::unique_ptr<ProgramWatch> outside_;  ///< of a program; null: the runner's inspector watches
   std::unique_ptr<Listener> listener_;
   std::unique_ptr<pool::RunnerPool> pool_;

@@ -8,16 +8,20 @@
 #include <utility>
 
 #include "jobhost/abi.h"
+#include "devtools/local_records.hpp"
 #include "pool/attempt_services.hpp"
 
 namespace jobhost::devtools {
 
 /// What a job may ask of the host where there is none: config and secrets as given, checkpoints in memory. Children are
-/// counted and not run: each has succeeded at once, with the result null.
+/// counted and not run: each has succeeded at once, with the result null. Records are kept in memory.
 ///
 /// Thread-safety: any thread. Answers on the caller's.
 class LocalServices final : public pool::AttemptServices {
  public:
+  explicit LocalServices(const core::Clock& clock) : kept(clock) {}
+
+  LocalRecords kept;
   std::string config_json = "{}";
   std::map<std::string, std::string> secrets;
   /// Asked before a call is served, and told (`permitted` false) of one that the manifest's permissions do not cover.
@@ -36,6 +40,7 @@ class LocalServices final : public pool::AttemptServices {
   void secret(const Caller& caller, std::string name, Done<std::string> done) override;
   void refused(const Caller& caller, std::string_view call, std::string_view subject) override;
   pool::HttpServices* http() override { return web; }
+  pool::RecordServices* records() override { return &kept; }
   [[nodiscard]] std::vector<std::string> redactions(const std::string& plugin) const override;
 
  private:

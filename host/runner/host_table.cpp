@@ -184,6 +184,8 @@ const void* JH_CALL get_extension(const char* id) noexcept {
   if (name == JH_EXT_HTTP) found = httpExtension();
   if (name == JH_EXT_CHILDREN) found = childrenExtension();
   if (name == JH_EXT_CHECKPOINT) found = checkpointExtension();
+  if (name == JH_EXT_RECORDS) found = recordsExtension();
+  if (name == JH_EXT_KV) found = kvExtension();
   answer(SdkCall::GetExtension, found != nullptr ? JH_OK : JH_E_NOT_FOUND);
   return found;
 }

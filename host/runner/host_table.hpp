@@ -35,5 +35,7 @@ const jh_cancel_v1* cancelExtension();
 const jh_http_v1* httpExtension();
 const jh_children_v1* childrenExtension();
 const jh_checkpoint_v1* checkpointExtension();
+const jh_records_v1* recordsExtension();
+const jh_kv_v1* kvExtension();
 
 }  // namespace jobhost::runner

@@ -261,6 +261,18 @@ const void* checkpointTable() {
                                     WATCHED("checkpoint.load", jh_checkpoint_v1::load)});
 }
 
+const void* recordsTable() {
+  return presented(
+      jh_records_v1{sizeof(jh_records_v1), 0, WATCHED("records.get", jh_records_v1::get),
+                    WATCHED("records.put", jh_records_v1::put), WATCHED("records.del", jh_records_v1::del),
+                    WATCHED("records.list", jh_records_v1::list), WATCHED("records.count", jh_records_v1::count)});
+}
+
+const void* kvTable() {
+  return presented(jh_kv_v1{sizeof(jh_kv_v1), 0, WATCHED("kv.get", jh_kv_v1::get), WATCHED("kv.put", jh_kv_v1::put),
+                            WATCHED("kv.del", jh_kv_v1::del), WATCHED("kv.list", jh_kv_v1::list)});
+}
+
 /// What the plugin gets for an extension of the real host. One that is not watched here is handed on as it is.
 const void* watchedExtension(std::string_view id, const void* real) {
   if (id == JH_EXT_OUTPUT) return realTable<jh_output_v1>() = static_cast<const jh_output_v1*>(real), outputTable();
@@ -275,6 +287,8 @@ const void* watchedExtension(std::string_view id, const void* real) {
   if (id == JH_EXT_CHECKPOINT) {
     return realTable<jh_checkpoint_v1>() = static_cast<const jh_checkpoint_v1*>(real), checkpointTable();
   }
+  if (id == JH_EXT_RECORDS) return realTable<jh_records_v1>() = static_cast<const jh_records_v1*>(real), recordsTable();
+  if (id == JH_EXT_KV) return realTable<jh_kv_v1>() = static_cast<const jh_kv_v1*>(real), kvTable();
   return real;
 }
 

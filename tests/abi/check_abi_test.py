@@ -14,7 +14,7 @@ RELEASED = pathlib.Path(__file__).resolve().parent / "fixtures/1.0/abi.h"  # wha
 LOCK = pathlib.Path(__file__).resolve().parent / "lock/1.0.json"
 LAST_OF_HOST = "  const void *(JH_CALL *get_extension)(const char *id)JH_NOEXCEPT;\n} jh_host;"
 LAST_OF_MODULE = "  const void *(JH_CALL *get_extension)(const char *id)JH_NOEXCEPT;\n} jh_module;"
-MINOR = "#define JH_ABI_MINOR 0u"
+MINOR, NEXT_MINOR = "#define JH_ABI_MINOR 0u", "#define JH_ABI_MINOR 1u"
 
 
 class CheckAbi(unittest.TestCase):
@@ -35,7 +35,7 @@ class CheckAbi(unittest.TestCase):
             self.assertEqual(check_abi.main(), 0, said.getvalue())
 
     def test_a_member_appended_with_a_new_minor_holds(self):
-        self.assertEqual(self.check((LAST_OF_HOST, LAST_OF_HOST.replace("} jh_host;", "  int32_t (JH_CALL *more)(jh_job *job) JH_NOEXCEPT;\n} jh_host;")), (MINOR, "#define JH_ABI_MINOR 1u")), [])
+        self.assertEqual(self.check((LAST_OF_HOST, LAST_OF_HOST.replace("} jh_host;", "  int32_t (JH_CALL *more)(jh_job *job) JH_NOEXCEPT;\n} jh_host;")), (MINOR, NEXT_MINOR)), [])
 
     def test_a_member_appended_without_one_does_not(self):
         self.assertIn("JH_ABI_MINOR must be raised", " ".join(self.check((LAST_OF_MODULE, LAST_OF_MODULE.replace("} jh_module;", "  void *more;\n} jh_module;")))))

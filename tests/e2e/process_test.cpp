@@ -134,6 +134,20 @@ TEST_F(Process, AHandlerHasParamsInputsOutputsNotesAndALog) {
   EXPECT_THAT(runners, HasSubstr("org.jobhost.test-process"));
 }
 
+TEST_F(Process, AHandlerKeepsRecordsAndKeys) {
+  putTestHandler();
+  EXPECT_EQ(error(run("py-records", R"({"fail":true})"), "code"), "as_asked");
+  const auto id = submit("py-records");
+  ASSERT_EQ(text(ended(id), "state"), "succeeded") << host_.get(path(id)).body << logOf(id);
+  const auto whole = host_.get(path(id)).body;
+  EXPECT_THAT(whole, HasSubstr(R"("hostile":[-9,-3])")) << "calls that cannot be read are refused, the process lives";
+  EXPECT_THAT(whole, HasSubstr(R"("own":true,"conflict":true)"));
+  EXPECT_THAT(whole, HasSubstr("declares no collection"));
+  EXPECT_THAT(whole, HasSubstr(R"("children":["b0","b1"])"));
+  EXPECT_THAT(whole, HasSubstr(R"("tagged":["\u00fc","a"])"));
+  EXPECT_THAT(whole, HasSubstr(R"("count":2,"none":null,"bytes":[0,255],"no key":null,"keys":["k"])"));
+}
+
 TEST_F(Process, AHandlerCanUseChildrenCheckpointsAndManyBytes) {
   putTestHandler();
   const auto id = submit("py-services");

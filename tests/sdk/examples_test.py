@@ -26,6 +26,8 @@ EXAMPLES = {
     "hello-rust": ("hello-rust.so", "rustc", "hello-rust", {"name": "x"}, {"greeting": "hello from Rust", "params": {"name": "x"}}),
     "long-job": ("long-job.so", "c++", "count-primes", {"below": 100000}, {"primes": 9592}),
     "http-fetcher": ("http-fetcher.so", "c++", "http-fetch", None, None),  # its params name the server below
+    "records-user": ("records-user.so", "c++", "shelve", {"books": [{"id": "emma", "title": "Emma", "chapters": ["I"]}]},
+                     {"shelved": 1, "on_the_shelf": 1}),
     "fan-out": ("fan-out.so", "c++", "sum-of-squares", {"n": 20}, {"sum": 2870}),
 }
 MINGW = "x86_64-w64-mingw32-"

@@ -63,6 +63,7 @@ typedef int32_t jh_result;
 #define JH_E_MISUSE (-10)      /* a bug in the plugin: a job that has ended, a closed handle */
 #define JH_E_AGAIN (-11)       /* not now: try later */
 #define JH_E_SUSPENDED (-12)   /* from run(): run me again when my children have ended */
+#define JH_E_CONFLICT (-13)    /* 1.1: something is not as it was expected to be; look again */
 
 typedef struct jh_str {
   const char *data;
@@ -326,6 +327,78 @@ typedef struct jh_checkpoint_v1 {
   /* [any][job] What an earlier attempt (or this one) saved. JH_E_NOT_FOUND: nothing. */
   jh_result(JH_CALL *load)(jh_job *job, const void **data, size_t *len) JH_NOEXCEPT;
 } jh_checkpoint_v1;
+
+/* ------------------------------------------------------------------------------------------------ jobhost.records/1 */
+/* Since 1.1. Documents in the host's database, by collection and key. The manifest declares the plugin's collections and
+   the fields they are found by ("records": {"books": {"indexes": ["url"]}}); another plugin's are named
+   "com.example.library/books" and asked for in permissions.records.
+
+   What an attempt writes is seen by itself, by others when it has succeeded or suspended itself: all of it, in the
+   transaction that stores its end. It is gone when the attempt ends in any other way. A write with {"now": true} is stored
+   before the call returns, and stays.
+
+   A version is a positive number that changes with each write. "expected" names the version there must be: 0 means that
+   there must be no such record, JH_VERSION_OWN that this attempt wrote it last and it is not stored yet. What is not as
+   expected is JH_E_CONFLICT. Where another attempt changes such a record before this one has ended, this one fails with
+   the code "records_conflict", class 2, when it ends.
+
+   A key is 1 to 512 bytes without control characters, a document at most 1 MiB of JSON. A record may have a parent (any
+   text up to 512 bytes) and a sort key (a number, a text up to 512 bytes, or a boolean). An indexed field holds one
+   such value or an array of up to 64.
+
+   What these functions answer is valid until this thread's next call to a function of this extension. */
+#define JH_EXT_RECORDS "jobhost.records/1"
+#define JH_VERSION_ANY (-1)
+#define JH_VERSION_NONE 0
+#define JH_VERSION_OWN (-2)
+typedef struct jh_records_v1 {
+  uint32_t struct_size;
+  uint32_t reserved;
+  /* [any] *record_json: {"key", "version", "parent", "sort", "created_ms", "updated_ms", "value"}; parent and sort only
+     where there is one. JH_E_NOT_FOUND: no such record; JH_E_INVALID: no such collection; JH_E_DENIED: another
+     plugin's, and not permitted. */
+  jh_result(JH_CALL *get)(jh_job *job, jh_str collection, jh_str key, jh_str *record_json) JH_NOEXCEPT;
+  /* [any] Makes or replaces a record. options_json: {"parent", "sort", "expected", "now"} or empty. *version (may be NULL):
+     that of the record; JH_VERSION_OWN until it is stored. JH_E_CONFLICT; JH_E_LIMIT: too large, too much in one attempt,
+     or over what the plugin may keep. */
+  jh_result(JH_CALL *put)(jh_job *job, jh_str collection, jh_str key, jh_str json, jh_str options_json,
+                          int64_t *version) JH_NOEXCEPT;
+  /* [any] Removes a record; JH_OK too where there is none. options_json: {"expected", "now"} or empty. */
+  jh_result(JH_CALL *del)(jh_job *job, jh_str collection, jh_str key, jh_str options_json) JH_NOEXCEPT;
+  /* [any] A page of records, *page_json: {"items": […as get…], "next": "…"}; next only where there are more. query_json:
+     {"parent": "…"} the children of one, {"index": "field", "value": …} those that have the value, both in the order of
+     sort and key; {"prefix": "…"} or empty: by key. With it "limit" (1 to 1000, else 100; a page of some MiB ends
+     earlier), "order" ("asc" or "desc"), "cursor" (the "next" of the page before), "values" (false: without "value").
+     JH_E_AGAIN: the index is still being built. */
+  jh_result(JH_CALL *list)(jh_job *job, jh_str collection, jh_str query_json, jh_str *page_json) JH_NOEXCEPT;
+  /* [any] How many records a query without limit, order and cursor is for. */
+  jh_result(JH_CALL *count)(jh_job *job, jh_str collection, jh_str query_json, int64_t *n) JH_NOEXCEPT;
+} jh_records_v1;
+
+/* ------------------------------------------------------------------------------------------------ jobhost.kv/1 */
+/* Since 1.1. Any bytes by key, for ETags, cursors and caches; the manifest asks for it with permissions.kv. Writes, versions
+   and conflicts are those of jobhost.records/1. A value has at most 1 MiB. What these functions answer is valid until
+   this thread's next call to a function of this extension. */
+#define JH_EXT_KV "jobhost.kv/1"
+/* Whose keys. */
+#define JH_KV_PLUGIN 0         /* of the plugin's jobs */
+#define JH_KV_TYPE 1           /* of jobs of this job's type */
+#define JH_KV_JOB 2            /* of this job's attempts; they go with the job */
+typedef struct jh_kv_v1 {
+  uint32_t struct_size;
+  uint32_t reserved;
+  /* [any] The value; *version (may be NULL). JH_E_NOT_FOUND: none, or its time is over. */
+  jh_result(JH_CALL *get)(jh_job *job, int32_t space, jh_str key, const void **data, size_t *len,
+                          int64_t *version) JH_NOEXCEPT;
+  /* [any] options_json: {"ttl_ms", "expected", "now"} or empty; without ttl_ms it stays. *version (may be NULL). */
+  jh_result(JH_CALL *put)(jh_job *job, int32_t space, jh_str key, const void *data, size_t len, jh_str options_json,
+                          int64_t *version) JH_NOEXCEPT;
+  /* [any] JH_OK too where there is none. options_json: {"expected", "now"} or empty. */
+  jh_result(JH_CALL *del)(jh_job *job, int32_t space, jh_str key, jh_str options_json) JH_NOEXCEPT;
+  /* [any] *page_json: {"items": [{"key", "version", "size_bytes", "expires_ms"}], "next"}, by key. query_json: {"prefix",
+     "limit", "order", "cursor"} or empty. */
+  jh_result(JH_CALL *list)(jh_job *job, int32_t space, jh_str query_json, jh_str *page_json) JH_NOEXCEPT;
+} jh_kv_v1;
 
 /* ------------------------------------------------------------------------------------------------ the manifest note */
 /* The manifest is JSON in an ELF note: section ".note.jobhost" in a PT_NOTE segment, owner "JobHost", type 1, read by the

@@ -60,6 +60,8 @@ inline void check(jh_job* job, jh_result result, std::string_view what) {
       throw Error(JH_CLASS_TRANSIENT, "timeout", message);
     case JH_E_AGAIN:
       throw Error(JH_CLASS_TRANSIENT, "again", message);
+    case JH_E_CONFLICT:
+      throw Error(JH_CLASS_TRANSIENT, "conflict", message);
     default:
       throw Error(JH_CLASS_INTERNAL, "host_call_failed", message);
   }

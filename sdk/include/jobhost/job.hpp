@@ -16,6 +16,7 @@
 #include "host.hpp"
 #include "http.hpp"
 #include "json.hpp"
+#include "records.hpp"
 #include "value.hpp"
 
 namespace jobhost {
@@ -222,6 +223,11 @@ class Job {
     detail::check(raw_, result, "load the checkpoint");
     return std::string(static_cast<const char*>(data), size);
   }
+
+  // What survives the job. The manifest declares collections in "records" and asks for keys by permissions.kv.
+  /// A collection of this plugin, or of another as "com.example.library/books".
+  Records records(std::string_view collection) const { return {raw_, collection}; }
+  Keys kv(KeySpace space = KeySpace::Plugin) const { return {raw_, space}; }
 
   /// Sets the result before run() returns; a returned value replaces it.
   void setResult(const Json& value) {

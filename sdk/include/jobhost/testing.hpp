@@ -12,11 +12,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "abi.h"
 #include "json.hpp"
@@ -81,6 +83,33 @@ class FakeHost {
   void setCheckpoint(std::string bytes) { next_checkpoint_ = std::move(bytes); }
   /// What the job saved last.
   [[nodiscard]] const std::optional<std::string>& checkpoint() const { return state_.checkpoint; }
+
+  /// A record the next job finds; of another plugin's collection ("com.example.library/books") too. Answers its version.
+  std::int64_t putRecord(const std::string& collection, const std::string& key, const Json& value,
+                         const std::string& parent = {}, const Json& sort = {}) {
+    return state_.records.store(collection, key, value.dump(), parent, sort);
+  }
+  /// The fields another plugin's collection is indexed by; the plugin's own are in its manifest.
+  void setIndexes(const std::string& collection, const std::vector<std::string>& fields) {
+    Json list = Json::array();
+    for (const auto& field : fields) list.push(field);
+    state_.foreign_indexes.set(collection, std::move(list));
+  }
+  /// What is stored, by key: what jobs wrote that succeeded, and what they wrote at once.
+  [[nodiscard]] std::map<std::string, Json> records(const std::string& collection) const {
+    std::map<std::string, Json> all;
+    for (const auto& [key, entry] : state_.records.stored(collection)) all[key] = Json::parse(entry.body);
+    return all;
+  }
+  /// Keys of the plugin (jobhost.kv/1), as setCheckpoint and checkpoint.
+  void putKey(const std::string& key, std::string bytes) { state_.records.store("#", key, std::move(bytes), {}, {}); }
+  [[nodiscard]] std::map<std::string, std::string> keys() const {
+    std::map<std::string, std::string> all;
+    for (const auto& [key, entry] : state_.records.stored("#")) all[key] = entry.body;
+    return all;
+  }
+  /// How many records one attempt may write that are stored when it succeeds.
+  void setRecordLimit(std::size_t writes) { state_.records.setMaxWrites(writes); }
 
   // What happens while they run. Callbacks run on the thread that called the host.
   /// Called for each call before it is answered; may cancel().
@@ -182,6 +211,7 @@ class FakeHost {
       state_.made = 0;
       state_.made_by_name.clear();
       state_.files.begin();
+      state_.records.begin();
     }
     const jh_result code = type.run(reinterpret_cast<jh_job*>(state_.current));
     return finish(code);
@@ -197,6 +227,7 @@ class FakeHost {
       done.complaints.push_back(std::to_string(state_.http.open.size()) + " HTTP responses were left open");
       state_.http.open.clear();
     }
+    state_.records.finish(code == JH_OK || code == JH_E_SUSPENDED);
     if (code == JH_E_FAILED && done.error_class == 0) {
       done.complaints.push_back("run() answered JH_E_FAILED without set_error");
     }

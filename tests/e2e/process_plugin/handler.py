@@ -4,6 +4,7 @@
 import ctypes
 import os
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -99,6 +100,38 @@ def services(job):
         denied = str(error)
     return {"resumed": job.resumed, "states": [result["state"] for result in results],
             "n": [result["result"]["params"]["n"] for result in results], "denied": denied, "config": job.config()}
+
+
+@handler("py-records")
+def records(job):
+    books, keys = job.records("books"), job.kv()
+    if job.params.get("fail"):
+        books.put("lost", {"tags": []})
+        raise JobError(TRANSIENT, "as_asked", "failed")
+    made = books.put("b1", {"title": "ü", "tags": ["x"]}, parent="shelf", sort=2, expected=0)
+    books.put("b0", {"title": "a", "tags": ["x", "y"]}, parent="shelf", sort=1, now=True)
+    books.put("b2", False)
+    books.delete("b2")
+    try:
+        books.put("b1", 1, expected=0)
+        conflict = False
+    except jobhost_handler.Conflict:
+        conflict = True
+    try:
+        job.records("films").get("f")
+        refused = ""
+    except jobhost_handler.CallFailed as error:
+        refused = str(error)
+    keys.put("k", b"\x00\xff", ttl_s=60)
+    place = b"\x05\0\0\0books"
+    garbage = (b"", b"\xff" * 40, b"\0\0\0\x80" + b"x" * 100, place, place + b"\x01\0\0\0k" + b"\xff\xff\xff\xff",
+               place + b"\0" * 4 + struct.pack("<I", 20000) + b" " * 20000 + b"\0" * 4)
+    hostile = sorted({job._session.call(job, method, body)[0] for method in range(64, 96) for body in garbage})
+    return {"hostile": hostile, "own": made == jobhost_handler.OWN_VERSION, "conflict": conflict, "refused": refused,
+            "children": [book["key"] for book in books.list(parent="shelf", limit=1)],
+            "tagged": [book["value"]["title"] for book in books.list(index="tags", value="x", order="desc")],
+            "count": books.count(), "none": books.get("none"), "bytes": list(keys.get("k")),
+            "no key": keys.get("none"), "keys": [key["key"] for key in keys.list()]}
 
 
 @handler("py-large")

@@ -140,6 +140,12 @@ static void misbehave(jh_job *job, jh_str params) {
   if (old != NULL) host->note(old, str("k"), str("1"));
   old = job;
 #endif
+#ifdef ZOO_IGNORES_PUT
+  const jh_records_v1 *records = host->get_extension(JH_EXT_RECORDS);
+  if (JH_HAS(records, jh_records_v1, put)) {
+    records->put(job, str("texts"), str("last"), str("1"), (jh_str){NULL, 0}, NULL);
+  }
+#endif
 #ifdef ZOO_TRUSTS_EXTENSIONS
   const jh_temp_v1 *temp = host->get_extension(JH_EXT_TEMP);
   temp->dir(job);

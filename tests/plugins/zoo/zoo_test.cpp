@@ -98,6 +98,7 @@ constexpr Animal kAnimals[] = {
     {"wrong_class_params", "errors.invalid-params", "class 1"},
     {"aborts_on_failure", "errors.failing-calls", "set_result()"},
     {"ignores_commit", "errors.lost-output", "output.commit()"},
+    {"ignores_put", "errors.lost-output", "records.put()"},
     {"wrong_class_full", "errors.disk-full", "class 4"},
     {"aborts_on_404", "errors.http-not-found", "SIGABRT"},
     {"blames_params", "errors.http-timeout", "the params were good"},

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "fake_http_calls.hpp"
+#include "fake_record_calls.hpp"
 #include "fake_state.hpp"
 
 namespace jobhost::testing::detail {
@@ -371,6 +372,7 @@ inline const void* JH_CALL HostCalls::get_extension(const char* id) noexcept {
   using F = FileCalls;
   using S = ServiceCalls;
   using W = HttpCalls;
+  using R = RecordCalls;
   static const jh_output_v1 output{sizeof(jh_output_v1), 0,         &F::dir,     &F::create, &F::write,
                                    &F::commit,           &F::abort, &F::publish, &F::reserve};
   static const jh_input_v1 input{sizeof(jh_input_v1), 0, &F::list, &F::path, &F::open, &F::read, &F::size, &F::close};
@@ -381,13 +383,16 @@ inline const void* JH_CALL HostCalls::get_extension(const char* id) noexcept {
   static const jh_checkpoint_v1 checkpoint{sizeof(jh_checkpoint_v1), 0, &S::save, &S::load};
   static const jh_http_v1 http{sizeof(jh_http_v1), 0,        &W::fetch,   &W::failure, &W::info,
                                &W::read,           &W::path, &W::save_to, &W::close};
+  static const jh_records_v1 records{sizeof(jh_records_v1), 0, &R::get, &R::put, &R::del, &R::list, &R::count};
+  static const jh_kv_v1 kv{sizeof(jh_kv_v1), 0, &R::key_get, &R::key_put, &R::key_del, &R::key_list};
   // A further extension is one struct of functions above, one table here and one row there.
   static const struct {
     const char* id;
     const void* table;
-  } all[] = {{JH_EXT_OUTPUT, &output},        {JH_EXT_INPUT, &input},   {JH_EXT_TEMP, &temp},
-             {JH_EXT_CONFIG, &config},        {JH_EXT_CANCEL, &cancel}, {JH_EXT_CHILDREN, &children},
-             {JH_EXT_CHECKPOINT, &checkpoint}, {JH_EXT_HTTP, &http}};
+  } all[] = {{JH_EXT_OUTPUT, &output},         {JH_EXT_INPUT, &input},   {JH_EXT_TEMP, &temp},
+             {JH_EXT_CONFIG, &config},         {JH_EXT_CANCEL, &cancel}, {JH_EXT_CHILDREN, &children},
+             {JH_EXT_CHECKPOINT, &checkpoint}, {JH_EXT_HTTP, &http},     {JH_EXT_RECORDS, &records},
+             {JH_EXT_KV, &kv}};
   if (id == nullptr || State::active() == nullptr) return nullptr;
   State& state = *State::active();
   try {

@@ -21,6 +21,7 @@
 #include "fake_cancel.hpp"
 #include "fake_files.hpp"
 #include "fake_http.hpp"
+#include "fake_records.hpp"
 #include "module.hpp"
 
 namespace jobhost::testing::detail {
@@ -68,6 +69,8 @@ struct State {
   Plan plan;
   FakeFiles files;
   FakeResponses http;
+  FakeRecords records;
+  Json foreign_indexes = Json::object();  // what other plugins' collections are indexed by
   std::string init_log;
 
   // The job, over its attempts.
