@@ -20,6 +20,9 @@
 #include <Poco/JSON/Object.h>
 
 #include "app_options.hpp"
+#include "api/auth/accounts.hpp"
+#include "api/auth/cookies.hpp"
+#include "api/auth/first_start.hpp"
 #include "api/auth/key_ring.hpp"
 #include "api/server.hpp"
 #include "catalog/catalog.hpp"
@@ -104,8 +107,9 @@ class Host {
         probe_(pool_),
         dispatcher_(*store_, catalog_, bus_, pool_, clock_, dispatchOptions(loaded.settings)),
         folder_(folderOptions(loaded.settings, data_), catalog_, probe_, clock_),
-        retention_(*store_, clock_, retentionOptions(loaded.settings, data_)),
-        keys_(*store_, clock_),
+        retention_(*store_, store_.get(), clock_, retentionOptions(loaded.settings, data_)),
+        keys_(*store_, clock_, {static_cast<int>(loaded.settings.auth.keys_per_user)}),
+        accounts_({*store_, *store_, keys_, clock_}, accountOptions(loaded.settings)),
         server_(apiDeps(), serverOptions(loaded.settings, data_)) {
     relay_->dispatcher = &dispatcher_;
     store_->setEventHook([this, relay = relay_](std::span<const core::JobEvent> events) {
@@ -116,10 +120,12 @@ class Host {
   }
 
   core::Result<void> start() {
+    if (auto loaded = accounts_.load(); !loaded) return loaded;
     if (auto loaded = keys_.load(); !loaded) return loaded;
     const auto key_file = api::ensureAdminKey(data_, keys_);
     if (!key_file) return key_file.error();
     log().info("admin key file={}", key_file->string());
+    if (auto made = api::ensureAdminUser(data_, accounts_); !made) return made;
     const auto rescued = store_->rescueAll();
     if (!rescued) return rescued.error();
     if (!rescued->expired.empty()) log().warn("attempts of a former run rescued count={}", rescued->expired.size());
@@ -159,6 +165,8 @@ class Host {
             .bus = bus_,
             .catalog = catalog_,
             .keys = keys_,
+            .accounts = accounts_,
+            .audit = *store_,
             .clock = clock_,
             .ready = [this] { return ready(); },
             .config_json = [this] { return configJson(loaded_); },
@@ -218,6 +226,7 @@ class Host {
   catalog::PluginFolder folder_;
   jobs::Retention retention_;
   api::KeyRing keys_;
+  api::Accounts accounts_;
   std::atomic<bool> ready_{false};
   api::Server server_;
 };
@@ -231,6 +240,22 @@ core::Result<std::unique_ptr<store::SqliteStore>> openStore(const settings::Sett
     std::_Exit(kStoreFailed);
   };
   return store::SqliteStore::open(std::move(options), clock);
+}
+
+/// What no single key's bounds can say; empty: all is well.
+std::string refuseWeak(const settings::Auth& auth) {
+  const api::HashCost cost{static_cast<std::uint32_t>(auth.argon2_memory_kib),
+                           static_cast<std::uint32_t>(auth.argon2_iterations),
+                           static_cast<std::uint32_t>(auth.argon2_lanes)};
+  if (!api::meetsOwaspFloor(cost)) {
+    return "auth.argon2_memory_kib=" + std::to_string(cost.memory_kib) +
+           " with auth.argon2_iterations=" + std::to_string(cost.iterations) +
+           " is less than OWASP asks for: 19456 and 2, or 47104 and 1, 12288 and 3, 9216 and 4, 7168 and 5";
+  }
+  for (const auto& origin : auth.trusted_origins) {
+    if (!api::normalOrigin(origin)) return "auth.trusted_origins: \"" + origin + "\" is no origin (https://name)";
+  }
+  return {};
 }
 
 int waitForSignal(const sigset_t& stop) {
@@ -253,6 +278,10 @@ int serve(settings::Loaded loaded) {
   auto fetch = fetchOptions(all);
   if (!fetch) {
     log().error("start refused: {}", fetch.error().message);
+    return kStartFailed;
+  }
+  if (const auto weak = refuseWeak(all.auth); !weak.empty()) {
+    log().error("start refused: {}", weak);
     return kStartFailed;
   }
   const sigset_t stop_signals = blockStopSignals();

@@ -67,6 +67,8 @@ jobs::Retention::Options retentionOptions(const settings::Settings& all, const f
           .finished = all.retention.finished_ms,
           .inputs = all.retention.inputs_ms,
           .every = all.retention.sweep_ms,
+          .audit = all.retention.audit_ms,
+          .audit_lines = all.retention.audit_lines,
           .batch = static_cast<int>(all.retention.batch)};
 }
 
@@ -177,6 +179,26 @@ catalog::PluginFolder::Options folderOptions(const settings::Settings& all, cons
   return to;
 }
 
+api::Accounts::Options accountOptions(const settings::Settings& all) {
+  const auto& from = all.auth;
+  api::Accounts::Options to;
+  to.hashing.cost = {static_cast<std::uint32_t>(from.argon2_memory_kib),
+                     static_cast<std::uint32_t>(from.argon2_iterations), static_cast<std::uint32_t>(from.argon2_lanes)};
+  to.hashing.parallel = static_cast<int>(from.hash_parallel);
+  to.hashing.queue = static_cast<int>(from.hash_queue);
+  to.throttle.failures = static_cast<int>(from.login_failures);
+  to.throttle.address_failures = static_cast<int>(from.login_address_failures);
+  to.throttle.backoff = from.login_backoff_ms;
+  to.throttle.backoff_max = from.login_backoff_max_ms;
+  to.throttle.entries = static_cast<std::size_t>(from.login_table);
+  to.session = from.session_ms;
+  to.session_idle = from.session_idle_ms;
+  to.sessions_per_user = static_cast<int>(from.sessions_per_user);
+  to.max_users = from.max_users;
+  to.password_min = static_cast<std::size_t>(from.password_min);
+  return to;
+}
+
 api::ServerOptions serverOptions(const settings::Settings& all, const fs::path& data) {
   api::ServerOptions to;
   to.bind = all.server.bind;
@@ -193,6 +215,11 @@ api::ServerOptions serverOptions(const settings::Settings& all, const fs::path& 
   to.sse.max_watchers = static_cast<int>(all.sse.max_watchers);
   to.sse.buffer_bytes = static_cast<std::size_t>(all.sse.buffer_bytes);
   to.sse.keep_alive = all.sse.keep_alive_ms;
+  to.auth.cookie_secure = all.auth.cookie_secure;
+  to.auth.same_site = all.auth.cookie_same_site;
+  to.auth.session = all.auth.session_ms;
+  to.auth.trusted_origins = all.auth.trusted_origins;
+  to.auth.trusted_proxies = all.server.trusted_proxies;
   to.minion.enabled = all.minion.enabled;
   to.minion.query_key = all.minion.query_key;
   to.minion.no_fun = all.minion.no_fun;

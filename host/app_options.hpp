@@ -27,6 +27,7 @@ services::RecordService::Options recordOptions(const settings::Settings& all);
 pool::RunnerPoolOptions poolOptions(const settings::Settings& all, const std::filesystem::path& data);
 dispatch::Options dispatchOptions(const settings::Settings& all);
 catalog::PluginFolder::Options folderOptions(const settings::Settings& all, const std::filesystem::path& data);
+api::Accounts::Options accountOptions(const settings::Settings& all);
 api::ServerOptions serverOptions(const settings::Settings& all, const std::filesystem::path& data);
 
 }  // namespace jobhost

@@ -104,6 +104,7 @@ void Connection::run() {
     const auto& limits = context_.options.http;
     const int fd = static_cast<int>(socket().impl()->sockfd());
     setTimeouts(fd, limits.keep_alive, limits.send_idle);
+    peer_ = socket().peerAddress().host().toString();
     Channel channel(fd, limits.head_bytes);
     while (serveOne(channel)) {
     }
@@ -159,7 +160,7 @@ bool Connection::serveOne(Channel& channel) {
   channel.use(result.used);
   channel.keepHead();
   BodyReader body(channel, head, {context_.options.http.body_idle});
-  Request request{head.method, head.path, head.query, head.headers, &body};
+  Request request{head.method, head.path, head.query, head.headers, &body, peer_};
   auto response = answer(request);
   if (response.stream) {
     stream(*response.stream);

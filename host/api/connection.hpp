@@ -74,7 +74,8 @@ class Connection final : public Poco::Net::TCPServerConnection {
   ServingContext& context_;
   std::atomic<std::int64_t> idle_since_{0};
   std::atomic<bool> ending_{false};
-  std::string out_;  ///< reused for each response's head
+  std::string peer_;  ///< address of the other end
+  std::string out_;   ///< reused for each response's head
 };
 
 }  // namespace jobhost::api

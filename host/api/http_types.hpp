@@ -52,6 +52,7 @@ struct Request {
   std::string_view query;  ///< as sent, without '?'; empty when absent
   std::span<const Header> headers;
   BodyReader* body = nullptr;  ///< never null inside a handler
+  std::string_view peer;       ///< address of the other end of the connection, as text
 
   /// The first header of that name (compared without case); nullopt: absent.
   [[nodiscard]] std::optional<std::string_view> header(std::string_view name) const;
@@ -85,6 +86,8 @@ struct StreamPlan {
   /// Events: replay what was committed after this number. Log: byte offset to start from. nullopt: a snapshot of the
   /// job first (Events of one job), or from now on (Events of all).
   std::optional<std::int64_t> after;
+  /// Events of all: only of jobs that this principal owns; empty: of every job.
+  std::string owner;
 };
 
 struct Response {

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "api/auth/key_ring.hpp"
+#include "api/auth/principal.hpp"
 #include "api/channel.hpp"
 #include "api/encoding.hpp"
 #include "api/http_types.hpp"
@@ -19,6 +19,8 @@ struct Call {
   Request& request;
   std::string captures[2];  ///< decoded values of the pattern's {names}, in order
   PrincipalRef principal;   ///< null on open routes without credentials
+  std::string address;      ///< where the caller is, beyond the proxies we trust
+  std::string_view session_token;  ///< what the cookie held, when the principal came by it; empty otherwise
 };
 
 using Handler = std::function<Response(Call&)>;

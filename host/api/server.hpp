@@ -8,12 +8,14 @@
 #include <string>
 #include <vector>
 
+#include "api/auth/accounts.hpp"
 #include "api/auth/key_ring.hpp"
 #include "catalog/catalog.hpp"
 #include "core/clock.hpp"
 #include "core/result.hpp"
 #include "events/event_bus.hpp"
 #include "jobs/job_service.hpp"
+#include "store/principal_store.hpp"
 
 namespace jobhost::api {
 
@@ -24,6 +26,8 @@ struct Deps {
   events::EventBus& bus;
   catalog::Catalog& catalog;
   KeyRing& keys;
+  Accounts& accounts;
+  store::AuditStore& audit;
   const core::Clock& clock;
   /// Ok when the store takes changes and the plugin folder was read (for /readyz). Empty function: always ready.
   std::function<core::Result<void>()> ready;
@@ -64,6 +68,14 @@ struct MinionOptions {
   bool cors = false;                ///< answers of known routes may be read by pages of any origin
 };
 
+struct AuthOptions {
+  bool cookie_secure = false;                    ///< the session's cookie travels by HTTPS alone: set it behind TLS
+  std::string same_site = "lax";                 ///< or "strict": what a browser sends from other sites' pages
+  core::Millis session{7LL * 24 * 3600 * 1000};  ///< the cookie's age, as Accounts has it
+  std::vector<std::string> trusted_origins;      ///< beside the host's own, by which pages may change things
+  std::vector<std::string> trusted_proxies;      ///< addresses whose X-Forwarded-For is believed
+};
+
 struct ServerOptions {
   std::string bind = "127.0.0.1";
   std::uint16_t port = 8080;          ///< 0: the system picks one, see Server::port()
@@ -71,6 +83,7 @@ struct ServerOptions {
   HttpLimits http;
   SseLimits sse;
   MinionOptions minion;
+  AuthOptions auth;
   bool public_metrics = true;  ///< /metrics needs no key
 };
 

@@ -88,7 +88,7 @@ struct SseHub::Watcher {
   bool overflow = false;
 };
 
-SseHub::SseHub(Parts parts, SseLimits limits) : parts_(std::move(parts)), limits_(limits) {
+SseHub::SseHub(Parts parts, SseLimits limits) : parts_(std::move(parts)), limits_(limits), owners_(parts_.jobs) {
   epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
   wake_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   epoll_event entry{};
@@ -206,6 +206,7 @@ bool SseHub::replay(Watcher& watcher) {
     for (const auto& event : *page) {
       watcher.last_seq = event.seq;
       ended = plan.job && endsJobStream(event);
+      if (!plan.owner.empty() && !owners_.owns(plan.owner, event.job)) continue;
       if (!snapshot) {
         appendSse(watcher.out, event);
       } else if (!ended) {
@@ -336,6 +337,7 @@ void SseHub::deliver(Watcher& watcher) {
       if (event.seq <= watcher.last_seq) continue;
       watcher.last_seq = event.seq;
     }
+    if (!watcher.plan.owner.empty() && !owners_.owns(watcher.plan.owner, event.job)) continue;
     appendSse(watcher.out, event);
     watcher.ending = watcher.plan.job && endsJobStream(event);
   }

@@ -13,6 +13,7 @@
 #include <Poco/Net/StreamSocket.h>
 
 #include "api/http_types.hpp"
+#include "api/owner_cache.hpp"
 #include "api/server.hpp"
 
 namespace jobhost::api {
@@ -67,6 +68,7 @@ class SseHub {
 
   Parts parts_;
   SseLimits limits_;
+  OwnerCache owners_;
   int epoll_ = -1;
   int wake_ = -1;  ///< eventfd
   std::atomic<int> watchers_count_{0};

@@ -1,8 +1,12 @@
 #include "cli/admin_commands.hpp"
 
+#include <chrono>
+#include <ctime>
 #include <iostream>
 
 #include "cli/json.hpp"
+#include "cli/user_commands.hpp"
+#include "core/clock.hpp"
 #include "settings/documents.hpp"
 #include "settings/environment.hpp"
 #include "settings/rows.hpp"
@@ -29,6 +33,16 @@ std::string joined(const std::vector<std::string>& words) {
   std::string all;
   for (const auto& word : words) all += (all.empty() ? "" : ",") + word;
   return all;
+}
+
+/// RFC 3339, to the second.
+std::string inDays(int days) {
+  const auto at = std::chrono::system_clock::to_time_t(core::SystemClock().now() + std::chrono::days(days));
+  std::tm parts{};
+  ::gmtime_r(&at, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
 }
 
 }  // namespace
@@ -83,8 +97,18 @@ int keyCreate(const KeyArgs& args) {
   if (!client) return fail(client.error()), kUsage;
   std::string privileges;
   for (const auto& word : args.privileges) privileges += (privileges.empty() ? "" : ",") + jsonString(word);
-  const auto answer = client->send("POST", "/api/v1/keys",
-                                   "{\"name\":" + jsonString(args.name) + ",\"privileges\":[" + privileges + "]}");
+  std::string body = "{\"name\":" + jsonString(args.name) + ",\"privileges\":[" + privileges + "]";
+  if (!args.user.empty()) {
+    const auto user = userId(*client, args.user);
+    if (!user) return fail(user.error());
+    body += ",\"user_id\":" + jsonString(*user);
+  }
+  if (args.days > 0) body += ",\"expires_at\":" + jsonString(inDays(args.days));
+  if (args.rate > 0) body += ",\"rate_per_minute\":" + std::to_string(args.rate);
+  if (args.burst > 0) body += ",\"rate_burst\":" + std::to_string(args.burst);
+  if (args.all_jobs) body += ",\"all_jobs\":true";
+  if (args.own_jobs) body += ",\"all_jobs\":false";
+  const auto answer = client->send("POST", "/api/v1/keys", body + "}");
   if (!answer) return fail(answer.error());
   const auto key = parseObject(answer->body);
   if (args.client.json || textAt(key, "key").empty()) return printBody(args.client, answer->body), kOk;
@@ -95,10 +119,13 @@ int keyCreate(const KeyArgs& args) {
 
 int keyList(const KeyArgs& args) {
   return shown(args.client, "/api/v1/keys", [](const JsonObject& answer) {
-    std::vector<std::vector<std::string>> rows{{"ID", "NAME", "PRIVILEGES", "CREATED", "EXPIRES", "REVOKED"}};
+    std::vector<std::vector<std::string>> rows{
+        {"ID", "KEY", "NAME", "USER", "PRIVILEGES", "JOBS", "CREATED", "LAST USED", "EXPIRES", "REVOKED"}};
     for (const auto& key : objectsAt(answer, "keys")) {
-      rows.push_back({textAt(key, "id"), textAt(key, "name"), joined(textsAt(key, "privileges")),
-                      textAt(key, "created_at"), textAt(key, "expires_at"), textAt(key, "revoked_at")});
+      rows.push_back({textAt(key, "id"), textAt(key, "mask"), textAt(key, "name"), textAt(key, "user_id"),
+                      joined(textsAt(key, "privileges")), textAt(key, "all_jobs") == "true" ? "all" : "own",
+                      textAt(key, "created_at"), textAt(key, "last_used_at"), textAt(key, "expires_at"),
+                      textAt(key, "revoked_at")});
     }
     printTable(std::cout, rows);
   });

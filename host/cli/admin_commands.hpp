@@ -24,6 +24,11 @@ struct KeyArgs {
   std::string name;
   std::vector<std::string> privileges;
   std::string id;
+  std::string user;  ///< name or id; empty: the host's own key
+  int days = 0;      ///< until it expires; 0: never
+  int rate = 0;      ///< requests a minute; 0: no limit
+  int burst = 0;
+  bool all_jobs = false, own_jobs = false;
 };
 /// Prints the new key, once, alone on stdout.
 int keyCreate(const KeyArgs& args);

@@ -13,6 +13,7 @@
 #include "cli/plugin_check_command.hpp"
 #include "cli/plugin_file_commands.hpp"
 #include "cli/plugin_run_command.hpp"
+#include "cli/user_commands.hpp"
 
 namespace jobhost::cli {
 namespace {
@@ -41,6 +42,7 @@ class Commands {
     addLogs();
     addPlugin();
     addKey();
+    addUser();
     addConfig();
     addBench();
   }
@@ -228,6 +230,14 @@ class Commands {
     create->add_option("--privilege", key_.privileges, "admin, run_jobs, abort_jobs, delete_jobs, read_jobs, tag_jobs")
         ->required()
         ->allow_extra_args(false);
+    create->add_option("--user", key_.user, "Name or id of the user it belongs to; default: the host's own");
+    create->add_option("--days", key_.days, "It expires after so many days")->check(CLI::Range(1, 36'500));
+    create->add_option("--rate", key_.rate, "Requests a minute")->check(CLI::Range(1, 1'000'000));
+    create->add_option("--burst", key_.burst, "Requests at once; default: as many as in a minute")
+        ->check(CLI::Range(1, 1'000'000));
+    auto* all = create->add_flag("--all-jobs", key_.all_jobs, "A user's key that reaches jobs of others too");
+    create->add_flag("--own-jobs", key_.own_jobs, "A host's key that reaches the jobs made with it alone")
+        ->excludes(all);
     on(create, [this] { return keyCreate(key_); });
     auto* list_command = group->add_subcommand("list", "Keys and what they may do");
     clientOptions(list_command, key_.client);
@@ -236,6 +246,37 @@ class Commands {
     clientOptions(revoke, key_.client);
     revoke->add_option("id", key_.id, "Key id (key_…)")->required();
     on(revoke, [this] { return keyRevoke(key_); });
+  }
+
+  void addUser() {
+    auto* group = app_.add_subcommand("user", "Users who log in")->require_subcommand(1);
+    const auto add = [&](const char* name, const char* help, int (*action)(const UserArgs&)) {
+      auto* command = group->add_subcommand(name, help);
+      clientOptions(command, user_.client);
+      on(command, [this, action] { return action(user_); });
+      return command;
+    };
+    const auto one = [&](const char* name, const char* help, int (*action)(const UserArgs&)) {
+      auto* command = add(name, help, action);
+      command->add_option("user", user_.user, "Name or id")->required();
+      return command;
+    };
+    const auto is_role = CLI::IsMember({"admin", "user", "viewer"});
+    const char* const password = "File whose first line it is; default: ask, or the first line of stdin";
+    auto* create = one("create", "Make a user and print the id", &userCreate);
+    create->add_option("--role", user_.role, "admin, user or viewer")->check(is_role);
+    create->add_option("--tier", user_.tier, "0 and up")->check(CLI::Range(0, 1'000'000));
+    create->add_option("--password-file", user_.password_file, password);
+    add("list", "Users, by name", &userList);
+    one("disable", "End the sessions of a user and refuse the next login; keys rest", &userDisable);
+    one("enable", "Let a disabled user in again", &userEnable);
+    auto* change = one("change", "Give a user another role or tier", &userChange);
+    change->add_option("--role", user_.role, "admin, user or viewer")->check(is_role);
+    change->add_option("--tier", user_.tier, "0 and up")->check(CLI::Range(0, 1'000'000));
+    one("passwd", "Set a user's password; ends the sessions", &userPasswd)
+        ->add_option("--password-file", user_.password_file, password);
+    one("revoke", "End the sessions of a user", &userRevoke)->add_flag("--keys", user_.keys, "The API keys too");
+    one("delete", "Remove a user with sessions and keys; the jobs stay", &userDelete);
   }
 
   void addConfig() {
@@ -278,6 +319,7 @@ class Commands {
   PluginCheckArgs check_;
   PluginRunArgs run_;
   KeyArgs key_;
+  UserArgs user_;
   bench::BenchArgs bench_;
 };
 

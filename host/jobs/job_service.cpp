@@ -113,12 +113,13 @@ core::Result<core::JobDraft> JobService::check(JobRequest request) const {
 
 core::Result<store::Submitted> JobService::submit(JobRequest request, std::optional<store::Idempotency> idempotency) {
   if (auto usable = checkIdempotency(idempotency); !usable) return usable.error();
+  const bool own_only = request.own_only;
   auto draft = check(std::move(request));
   if (!draft) return draft.error();
   std::vector<core::JobDraft> drafts;
   drafts.push_back(*std::move(draft));
-  auto stored = store_.submit(
-      std::move(drafts), {std::move(idempotency), options_.limits.queued_per_type, options_.limits.queued_per_owner});
+  auto stored = store_.submit(std::move(drafts), {std::move(idempotency), options_.limits.queued_per_type,
+                                                  options_.limits.queued_per_owner, own_only});
   if (!stored) {
     for (auto& field : stored.error().fields) {
       if (field.pointer.starts_with("/0/")) field.pointer.erase(0, 2);  // the only job: no index
@@ -138,6 +139,7 @@ core::Result<std::vector<store::Submitted>> JobService::submitMany(std::vector<J
     return Error{
         ErrorCode::TooLarge, "more than " + std::to_string(options_.limits.batch_jobs) + " jobs at once", "", {}};
   }
+  const bool own_only = std::any_of(requests.begin(), requests.end(), [](const auto& one) { return one.own_only; });
   std::vector<core::JobDraft> drafts;
   drafts.reserve(requests.size());
   std::vector<core::FieldError> errors;
@@ -155,8 +157,8 @@ core::Result<std::vector<store::Submitted>> JobService::submitMany(std::vector<J
     std::move(fields.begin(), fields.end(), std::back_inserter(errors));
   }
   if (!errors.empty()) return invalid(std::move(errors));
-  auto stored = store_.submit(
-      std::move(drafts), {std::move(idempotency), options_.limits.queued_per_type, options_.limits.queued_per_owner});
+  auto stored = store_.submit(std::move(drafts), {std::move(idempotency), options_.limits.queued_per_type,
+                                                  options_.limits.queued_per_owner, own_only});
   if (stored) {
     const auto made = std::count_if(stored->begin(), stored->end(), [](const auto& one) { return !one.existing; });
     telemetry::metrics().add(telemetry::Counter::JobsSubmitted, made);
@@ -166,6 +168,10 @@ core::Result<std::vector<store::Submitted>> JobService::submitMany(std::vector<J
 
 core::Result<core::Job> JobService::get(core::JobId id) {
   return store_.get(id);
+}
+
+core::Result<std::string> JobService::owner(core::JobId id) {
+  return store_.owner(id);
 }
 
 core::Result<store::Page> JobService::list(const store::JobFilter& filter, const store::ListOptions& options) {

@@ -38,6 +38,8 @@ struct JobRequest {
   /// Params as an array of arguments (minion): mapped to names by the type's positional order; draft.params_json
   /// unused.
   std::optional<std::string> args_json;
+  /// The draft's owner reaches no job of others: see store::SubmitOptions::own_only.
+  bool own_only = false;
 };
 
 /// The use cases every dialect shares: validate, create, cancel, retry, read. Holds no state of its own.
@@ -60,6 +62,8 @@ class JobService {
   core::Result<core::JobDraft> check(JobRequest request) const;
 
   core::Result<core::Job> get(core::JobId id);
+  /// Whose job it is: the principal's id. NotFound for an unknown job.
+  core::Result<std::string> owner(core::JobId id);
   core::Result<store::Page> list(const store::JobFilter& filter, const store::ListOptions& options);
   core::Result<store::CancelOutcome> cancel(core::JobId id, std::string reason);
   core::Result<void> retry(core::JobId id);

@@ -27,8 +27,9 @@ core::Instant modifiedAt(const fs::path& path, std::error_code& failed) {
 
 }  // namespace
 
-Retention::Retention(store::JobStore& store, const core::Clock& clock, Options options)
-    : store_(store), clock_(clock), options_(std::move(options)) {}
+Retention::Retention(store::JobStore& store, store::PrincipalStore* principals, const core::Clock& clock,
+                     Options options)
+    : store_(store), principals_(principals), clock_(clock), options_(std::move(options)) {}
 
 void Retention::start() {
   thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
@@ -47,10 +48,41 @@ Retention::Swept Retention::sweep(const std::stop_token& stop) {
   if (options_.finished.count() > 0) swept.jobs = sweepJobs(stop);
   swept.orphans = sweepOrphans(stop);
   if (options_.inputs.count() > 0) swept.inputs = sweepInputs(stop);
+  swept.audit_lines = sweepAudit(stop);
+  swept.sessions = sweepSessions(stop);
   if (swept.jobs + swept.orphans + swept.inputs > 0) {
     telemetry::log("jobs").info("old jobs removed jobs={} orphan_folders={} inputs={}", swept.jobs, swept.orphans, swept.inputs);
   }
   return swept;
+}
+
+int Retention::sweepAudit(const std::stop_token& stop) {
+  const auto cutoff = options_.audit.count() > 0 ? clock_.now() - options_.audit : core::Instant{};
+  int removed = 0;
+  while (principals_ != nullptr && !stop.stop_requested()) {
+    const auto purged = principals_->purgeAudit(cutoff, options_.audit_lines, options_.batch);
+    if (!purged) {
+      telemetry::log("jobs").warn("old audit lines stay reason={}", purged.error().message);
+      break;
+    }
+    removed += *purged;
+    if (*purged < options_.batch) break;
+  }
+  return removed;
+}
+
+int Retention::sweepSessions(const std::stop_token& stop) {
+  int removed = 0;
+  while (principals_ != nullptr && !stop.stop_requested()) {
+    const auto purged = principals_->purgeSessions(clock_.now(), options_.batch);
+    if (!purged) {
+      telemetry::log("jobs").warn("ended sessions stay reason={}", purged.error().message);
+      break;
+    }
+    removed += *purged;
+    if (*purged < options_.batch) break;
+  }
+  return removed;
 }
 
 int Retention::sweepJobs(const std::stop_token& stop) {

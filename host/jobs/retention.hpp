@@ -7,6 +7,7 @@
 
 #include "core/clock.hpp"
 #include "store/job_store.hpp"
+#include "store/principal_store.hpp"
 
 namespace jobhost::jobs {
 
@@ -22,15 +23,20 @@ class Retention {
     core::Millis finished{30LL * 24 * 3600 * 1000};  ///< kept for so long after the root job ended; 0: for ever
     core::Millis inputs{24LL * 3600 * 1000};         ///< uploads kept for so long; 0: for ever
     core::Millis every{3'600'000};
+    core::Millis audit{365LL * 24 * 3600 * 1000};  ///< lines of the audit log; 0: for ever
+    std::int64_t audit_lines = 1'000'000;          ///< the oldest beyond go
     int batch = 500;  ///< jobs of one transaction
   };
   struct Swept {
     int jobs = 0;
     int orphans = 0;  ///< job folders without a row
     int inputs = 0;
+    int audit_lines = 0;
+    int sessions = 0;
   };
 
-  Retention(store::JobStore& store, const core::Clock& clock, Options options);
+  /// `principals` null: neither the audit log nor ended sessions are looked after.
+  Retention(store::JobStore& store, store::PrincipalStore* principals, const core::Clock& clock, Options options);
   void start();
 
   /// One sweep on the calling thread, for tests and for start-up. Not while the thread sweeps.
@@ -40,9 +46,12 @@ class Retention {
   int sweepJobs(const std::stop_token& stop);
   int sweepOrphans(const std::stop_token& stop);
   int sweepInputs(const std::stop_token& stop);
+  int sweepAudit(const std::stop_token& stop);
+  int sweepSessions(const std::stop_token& stop);
   void run(const std::stop_token& stop);
 
   store::JobStore& store_;
+  store::PrincipalStore* principals_;
   const core::Clock& clock_;
   const Options options_;
   std::mutex mutex_;

@@ -23,6 +23,7 @@ struct Server {
   std::int64_t max_header_bytes = 32 << 10;
   Millis request_timeout_ms{30'000};
   Millis keep_alive_ms{30'000};
+  std::vector<std::string> trusted_proxies;
 };
 
 struct Data {
@@ -102,11 +103,35 @@ struct Limits {
   std::int64_t queued_per_owner = 10'000'000;
 };
 
+struct Auth {
+  std::int64_t argon2_memory_kib = 19'456;
+  std::int64_t argon2_iterations = 2;
+  std::int64_t argon2_lanes = 1;
+  std::int64_t hash_parallel = 2;
+  std::int64_t hash_queue = 16;
+  std::int64_t password_min = 8;
+  Millis session_ms{7LL * 24 * 3600 * 1000};
+  Millis session_idle_ms{24LL * 3600 * 1000};
+  std::int64_t sessions_per_user = 20;
+  std::int64_t keys_per_user = 50;
+  std::int64_t max_users = 100'000;
+  bool cookie_secure = false;
+  std::string cookie_same_site = "lax";
+  std::vector<std::string> trusted_origins;
+  std::int64_t login_failures = 5;
+  std::int64_t login_address_failures = 50;
+  Millis login_backoff_ms{1'000};
+  Millis login_backoff_max_ms{900'000};
+  std::int64_t login_table = 20'000;
+};
+
 struct Retention {
   Millis finished_ms{30LL * 24 * 3600 * 1000};  ///< 0: for ever
   Millis inputs_ms{24LL * 3600 * 1000};
   Millis sweep_ms{3'600'000};
   std::int64_t batch = 500;
+  Millis audit_ms{365LL * 24 * 3600 * 1000};
+  std::int64_t audit_lines = 1'000'000;
 };
 
 struct Records {
@@ -179,6 +204,7 @@ struct Settings {
   Runner runner;
   Sandbox sandbox;
   Limits limits;
+  Auth auth;
   Retention retention;
   Records records;
   Log log;

@@ -35,6 +35,9 @@ struct SubmitOptions {
   std::optional<Idempotency> idempotency;
   std::int64_t max_queued_per_type = 0;   ///< queued jobs of a type beyond which submit answers Exhausted; 0: no limit
   std::int64_t max_queued_per_owner = 0;  ///< the same per principal
+  /// A draft reaches jobs of its own owner alone: another's parent or dependency is NotFound, another's unique key a
+  /// Conflict.
+  bool own_only = false;
 };
 
 /// How often a job is rescued (see JobStore::tick) before it fails; the retry command starts the count anew.
@@ -254,6 +257,12 @@ class JobStore {
 
   // ---- reading (from a reader connection: sees every commit acknowledged before the call)
   virtual core::Result<core::Job> get(core::JobId id) = 0;
+  /// Whose job it is; cheaper than get().
+  virtual core::Result<std::string> owner(core::JobId id) {
+    auto job = get(id);
+    if (!job) return job.error();
+    return std::move(job->owner);
+  }
   virtual core::Result<Page> list(const JobFilter& filter, const ListOptions& options) = 0;
   /// Committed events after `after_seq`, of one job or of all, oldest first, at most `limit`.
   virtual core::Result<std::vector<core::JobEvent>> events(std::int64_t after_seq, std::optional<core::JobId> job,

@@ -27,6 +27,7 @@ Reader::Reader(const Database::Options& options)
     : database_(options),
       job_(database_,
            std::string("SELECT ") + kJobSelect + " FROM jobs j JOIN types t ON t.id = j.type_id WHERE j.id = $1"),
+      owner_(database_, "SELECT owner FROM jobs WHERE id = $1"),
       docs_(database_, "SELECT kind, body FROM job_docs WHERE job = $1 AND kind <> 4"),
       events_(database_,
               "SELECT seq, job, kind, at, state, attempt, data FROM events WHERE seq > $1 ORDER BY seq LIMIT $2"),
@@ -43,14 +44,17 @@ Reader::Reader(const Database::Options& options)
       checkpoint_(
           database_,
           "SELECT d.body, j.id FROM jobs j LEFT JOIN job_docs d ON d.job = j.id AND d.kind = 4 WHERE j.id = $1"),
-      keys_(database_,
-            "SELECT id, name, sha256, privileges, created_at, expires_at, revoked_at FROM api_keys ORDER BY id"),
       ended_(database_,
              "SELECT e.seq, e.kind, e.at, j.root FROM events e LEFT JOIN jobs j ON j.id = e.job "
              "WHERE e.seq > $1 ORDER BY e.seq"),
       children_(database_,
                 "SELECT id, state, finished_at FROM jobs INDEXED BY jobs_by_parent WHERE parent = $1 ORDER BY id"),
       types_(database_, "SELECT id, name FROM types") {}
+
+std::optional<std::string> Reader::owner(core::JobId id) {
+  Query query(owner_, id.value);
+  return query.step() ? std::optional(query.text(0)) : std::nullopt;
+}
 
 Statement& Reader::prepared(const std::string& sql) {
   auto& statement = lists_[sql];
@@ -136,23 +140,6 @@ std::vector<StateCounts> Reader::counts() {
 std::optional<std::string> Reader::checkpoint(core::JobId id) {
   Query query(checkpoint_, id.value);
   return query.step() && !query.isNull(0) ? std::optional(query.text(0)) : std::nullopt;
-}
-
-std::vector<ApiKey> Reader::keys() {
-  std::vector<ApiKey> keys;
-  for (Query query(keys_); query.step();) {
-    ApiKey key{query.text(0),
-               query.text(1),
-               query.text(2),
-               readTags(query.view(3)),
-               core::fromMicros(query.number(4)),
-               {},
-               {}};
-    if (const auto at = query.numberOrNull(5)) key.expires_at = core::fromMicros(*at);
-    if (const auto at = query.numberOrNull(6)) key.revoked_at = core::fromMicros(*at);
-    keys.push_back(std::move(key));
-  }
-  return keys;
 }
 
 /// Terminal events are in the order in which jobs ended, so the log of events is the index by age. A tree that was not

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "store/job_store.hpp"
-#include "store/key_store.hpp"
 #include "store/sql_database.hpp"
 
 namespace jobhost::store {
@@ -26,13 +25,13 @@ class Reader {
   explicit Reader(const Database::Options& options);
 
   std::optional<core::Job> job(core::JobId id, bool with_documents);
+  std::optional<std::string> owner(core::JobId id);
   Page list(const JobFilter& filter, const ListOptions& options);
   std::vector<core::JobEvent> events(std::int64_t after_seq, int limit);
   std::vector<core::JobEvent> eventsOf(core::JobId job, std::int64_t after_seq, int limit);
   std::int64_t lastSeq();
   std::vector<StateCounts> counts();
   std::optional<std::string> checkpoint(core::JobId id);
-  std::vector<ApiKey> keys();
   /// Roots of trees with a terminal event in (after_seq, …) before `cutoff`, about `limit`; `after_seq` moves on.
   std::vector<core::JobId> endedRoots(std::int64_t& after_seq, core::Instant cutoff, int limit);
   struct Tree {
@@ -49,7 +48,7 @@ class Reader {
   friend class ListScan;
 
   Database database_;
-  Statement job_, docs_, events_, job_events_, last_seq_, counts_, checkpoint_, keys_, ended_, children_, types_;
+  Statement job_, owner_, docs_, events_, job_events_, last_seq_, counts_, checkpoint_, ended_, children_, types_;
   std::map<std::string, std::unique_ptr<Statement>> lists_;  ///< one per shape of filter
 };
 

@@ -90,10 +90,17 @@ core::Result<void> SubmitOps::check(const std::vector<core::JobDraft>& drafts, c
     const core::JobDraft& draft = drafts[i];
     const bool refers = draft.parent || !draft.depends_on.empty();
     if (refers) {
-      if (auto checked = checkReferences(draft); !checked) {
+      if (auto checked = checkReferences(draft, options.own_only); !checked) {
         Error wrong = checked.error();
         for (auto& field : wrong.fields) field.pointer.insert(0, "/" + std::to_string(i));
         return wrong;
+      }
+    }
+    if (options.own_only && !draft.unique_key.empty()) {
+      if (auto checked = checkUnique(draft); !checked) {
+        Error taken = checked.error();
+        for (auto& field : taken.fields) field.pointer.insert(0, "/" + std::to_string(i));
+        return taken;
       }
     }
     if (limited && !findExisting(draft)) {
@@ -118,11 +125,20 @@ core::Result<void> SubmitOps::check(const std::vector<core::JobDraft>& drafts, c
   return {};
 }
 
-core::Result<void> SubmitOps::checkReferences(const core::JobDraft& draft) {
+/// The job that has the key is not shown to others than its owner, nor is a second one made.
+core::Result<void> SubmitOps::checkUnique(const core::JobDraft& draft) {
+  const auto existing = findExisting(draft);
+  const auto row = existing ? table_.load(existing->id) : std::nullopt;
+  if (!row || row->owner == draft.owner) return {};
+  return Error{ErrorCode::Conflict, "unique_key: a job of somebody else has it", {}, {{"/unique_key", "is taken"}}};
+}
+
+core::Result<void> SubmitOps::checkReferences(const core::JobDraft& draft, bool own_only) {
+  const auto reaches = [&](const auto& row) { return row && (!own_only || row->owner == draft.owner); };
   if (draft.parent) {
     const auto parent = table_.load(*draft.parent);
     const std::string name = "job " + core::toString(*draft.parent);
-    if (!parent)
+    if (!reaches(parent))
       return Error{ErrorCode::NotFound, "parent: " + name + " does not exist", {}, {{"/parent", "does not exist"}}};
     if (core::isTerminal(parent->state)) {
       return Error{ErrorCode::InvalidArgument, "parent: " + name + " has ended", {}, {{"/parent", "has ended"}}};
@@ -138,7 +154,7 @@ core::Result<void> SubmitOps::checkReferences(const core::JobDraft& draft) {
   }
   for (std::size_t i = 0; i < draft.depends_on.size(); ++i) {
     const core::JobId id = draft.depends_on[i];
-    if (table_.load(id)) continue;
+    if (reaches(table_.load(id))) continue;
     return Error{ErrorCode::NotFound,
                  "depends_on: job " + core::toString(id) + " does not exist",
                  {},

@@ -244,6 +244,13 @@ Result<core::Job> SqliteStore::get(core::JobId id) {
   return **std::move(job);
 }
 
+Result<std::string> SqliteStore::owner(core::JobId id) {
+  auto owner = readers_->with<std::optional<std::string>>([&](Reader& reader) { return reader.owner(id); });
+  if (!owner) return owner.error();
+  if (!*owner) return Error{ErrorCode::NotFound, "job " + core::toString(id) + " does not exist", {}, {}};
+  return **std::move(owner);
+}
+
 Result<Page> SqliteStore::list(const JobFilter& filter, const ListOptions& options) {
   return readers_->with<Page>([&](Reader& reader) { return reader.list(filter, options); });
 }
@@ -270,39 +277,6 @@ Result<void> SqliteStore::check() {
         "INSERT INTO meta (name, value) VALUES ('checks', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1");
     return Result<void>();
   });
-}
-
-Result<void> SqliteStore::addKey(const ApiKey& key) {
-  const auto micros = [](const std::optional<core::Instant>& at) {
-    return at ? std::optional(core::toMicros(*at)) : std::nullopt;
-  };
-  return change<void>([&](WriteSide& side) -> Result<void> {
-    Statement taken(side.database, "SELECT 1 FROM api_keys WHERE id = $1 OR sha256 = $2");
-    if (Query query(taken, key.id, key.sha256); query.step())
-      return Error{ErrorCode::Conflict, "the key exists already", {}, {}};
-    const std::string privileges = key.privileges.empty() ? "[]" : tagsText(key.privileges);
-    Statement insert(side.database,
-                     "INSERT INTO api_keys (id, name, sha256, privileges, created_at, expires_at, revoked_at) "
-                     "VALUES ($1, $2, $3, $4, $5, $6, $7)");
-    Query(insert, key.id, key.name, key.sha256, privileges, core::toMicros(key.created_at), micros(key.expires_at),
-          micros(key.revoked_at))
-        .run();
-    return {};
-  });
-}
-
-Result<void> SqliteStore::revokeKey(const std::string& id, core::Instant at) {
-  return change<void>([&](WriteSide& side) -> Result<void> {
-    Statement update(side.database, "UPDATE api_keys SET revoked_at = coalesce(revoked_at, $1) WHERE id = $2");
-    Query(update, core::toMicros(at), id).run();
-    if (sqlite3_changes(side.database.handle()) == 0)
-      return Error{ErrorCode::NotFound, "key " + id + " does not exist", {}, {}};
-    return {};
-  });
-}
-
-Result<std::vector<ApiKey>> SqliteStore::keys() {
-  return readers_->with<std::vector<ApiKey>>([](Reader& reader) { return reader.keys(); });
 }
 
 std::vector<std::string> SqliteStore::queryPlansForTest() {

@@ -12,7 +12,7 @@
 
 #include "core/clock.hpp"
 #include "store/job_store.hpp"
-#include "store/key_store.hpp"
+#include "store/principal_store.hpp"
 #include "store/record_store.hpp"
 
 namespace jobhost::store {
@@ -21,9 +21,9 @@ class Writer;
 class ReaderPool;
 struct WriteSide;
 
-/// Jobs, keys and records in one SQLite file. One process at a time may have it open for writing: the caller holds a
-/// lock on the data folder. Decisions: docs/decisions/0010-sqlite-store.md.
-class SqliteStore final : public JobStore, public KeyStore, public RecordStore {
+/// Jobs, principals and records in one SQLite file. One process at a time may have it open for writing: the caller
+/// holds a lock on the data folder. Decisions: docs/decisions/0010-sqlite-store.md.
+class SqliteStore final : public JobStore, public PrincipalStore, public RecordStore {
  public:
   template <class T>
   using Done = JobStore::Done<T>;  ///< RecordStore's is the same
@@ -72,6 +72,7 @@ class SqliteStore final : public JobStore, public KeyStore, public RecordStore {
   core::Result<std::optional<std::string>> loadCheckpoint(core::JobId id) override;
 
   core::Result<core::Job> get(core::JobId id) override;
+  core::Result<std::string> owner(core::JobId id) override;
   core::Result<Page> list(const JobFilter& filter, const ListOptions& options) override;
   core::Result<std::vector<core::JobEvent>> events(std::int64_t after_seq, std::optional<core::JobId> job,
                                                    int limit) override;
@@ -79,9 +80,30 @@ class SqliteStore final : public JobStore, public KeyStore, public RecordStore {
   core::Result<std::vector<StateCounts>> counts() override;
   core::Result<void> check() override;
 
-  core::Result<void> addKey(const ApiKey& key) override;
-  core::Result<void> revokeKey(const std::string& id, core::Instant at) override;
+  core::Result<void> addKey(const ApiKey& key, int max_of_owner, const AuditEntry& audit) override;
+  core::Result<void> revokeKey(const std::string& id, core::Instant at, const AuditEntry& audit) override;
+  core::Result<void> revokeKeysOf(const std::string& user, core::Instant at, const AuditEntry& audit) override;
+  void touchKey(const std::string& id, core::Instant at) override;
   core::Result<std::vector<ApiKey>> keys() override;
+
+  core::Result<void> addUser(const User& user, std::int64_t max_users, const AuditEntry& audit) override;
+  core::Result<void> changeUser(const User& user, const std::optional<std::string>& end_sessions_but,
+                                const AuditEntry& audit) override;
+  core::Result<void> removeUser(const std::string& id, core::Instant at, const AuditEntry& audit) override;
+  core::Result<void> loggedIn(const std::string& id, core::Instant at, const std::string& password) override;
+  core::Result<std::vector<User>> users() override;
+
+  core::Result<std::vector<std::string>> addSession(const Session& session, int max_per_user) override;
+  core::Result<void> revokeSession(const std::string& id, core::Instant at, const AuditEntry* audit) override;
+  core::Result<void> revokeSessions(const std::string& user, const std::string& keep, core::Instant at,
+                                    const AuditEntry& audit) override;
+  void touchSession(const std::string& id, core::Instant at) override;
+  core::Result<std::vector<Session>> sessions(core::Instant now) override;
+  core::Result<int> purgeSessions(core::Instant cutoff, int limit) override;
+
+  core::Result<void> addAudit(const AuditEntry& entry) override;
+  core::Result<std::vector<AuditLine>> audit(const AuditFilter& filter) override;
+  core::Result<int> purgeAudit(core::Instant cutoff, std::int64_t max_lines, int limit) override;
 
   core::Result<bool> declareCollections(const std::string& plugin,
                                         const std::vector<CollectionSpec>& collections) override;

@@ -13,8 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "api/native/native_dialect.hpp"
-#include "api/sse_hub.hpp"
+#include "api/json_reader.hpp"
 
 namespace jobhost::test {
 namespace {
@@ -114,7 +113,13 @@ bool Wire::atEnd() {
   return false;
 }
 
-ApiHost::ApiHost(api::ServerOptions options, jobs::SubmitLimits limits) {
+api::Accounts::Options ApiHost::cheapAccounts() {
+  api::Accounts::Options options;
+  options.hashing.cost = {64, 1, 1};
+  return options;
+}
+
+ApiHost::ApiHost(api::ServerOptions options, jobs::SubmitLimits limits, api::Accounts::Options accounts) {
   static std::atomic<int> count{0};
   folder_ = std::filesystem::temp_directory_path() /
             ("jobhost-api-" + std::to_string(::getpid()) + "-" + std::to_string(count++));
@@ -142,45 +147,92 @@ ApiHost::ApiHost(api::ServerOptions options, jobs::SubmitLimits limits) {
   });
   jobs_ = std::make_unique<jobs::JobService>(*store_, catalog_, clock_, jobs::JobService::Options{limits, folder_});
   keys_ = std::make_unique<api::KeyRing>(*store_, clock_);
+  accounts_ = std::make_unique<api::Accounts>(api::Accounts::Parts{*store_, *store_, *keys_, clock_}, accounts);
+  EXPECT_TRUE(accounts_->load());
   EXPECT_TRUE(keys_->load());
   const auto file = api::ensureAdminKey(folder_, *keys_);
   EXPECT_TRUE(file);
   std::ifstream(*file) >> admin_key_;
   options.port = 0;
   options.data_folder = folder_;
-  server_ = std::make_unique<api::Server>(
-      api::Deps{*jobs_, bus_, catalog_, *keys_, clock_, [this] { return store_->check(); }, {}, {}, {}}, options);
+  deps_ = std::make_unique<api::Deps>(api::Deps{
+      *jobs_, bus_, catalog_, *keys_, *accounts_, *store_, clock_, [this] { return store_->check(); }, {}, {}, {}, {}});
+  server_ = std::make_unique<api::Server>(*deps_, options);
   const auto started = server_->start();
   EXPECT_TRUE(started) << (started ? "" : started.error().message);
 }
 
 ApiHost::~ApiHost() {
   server_.reset();
+  table_.reset();
+  idle_hub_.reset();
   jobs_.reset();
   store_.reset();
   std::error_code ignored;
   std::filesystem::remove_all(folder_, ignored);
 }
 
-Answer ApiHost::call(const std::string& method, const std::string& target, const std::string& body,
+Answer ApiHost::bare(const std::string& method, const std::string& target, const std::string& body,
                      const std::string& headers) {
   Wire wire(port());
-  std::string request = method + " " + target + " HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer " + admin_key_ +
-                        "\r\nConnection: close\r\n" + headers;
+  std::string request = method + " " + target + " HTTP/1.1\r\nHost: t\r\nConnection: close\r\n" + headers;
   if (!body.empty() || method == "POST") request += "Content-Length: " + std::to_string(body.size()) + "\r\n";
   wire.send(request + "\r\n" + body);
   return wire.receive(method == "HEAD");
 }
 
+Answer ApiHost::call(const std::string& method, const std::string& target, const std::string& body,
+                     const std::string& headers) {
+  return bare(method, target, body, "Authorization: Bearer " + admin_key_ + "\r\n" + headers);
+}
+
+const std::vector<api::Route>& ApiHost::routes() {
+  if (!table_) {
+    idle_hub_ = std::make_unique<api::SseHub>(
+        api::SseHub::Parts{*jobs_, bus_, [](const core::Job&) { return std::string(); }}, defaults_.sse);
+    table_ = std::make_unique<api::native::NativeDialect>(api::native::Parts{*deps_, defaults_, *idle_hub_});
+  }
+  return table_->routes().rows();
+}
+
 std::vector<std::string> ApiHost::nativeRoutes() {
-  const api::ServerOptions options;
-  const api::Deps deps{*jobs_, bus_, catalog_, *keys_, clock_, {}, {}, {}, {}};
-  api::SseHub hub({*jobs_, bus_, [](const core::Job&) { return std::string(); }}, options.sse);
-  const api::native::NativeDialect dialect({deps, options, hub});
   std::vector<std::string> rows;
-  for (const auto& row : dialect.routes().rows())
-    rows.push_back(std::string(api::toString(row.method)) + " " + row.pattern);
+  for (const auto& row : routes()) rows.push_back(std::string(api::toString(row.method)) + " " + row.pattern);
   return rows;
+}
+
+std::string memberOf(const std::string& body, const std::string& name) {
+  const auto document = api::parseJson(body);
+  EXPECT_TRUE(document) << body;
+  if (!document) return {};
+  std::vector<core::FieldError> errors;
+  const auto text = api::JsonObject(*document, "", errors).string(name);
+  EXPECT_TRUE(text) << name << " in " << body;
+  return text.value_or("");
+}
+
+std::string ApiHost::addUser(const std::string& name, const std::string& role) {
+  const auto answer =
+      call("POST", "/api/v1/users",
+           R"({"name":")" + name + R"(","password":"correct horse )" + name + R"(","role":")" + role + R"("})");
+  EXPECT_EQ(answer.status, 201) << answer.body;
+  return memberOf(answer.body, "id");
+}
+
+std::string ApiHost::logIn(const std::string& name) {
+  const auto answer =
+      bare("POST", "/api/v1/auth/login", R"({"name":")" + name + R"(","password":"correct horse )" + name + R"("})");
+  EXPECT_EQ(answer.status, 200) << answer.body;
+  const auto cookie = answer.headers.find("set-cookie");
+  if (cookie == answer.headers.end()) return {};
+  return "Cookie: " + cookie->second.substr(0, cookie->second.find(';')) +
+         "\r\nX-CSRF-Token: " + memberOf(answer.body, "csrf_token") + "\r\n";
+}
+
+std::string ApiHost::addKey(const std::string& description) {
+  const auto answer = call("POST", "/api/v1/keys", description);
+  EXPECT_EQ(answer.status, 201) << answer.body;
+  return memberOf(answer.body, "key");
 }
 
 std::int64_t ApiHost::submit(const std::string& job_type, const std::string& params) {
@@ -188,6 +240,16 @@ std::int64_t ApiHost::submit(const std::string& job_type, const std::string& par
   EXPECT_EQ(answer.status, 201) << answer.body;
   const auto at = answer.body.find("\"id\":");
   return at == std::string::npos ? 0 : std::atoll(answer.body.c_str() + at + 5);
+}
+
+std::int64_t ApiHost::submitAs(const std::string& owner, const std::string& unique_key) {
+  jobs::JobRequest request;
+  request.draft.type = "echo";
+  request.draft.owner = owner;
+  request.draft.unique_key = unique_key;
+  const auto submitted = jobs_->submit(std::move(request));
+  EXPECT_TRUE(submitted);
+  return submitted ? submitted->id.value : 0;
 }
 
 store::ClaimedJob ApiHost::start(std::int64_t id) {

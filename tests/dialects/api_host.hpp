@@ -9,8 +9,12 @@
 #include <string>
 #include <vector>
 
+#include "api/auth/accounts.hpp"
+#include "api/auth/first_start.hpp"
 #include "api/auth/key_ring.hpp"
+#include "api/native/native_dialect.hpp"
 #include "api/server.hpp"
+#include "api/sse_hub.hpp"
 #include "catalog/catalog.hpp"
 #include "core/clock.hpp"
 #include "events/event_bus.hpp"
@@ -26,6 +30,9 @@ struct Answer {
   std::string body;
   bool closed = false;  ///< the server ended the connection after it
 };
+
+/// A text member of a JSON object; a test that asks for one that is not there fails.
+std::string memberOf(const std::string& body, const std::string& name);
 
 /// A raw connection to the host under test. Every wait has a deadline of 20 s; a test that reaches it fails.
 class Wire {
@@ -54,7 +61,10 @@ class Wire {
 /// "find_duplicates" [threshold], "build_stat_hashes" [].
 class ApiHost {
  public:
-  explicit ApiHost(api::ServerOptions options = {}, jobs::SubmitLimits limits = {});
+  explicit ApiHost(api::ServerOptions options = {}, jobs::SubmitLimits limits = {},
+                   api::Accounts::Options accounts = cheapAccounts());
+  /// Hashes that cost nearly nothing, so that tests may log in as often as they like.
+  static api::Accounts::Options cheapAccounts();
   ~ApiHost();
 
   std::uint16_t port() const { return server_->port(); }
@@ -62,16 +72,30 @@ class ApiHost {
   std::filesystem::path data() const { return folder_; }
   store::SqliteStore& store() { return *store_; }
   api::KeyRing& keys() { return *keys_; }
+  api::Accounts& accounts() { return *accounts_; }
   core::ManualClock& clock() { return clock_; }
   events::EventBus& bus() { return bus_; }
   api::Server& server() { return *server_; }
+  /// The native rows; valid while the host lives.
+  const std::vector<api::Route>& routes();
   /// "GET /api/v1/jobs/{id}" for each native row.
   std::vector<std::string> nativeRoutes();
 
+  /// One request on a connection of its own, with these header lines (each ends in \r\n) and no others but Host.
+  Answer bare(const std::string& method, const std::string& target, const std::string& body = {},
+              const std::string& headers = {});
   /// One request with the admin key on a connection of its own.
   Answer call(const std::string& method, const std::string& target, const std::string& body = {},
               const std::string& headers = {});
   std::int64_t submit(const std::string& type = "echo", const std::string& params = "{}");
+  /// Makes a user, whose password is "correct horse <name>"; answers the id.
+  std::string addUser(const std::string& name, const std::string& role = "user");
+  /// The header lines of a fresh session of that user: cookie and CSRF token.
+  std::string logIn(const std::string& name);
+  /// A key made by the admin key: `description` is the body. Answers the raw key.
+  std::string addKey(const std::string& description);
+  /// A job of somebody, past the API.
+  std::int64_t submitAs(const std::string& owner, const std::string& unique_key = {});
   /// Claims this job (it must be the next one) and leaves it running.
   store::ClaimedJob start(std::int64_t id);
   /// Ends a started job.
@@ -87,6 +111,11 @@ class ApiHost {
   std::unique_ptr<store::SqliteStore> store_;
   std::unique_ptr<jobs::JobService> jobs_;
   std::unique_ptr<api::KeyRing> keys_;
+  std::unique_ptr<api::Accounts> accounts_;
+  std::unique_ptr<api::SseHub> idle_hub_;  ///< of the table that routes() shows
+  std::unique_ptr<api::Deps> deps_;
+  api::ServerOptions defaults_;
+  std::unique_ptr<api::native::NativeDialect> table_;
   std::unique_ptr<api::Server> server_;
   std::string admin_key_;
   std::mutex mutex_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <regex>
 #include <sstream>
 
@@ -19,13 +20,18 @@ namespace {
 ///   < location: …                (headers that must be there, lower case)
 ///   < !location                  (headers that must not)
 ///   < {"id":{{int}}}             (the body; absent: not looked at)
+///   = token "csrf_token":"(.*?)" (from here on {{token}} stands for what the group matched in the answer, whose header
+///                                 lines, lower case, stand before its body)
+///   @ 1500                       (before the request the clock moves by so many milliseconds)
 /// {{key}} and {{key64}} stand for the admin key; {{any}} and {{int}} match what varies. The exchanges of a file run in
 /// order against one fresh host, each on a connection of its own.
 struct Exchange {
   std::string title, method, request, body, expected_body;
   int status = 0;
+  int advance_ms = 0;
   std::vector<std::string> expected_headers;
   std::vector<std::string> absent_headers;
+  std::vector<std::pair<std::string, std::string>> taken;  ///< name, pattern
 };
 
 void replaceAll(std::string& text, const std::string& from, const std::string& to) {
@@ -61,6 +67,11 @@ std::vector<Exchange> readGolden(const std::filesystem::path& file, const std::s
       } else {
         exchange.request += line.substr(2) + "\r\n";
       }
+    } else if (line.starts_with("@ ")) {
+      exchange.advance_ms = std::stoi(line.substr(2));
+    } else if (line.starts_with("= ")) {
+      const auto blank = line.find(' ', 2);
+      exchange.taken.emplace_back(line.substr(2, blank - 2), line.substr(blank + 1));
     } else if (line.starts_with("< ")) {
       const auto text = line.substr(2);
       if (exchange.status == 0) {
@@ -101,8 +112,17 @@ TEST_P(Golden, AnswersAsWritten) {
   const auto file = std::filesystem::path(JOBHOST_SOURCE_DIR) / "tests" / "dialects" / GetParam();
   const auto exchanges = readGolden(file, host.adminKey());
   ASSERT_FALSE(exchanges.empty()) << file;
-  for (const auto& exchange : exchanges) {
+  std::map<std::string, std::string> known;
+  for (auto exchange : exchanges) {
     SCOPED_TRACE(exchange.title);
+    const auto fill = [&](std::string& text) {
+      for (const auto& [name, value] : known) replaceAll(text, "{{" + name + "}}", value);
+    };
+    fill(exchange.request);
+    fill(exchange.body);
+    fill(exchange.expected_body);
+    for (auto& header : exchange.expected_headers) fill(header);
+    host.clock().advance(std::chrono::milliseconds(exchange.advance_ms));
     Wire wire(host.port());
     auto request = exchange.request;
     if (!exchange.body.empty()) request += "Content-Length: " + std::to_string(exchange.body.size()) + "\r\n";
@@ -120,6 +140,15 @@ TEST_P(Golden, AnswersAsWritten) {
     if (!exchange.expected_body.empty()) {
       EXPECT_TRUE(std::regex_match(answer.body, pattern(exchange.expected_body)))
           << "expected " << exchange.expected_body << "\n     got " << answer.body;
+    }
+    if (exchange.taken.empty()) continue;
+    std::string text;
+    for (const auto& [name, value] : answer.headers) text += name + ": " + value + "\n";
+    text += answer.body;
+    for (const auto& [name, wanted] : exchange.taken) {
+      std::smatch match;
+      ASSERT_TRUE(std::regex_search(text, match, std::regex(wanted))) << name << ": " << wanted << " in " << text;
+      known[name] = match[1];
     }
   }
 }

@@ -1,84 +1,83 @@
 #include "api/auth/key_ring.hpp"
 
 #include <algorithm>
-#include <cstring>
-#include <fstream>
 #include <mutex>
-#include <system_error>
 
-#include <fcntl.h>
-#include <openssl/crypto.h>
-#include <openssl/rand.h>
-#include <openssl/sha.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
+#include "api/auth/token_bucket.hpp"
 #include "api/encoding.hpp"
+#include "api/json_writer.hpp"
 #include "core/text.hpp"
-#include "telemetry/log.hpp"
 
 namespace jobhost::api {
 namespace {
 
 constexpr std::size_t kMaxKeyBytes = 512;
 constexpr std::size_t kMaxNameBytes = 128;
+constexpr int kMaxRate = 1'000'000;
+constexpr std::size_t kMaskBytes = 3 + 6;  ///< "jh_" and six digits: enough to tell keys apart
+constexpr std::int64_t kTouchMicros = 60'000'000;
 
-struct PrivilegeName {
-  Privilege privilege;
-  std::string_view name;
-};
-constexpr PrivilegeName kPrivileges[] = {
-    {Privilege::ReadJobs, "read_jobs"},     {Privilege::RunJobs, "run_jobs"}, {Privilege::AbortJobs, "abort_jobs"},
-    {Privilege::DeleteJobs, "delete_jobs"}, {Privilege::TagJobs, "tag_jobs"}, {Privilege::Admin, "admin"},
-};
+constexpr auto kAdminBit = static_cast<std::uint32_t>(Privilege::Admin);
 
-core::Error internal(std::string message, std::string detail) {
-  return core::Error{core::ErrorCode::Internal, std::move(message), std::move(detail), {}};
+std::uint32_t bitsOf(const std::vector<std::string>& words) {
+  std::uint32_t bits = 0;
+  for (const auto& word : words) {
+    // Words this version does not know give nothing.
+    if (const auto privilege = privilegeFromString(word)) bits |= static_cast<std::uint32_t>(*privilege);
+  }
+  return bits;
+}
+
+/// What a key may do whose user may do `of_user`.
+std::uint32_t within(std::uint32_t of_key, std::uint32_t of_user) {
+  if ((of_user & kAdminBit) != 0) return of_key;
+  return (of_key & kAdminBit) != 0 ? of_user : of_key & of_user;
+}
+
+std::string createdDetail(const store::ApiKey& key) {
+  JsonWriter json;
+  json.beginObject().key("name").string(key.name).key("privileges").beginArray();
+  for (const auto& word : key.privileges) json.string(word);
+  json.endArray().key("user_id");
+  key.owner.empty() ? json.null() : json.string(key.owner);
+  json.endObject();
+  return json.take();
 }
 
 }  // namespace
 
-std::optional<Privilege> privilegeFromString(std::string_view word) {
-  for (const auto& row : kPrivileges) {
-    if (row.name == word) return row.privilege;
+PrincipalRef KeyRing::principalOf(const Entry& entry) const {
+  auto principal = std::make_shared<Principal>();
+  principal->key = entry.key.id;
+  principal->privileges = bitsOf(entry.key.privileges);
+  if (entry.key.owner.empty()) {
+    principal->id = entry.key.id;
+    principal->name = entry.key.name;
+  } else {
+    const auto user = users_.find(entry.key.owner);
+    if (user == users_.end() || user->second.disabled) return nullptr;
+    principal->id = entry.key.owner;
+    principal->user = entry.key.owner;
+    principal->name = user->second.name;
+    principal->privileges = within(principal->privileges, user->second.privileges);
   }
-  return std::nullopt;
-}
-
-std::string_view toString(Privilege privilege) {
-  for (const auto& row : kPrivileges) {
-    if (row.privilege == privilege) return row.name;
+  principal->all_jobs = entry.key.all_jobs || (principal->privileges & kAdminBit) != 0;
+  if (entry.principal) {
+    principal->rate = entry.principal->rate;  // a change of its user does not fill the bucket
+  } else if (entry.key.rate_per_minute > 0) {
+    const int burst = entry.key.rate_burst > 0 ? entry.key.rate_burst : entry.key.rate_per_minute;
+    principal->rate = std::make_shared<TokenBucket>(entry.key.rate_per_minute, burst, clock_.steadyNow());
   }
-  return "none";
-}
-
-std::size_t KeyRing::DigestHash::operator()(const Digest& digest) const noexcept {
-  std::size_t head = 0;
-  std::memcpy(&head, digest.data(), sizeof head);
-  return head;
-}
-
-std::optional<KeyRing::Digest> KeyRing::digestFromHex(std::string_view hex) {
-  Digest digest{};
-  const auto bytes = fromHex(hex);
-  if (!bytes || bytes->size() != digest.size()) return std::nullopt;
-  std::memcpy(digest.data(), bytes->data(), digest.size());
-  return digest;
+  return principal;
 }
 
 void KeyRing::put(const store::ApiKey& key) {
   const auto digest = digestFromHex(key.sha256);
   if (!digest || key.revoked_at) return;
-  auto principal = std::make_shared<Principal>();
-  principal->id = key.id;
-  principal->name = key.name;
-  for (const auto& word : key.privileges) {
-    // Words this version does not know give nothing.
-    if (const auto privilege = privilegeFromString(word)) {
-      principal->privileges |= static_cast<std::uint32_t>(*privilege);
-    }
-  }
-  entries_[*digest] = Entry{std::move(principal), key.expires_at};
+  Entry entry{key, nullptr, std::make_shared<Usage>()};
+  if (key.last_used_at) entry.usage->last = entry.usage->written = core::toMicros(*key.last_used_at);
+  entry.principal = principalOf(entry);
+  entries_[*digest] = std::move(entry);
 }
 
 core::Result<void> KeyRing::load() {
@@ -92,13 +91,27 @@ core::Result<void> KeyRing::load() {
 
 PrincipalRef KeyRing::find(std::string_view raw_key) const {
   if (raw_key.empty() || raw_key.size() > kMaxKeyBytes) return nullptr;
-  Digest digest{};
-  SHA256(reinterpret_cast<const unsigned char*>(raw_key.data()), raw_key.size(), digest.data());
-  std::shared_lock lock(mutex_);
-  const auto found = entries_.find(digest);
-  if (found == entries_.end() || CRYPTO_memcmp(found->first.data(), digest.data(), digest.size()) != 0) return nullptr;
-  if (found->second.expires_at && *found->second.expires_at <= clock_.now()) return nullptr;
-  return found->second.principal;
+  const auto digest = digestOf(raw_key);
+  const auto now = clock_.now();
+  PrincipalRef principal;
+  std::shared_ptr<Usage> usage;
+  {
+    std::shared_lock lock(mutex_);
+    const auto found = entries_.find(digest);
+    if (found == entries_.end() || !sameDigest(found->first, digest)) return nullptr;
+    const auto& entry = found->second;
+    if (entry.key.expires_at && *entry.key.expires_at <= now) return nullptr;
+    if (!entry.principal) return nullptr;
+    principal = entry.principal;
+    usage = entry.usage;
+  }
+  const auto micros = core::toMicros(now);
+  usage->last.store(micros, std::memory_order_relaxed);
+  auto written = usage->written.load(std::memory_order_relaxed);
+  if (micros - written >= kTouchMicros && usage->written.compare_exchange_strong(written, micros)) {
+    store_.touchKey(principal->key, now);
+  }
+  return principal;
 }
 
 PrincipalRef KeyRing::findBase64(std::string_view base64_key) const {
@@ -106,98 +119,119 @@ PrincipalRef KeyRing::findBase64(std::string_view base64_key) const {
   return raw ? find(*raw) : nullptr;
 }
 
-core::Result<KeyRing::Created> KeyRing::create(std::string name, std::vector<std::string> privileges,
-                                               std::optional<core::Instant> expires_at) {
+core::Result<KeyRing::Created> KeyRing::create(KeyRequest request, const Actor& actor) {
+  const auto now = clock_.now();
   core::Error wrong{core::ErrorCode::InvalidArgument, "the key's description is not valid", "", {}};
-  if (name.empty() || name.size() > kMaxNameBytes) {
+  if (request.name.empty() || request.name.size() > kMaxNameBytes) {
     wrong.fields.push_back({"/name", "must have 1 to " + std::to_string(kMaxNameBytes) + " bytes"});
   }
-  if (core::hasControl(name)) {
+  if (core::hasControl(request.name)) {
     wrong.fields.push_back({"/name", "must not contain control characters"});
   }
-  if (privileges.empty()) wrong.fields.push_back({"/privileges", "must name at least one privilege"});
-  for (std::size_t i = 0; i < privileges.size(); ++i) {
-    if (!privilegeFromString(privileges[i])) {
+  if (request.privileges.empty()) wrong.fields.push_back({"/privileges", "must name at least one privilege"});
+  for (std::size_t i = 0; i < request.privileges.size(); ++i) {
+    if (!privilegeFromString(request.privileges[i])) {
       wrong.fields.push_back({"/privileges/" + std::to_string(i), "is not a privilege"});
     }
   }
-  if (expires_at && *expires_at <= clock_.now()) wrong.fields.push_back({"/expires_at", "must lie in the future"});
+  if (request.expires_at && *request.expires_at <= now) {
+    wrong.fields.push_back({"/expires_at", "must lie in the future"});
+  }
+  if (request.rate_per_minute < 0 || request.rate_per_minute > kMaxRate) {
+    wrong.fields.push_back({"/rate_per_minute", "must be from 0 to " + std::to_string(kMaxRate)});
+  }
+  if (request.rate_burst < 0 || request.rate_burst > kMaxRate) {
+    wrong.fields.push_back({"/rate_burst", "must be from 0 to " + std::to_string(kMaxRate)});
+  }
+  if (!request.owner.empty()) {
+    std::shared_lock lock(mutex_);
+    if (users_.count(request.owner) == 0) wrong.fields.push_back({"/user_id", "no such user"});
+  }
   if (!wrong.fields.empty()) return wrong;
 
-  unsigned char random[32 + 8];
-  if (RAND_bytes(random, sizeof random) != 1) return internal("no random numbers can be had", "RAND_bytes failed");
+  const auto secret = randomHex(32);
+  const auto handle = randomHex(8);
+  if (!secret) return secret.error();
+  if (!handle) return handle.error();
   Created created;
-  created.raw = "jh_" + toHex({reinterpret_cast<const char*>(random), 32});
-  created.key.id = "key_" + toHex({reinterpret_cast<const char*>(random) + 32, 8});
-  created.key.name = std::move(name);
-  created.key.sha256 = sha256Hex(created.raw);
-  created.key.privileges = std::move(privileges);
-  created.key.created_at = clock_.now();
-  created.key.expires_at = expires_at;
-  if (auto added = store_.addKey(created.key); !added) return added.error();
+  created.raw = "jh_" + *secret;
+  auto& key = created.key;
+  key.id = "key_" + *handle;
+  key.name = std::move(request.name);
+  key.sha256 = sha256Hex(created.raw);
+  key.privileges = std::move(request.privileges);
+  key.created_at = now;
+  key.expires_at = request.expires_at;
+  key.owner = std::move(request.owner);
+  key.all_jobs = request.all_jobs;
+  key.rate_per_minute = request.rate_per_minute;
+  key.rate_burst = request.rate_burst;
+  key.mask = created.raw.substr(0, kMaskBytes) + "…";
+  const auto line = actor.did(now, "key.create", key.id, createdDetail(key));
+  if (auto added = store_.addKey(key, options_.keys_per_user, line); !added) return added.error();
   std::unique_lock lock(mutex_);
-  put(created.key);
+  put(key);
   return created;
 }
 
-core::Result<void> KeyRing::revoke(const std::string& id) {
-  if (auto revoked = store_.revokeKey(id, clock_.now()); !revoked) return revoked.error();
+core::Result<void> KeyRing::revoke(const std::string& id, const Actor& actor) {
+  const auto now = clock_.now();
+  if (auto revoked = store_.revokeKey(id, now, actor.did(now, "key.revoke", id)); !revoked) return revoked.error();
   std::unique_lock lock(mutex_);
-  std::erase_if(entries_, [&](const auto& entry) { return entry.second.principal->id == id; });
+  std::erase_if(entries_, [&](const auto& entry) { return entry.second.key.id == id; });
+  return {};
+}
+
+core::Result<void> KeyRing::revokeOf(const std::string& user, const Actor& actor) {
+  const auto now = clock_.now();
+  if (auto revoked = store_.revokeKeysOf(user, now, actor.did(now, "user.revoke_keys", user)); !revoked) {
+    return revoked.error();
+  }
+  std::unique_lock lock(mutex_);
+  std::erase_if(entries_, [&](const auto& entry) { return entry.second.key.owner == user; });
   return {};
 }
 
 core::Result<std::vector<store::ApiKey>> KeyRing::list() const {
-  return store_.keys();
+  auto keys = store_.keys();
+  if (!keys) return keys;
+  std::shared_lock lock(mutex_);
+  for (auto& key : *keys) {
+    const auto digest = digestFromHex(key.sha256);
+    const auto found = digest ? entries_.find(*digest) : entries_.end();
+    if (found == entries_.end()) continue;
+    if (const auto last = found->second.usage->last.load(); last > 0) key.last_used_at = core::fromMicros(last);
+  }
+  return keys;
 }
 
-namespace {
-
-/// Writes beside the file and renames, so that a reader sees the old key, the new one, or nothing.
-core::Result<void> writePrivately(const std::filesystem::path& file, const std::string& text) {
-  const auto beside = file.string() + ".new";
-  ::unlink(beside.c_str());
-  const int fd = ::open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0) return internal("the admin key file cannot be written", beside + ": " + std::strerror(errno));
-  const bool written = ::fchmod(fd, 0600) == 0 &&
-                       ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd) == 0;
-  const int problem = errno;
-  ::close(fd);
-  if (!written || ::rename(beside.c_str(), file.c_str()) != 0) {
-    const std::string reason = std::strerror(written ? errno : problem);
-    ::unlink(beside.c_str());
-    return internal("the admin key file cannot be written", file.string() + ": " + reason);
+void KeyRing::setUsers(std::span<const store::User> users) {
+  std::unique_lock lock(mutex_);
+  users_.clear();
+  for (const auto& user : users) {
+    const auto* role = findRole(user.role);
+    users_[user.id] = {user.name, role != nullptr ? role->privileges : 0, user.disabled};
   }
-  return {};
+  for (auto& [digest, entry] : entries_) entry.principal = principalOf(entry);
 }
 
-}  // namespace
+void KeyRing::userChanged(const store::User& user) {
+  const auto* role = findRole(user.role);
+  std::unique_lock lock(mutex_);
+  users_[user.id] = {user.name, role != nullptr ? role->privileges : 0, user.disabled};
+  refresh(user.id);
+}
 
-core::Result<std::filesystem::path> ensureAdminKey(const std::filesystem::path& data_folder, KeyRing& keys) {
-  const auto folder = data_folder / "keys";
-  const auto file = folder / "admin.key";
-  std::error_code failed;
-  std::filesystem::create_directories(folder, failed);
-  if (failed) return internal("the key folder cannot be made", folder.string() + ": " + failed.message());
-  if (::chmod(folder.c_str(), 0700) != 0) {
-    return internal("the key folder cannot be made private", folder.string() + ": " + std::strerror(errno));
+void KeyRing::userRemoved(const std::string& id) {
+  std::unique_lock lock(mutex_);
+  users_.erase(id);
+  std::erase_if(entries_, [&](const auto& entry) { return entry.second.key.owner == id; });
+}
+
+void KeyRing::refresh(const std::string& user) {
+  for (auto& [digest, entry] : entries_) {
+    if (entry.key.owner == user) entry.principal = principalOf(entry);
   }
-  if (std::ifstream in(file, std::ios::binary); in) {
-    std::string raw(kMaxKeyBytes, '\0');
-    in.read(raw.data(), static_cast<std::streamsize>(raw.size()));
-    raw.resize(static_cast<std::size_t>(in.gcount()));
-    while (!raw.empty() && (raw.back() == '\n' || raw.back() == '\r')) raw.pop_back();
-    const auto owner = keys.find(raw);
-    if (owner && owner->may(Privilege::Admin)) {
-      ::chmod(file.c_str(), 0600);
-      return file;
-    }
-  }
-  auto created = keys.create("admin", {"admin"}, std::nullopt);
-  if (!created) return created.error();
-  if (auto written = writePrivately(file, created->raw); !written) return written.error();
-  telemetry::log("api").info("admin key made file={} key={}", file.string(), created->key.id);
-  return file;
 }
 
 }  // namespace jobhost::api

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "api/auth/token_bucket.hpp"
 #include "api/json_reader.hpp"
 #include "api/json_writer.hpp"
 #include "api/minion/minion_render.hpp"
@@ -140,10 +141,17 @@ Response MinionDialect::serve(Request& request, const std::string& name, Operati
                                                                      : "minionJobStatus"));
   }
   const auto query = Query::parse(request.query);
-  if (operation == Operation::Status && !options_.no_fun) return status(name, operation);
+  if (operation == Operation::Status && !options_.no_fun) return status(name, operation, nullptr);
   const auto principal = authorise(request, query);
   if (!principal || !principal->may(queues ? Privilege::RunJobs : Privilege::ReadJobs)) return refuse();
-  return queues ? queue(name, query, principal) : status(name, operation);
+  if (principal->rate) {
+    if (const auto taken = principal->rate->take(deps_.clock.steadyNow()); !taken.allowed) {
+      auto response = complain(429, {{"Too many requests.", "/"}});
+      response.with("Retry-After", std::to_string(taken.retry_after_s));
+      return response;
+    }
+  }
+  return queues ? queue(name, query, principal) : status(name, operation, principal);
 }
 
 Response MinionDialect::refuse() const {
@@ -155,9 +163,11 @@ Response MinionDialect::refuse() const {
 
 PrincipalRef MinionDialect::authorise(Request& request, const std::optional<Query>& query) const {
   if (options_.open) {
-    static const auto kAnybody = std::make_shared<const Principal>(
-        Principal{"minion", "minion",
-                  static_cast<std::uint32_t>(Privilege::ReadJobs) | static_cast<std::uint32_t>(Privilege::RunJobs)});
+    static const auto kAnybody =
+        std::make_shared<const Principal>(Principal{.id = "minion",
+                                                    .name = "minion",
+                                                    .privileges = static_cast<std::uint32_t>(Privilege::ReadJobs) |
+                                                                  static_cast<std::uint32_t>(Privilege::RunJobs)});
     return kAnybody;
   }
   constexpr std::string_view kBearer = "Bearer ";
@@ -186,12 +196,13 @@ Response MinionDialect::unknownId(Operation operation) const {
   return answer(400, json.take());
 }
 
-Response MinionDialect::status(std::string_view id_text, Operation operation) {
+Response MinionDialect::status(std::string_view id_text, Operation operation, const PrincipalRef& caller) {
   if (!looksLikeInteger(id_text)) return complain(400, {{"Expected integer - got string.", "/jobid"}});
   const auto id = toInteger(id_text);
   if (!id || *id <= 0) return unknownId(operation);
   const auto job = deps_.jobs.get({*id});
   if (!job) return job.error().code == core::ErrorCode::NotFound ? unknownId(operation) : failure(job.error());
+  if (caller && !caller->reaches(job->owner)) return unknownId(operation);
   if (operation == Operation::Status) return answer(200, statusJson(*job));
   const auto type = deps_.catalog.findType(job->type);
   return answer(200, detailJson(*job, type ? type->info.positional : std::vector<std::string>{}));
@@ -221,6 +232,7 @@ Response MinionDialect::queue(std::string_view task, const std::optional<Query>&
   request.draft.priority = readPriority(query->last("priority"), complaints);
   if (!complaints.empty()) return complain(400, complaints);
   request.draft.owner = principal->id;
+  request.own_only = !principal->all_jobs;
   request.max_attempts = 1;
   const auto submitted = deps_.jobs.submit(std::move(request));
   if (!submitted) {

@@ -20,7 +20,8 @@ class MinionDialect final : public Dialect {
   [[nodiscard]] Response serve(Request& request, const std::string& name, Operation operation);
   [[nodiscard]] Response refuse() const;
   [[nodiscard]] PrincipalRef authorise(Request& request, const std::optional<Query>& query) const;
-  Response status(std::string_view id_text, Operation operation);
+  /// `caller` null: the route is open.
+  Response status(std::string_view id_text, Operation operation, const PrincipalRef& caller);
   Response queue(std::string_view task, const std::optional<Query>& query, const PrincipalRef& principal);
   [[nodiscard]] std::string refuseTask(const std::string& task) const;
   [[nodiscard]] Response unknownId(Operation operation) const;

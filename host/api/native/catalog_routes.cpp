@@ -58,11 +58,16 @@ Response showPlugin(const Parts& parts, Call& call) {
   return {200, kJson, json.take()};
 }
 
+core::Result<void> note(const Parts& parts, const Call& call, const char* action) {
+  return parts.deps.audit.addAudit(actorOf(call).did(parts.deps.clock.now(), action, call.captures[0]));
+}
+
 Response retryPlugin(const Parts& parts, Call& call) {
   if (!parts.deps.plugin_retry) {
     return problem({core::ErrorCode::Unsupported, "this host has no plugin folder", "", {}});
   }
   if (const auto done = parts.deps.plugin_retry(call.captures[0]); !done) return problem(done.error());
+  if (const auto noted = note(parts, call, "plugin.retry"); !noted) return problem(noted.error());
   return {202, kJson, "{\"accepted\":true}"};
 }
 
@@ -71,6 +76,7 @@ Response grantPlugin(const Parts& parts, Call& call) {
     return problem({core::ErrorCode::Unsupported, "this host has no plugin folder", "", {}});
   }
   if (const auto done = parts.deps.plugin_grant(call.captures[0]); !done) return problem(done.error());
+  if (const auto noted = note(parts, call, "plugin.grant"); !noted) return problem(noted.error());
   return {202, kJson, "{\"accepted\":true}"};
 }
 

@@ -36,7 +36,8 @@ Response stream(const Parts& parts, Call& call, std::optional<core::JobId> id) {
     }
   }
   Response response;
-  response.stream = StreamPlan{StreamPlan::Kind::Events, id, *after};
+  response.stream = StreamPlan{StreamPlan::Kind::Events, id, *after, {}};
+  if (!id && !call.principal->all_jobs) response.stream->owner = call.principal->id;
   return response;
 }
 

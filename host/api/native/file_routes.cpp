@@ -127,7 +127,7 @@ Response followLog(const Parts& parts, Call& call, core::JobId id, std::int64_t 
     offset = *seen;
   }
   Response response;
-  response.stream = StreamPlan{StreamPlan::Kind::Log, id, offset};
+  response.stream = StreamPlan{StreamPlan::Kind::Log, id, offset, {}};
   return response;
 }
 

@@ -57,6 +57,7 @@ Response submit(const Parts& parts, Call& call) {
   auto request = readJobRequest(*document, "", parts.deps.clock.now(), errors);
   if (!errors.empty()) return problem(invalid("the job is not valid", std::move(errors)));
   request.draft.owner = call.principal->id;
+  request.own_only = !call.principal->all_jobs;
   const auto submitted = parts.deps.jobs.submit(std::move(request), *std::move(idempotency));
   if (!submitted) return submitProblem(submitted.error());
   JsonWriter json;
@@ -127,6 +128,7 @@ Response submitMany(const Parts& parts, Call& call) {
     }
     requests.push_back(readJobRequest(*document, pointer, now, errors));
     requests.back().draft.owner = call.principal->id;
+    requests.back().own_only = !call.principal->all_jobs;
   }
   if (!errors.empty()) return problem(invalid("some jobs are not valid; none was stored", std::move(errors)));
   const auto submitted = parts.deps.jobs.submitMany(std::move(requests), *std::move(idempotency));

@@ -25,6 +25,8 @@ Response list(const Parts& parts, Call& call, std::optional<core::JobId> parent)
   }
   filter.types = query->list("type");
   filter.owner = query->text("owner").value_or("");
+  const bool others = !call.principal->all_jobs && !filter.owner.empty() && filter.owner != call.principal->id;
+  if (!call.principal->all_jobs) filter.owner = call.principal->id;
   filter.batch = query->text("batch").value_or("");
   filter.tag = query->text("tag").value_or("");
   filter.queue_key = query->text("queue_key").value_or("");
@@ -46,7 +48,8 @@ Response list(const Parts& parts, Call& call, std::optional<core::JobId> parent)
   options.with_documents = query->boolean("documents").value_or(true);
   if (const auto wrong = query->done()) return problem(*wrong);
 
-  const auto page = parts.deps.jobs.list(filter, options);
+  // Somebody else's jobs are not there, so there are none.
+  const auto page = others ? core::Result<store::Page>(store::Page{}) : parts.deps.jobs.list(filter, options);
   if (!page) return problem(page.error());
   JsonWriter json;
   json.beginObject().key("jobs").beginArray();
@@ -57,7 +60,10 @@ Response list(const Parts& parts, Call& call, std::optional<core::JobId> parent)
   return {200, kJson, json.take()};
 }
 
-Response counts(const Parts& parts) {
+Response counts(const Parts& parts, const Call& call) {
+  if (!call.principal->all_jobs) {
+    return problem({core::ErrorCode::PermissionDenied, "the counts are of everybody's jobs", "", {}});
+  }
   const auto counts = parts.deps.jobs.counts();
   if (!counts) return problem(counts.error());
   std::int64_t totals[core::kJobStateCount] = {};
@@ -94,7 +100,7 @@ void addListRoutes(RouteTable& routes, const Parts& parts) {
     return list(parts, call, *id);
   };
   routes.add(Method::Get, "/api/v1/jobs/{id}/children", Privilege::ReadJobs, children, kTakesQuery);
-  routes.add(Method::Get, "/api/v1/counts", Privilege::ReadJobs, [parts](Call&) { return counts(parts); });
+  routes.add(Method::Get, "/api/v1/counts", Privilege::ReadJobs, [parts](Call& call) { return counts(parts, call); });
 }
 
 }  // namespace jobhost::api::native

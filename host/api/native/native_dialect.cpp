@@ -1,6 +1,13 @@
 #include "api/native/native_dialect.hpp"
 
+#include <algorithm>
+
+#include "api/auth/client_address.hpp"
+#include "api/auth/cookies.hpp"
+#include "api/auth/secrets.hpp"
+#include "api/auth/token_bucket.hpp"
 #include "api/json_writer.hpp"
+#include "api/native/auth_cookie.hpp"
 #include "api/native/parse.hpp"
 
 namespace jobhost::api::native {
@@ -37,7 +44,25 @@ std::optional<Response> refuseUnread(const Request& request, const Route& route)
   return problem(invalid("the query is not valid", std::move(errors)));
 }
 
+bool changes(Method method) {
+  return method != Method::Get && method != Method::Head && method != Method::Options;
+}
+
+constexpr std::string_view kJobPath = "/api/v1/jobs/{id}";
+
 }  // namespace
+
+Actor actorOf(const Call& call) {
+  return {call.principal->id, call.principal->name, call.address};
+}
+
+Response limited(const core::Error& error, std::int64_t retry_after_s) {
+  auto response = problem(error);
+  for (auto& [name, value] : response.headers) {
+    if (name == "Retry-After" && retry_after_s > 0) value = std::to_string(retry_after_s);
+  }
+  return response;
+}
 
 Response problem(const core::Error& error, int status) {
   if (status == 0) status = nativeStatus(error);
@@ -69,6 +94,9 @@ NativeDialect::NativeDialect(Parts parts) : parts_(parts) {
   addInputRoutes(routes_, parts_);
   addEventRoutes(routes_, parts_);
   addCatalogRoutes(routes_, parts_);
+  addAuthRoutes(routes_, parts_);
+  addUserRoutes(routes_, parts_);
+  addKeyRoutes(routes_, parts_);
   addAdminRoutes(routes_, parts_);
   addSystemRoutes(routes_, parts_);
 }
@@ -90,18 +118,74 @@ Response NativeDialect::handle(Request& request) {
     response.with("Allow", match->allow);
     return response;
   }
-  Call call{request, {std::move(match->captures[0]), std::move(match->captures[1])}, nullptr};
-  if (const auto key = presentedKey(request)) call.principal = parts_.deps.keys.find(*key);
-  const auto privilege = match->route->privilege;
-  if (privilege != Privilege::None) {
-    if (!call.principal) return problem({core::ErrorCode::Unauthenticated, "a valid API key is needed", "", {}});
-    if (!call.principal->may(privilege)) {
-      return problem(
-          {core::ErrorCode::PermissionDenied, "this needs the privilege " + std::string(toString(privilege)), "", {}});
-    }
+  Call call{request, {std::move(match->captures[0]), std::move(match->captures[1])}, nullptr, {}, {}};
+  call.address = clientAddress(request, parts_.options.auth.trusted_proxies);
+  identify(call);
+  TokenBucket::Taken taken;
+  const bool counted = call.principal && call.principal->rate;
+  if (counted) taken = call.principal->rate->take(parts_.deps.clock.steadyNow());
+  auto response =
+      counted && !taken.allowed
+          ? limited({core::ErrorCode::Exhausted, "this key has made too many requests", "", {}}, taken.retry_after_s)
+          : serve(call, *match->route);
+  if (counted) {
+    response.with("RateLimit-Limit", std::to_string(taken.limit));
+    response.with("RateLimit-Remaining", std::to_string(taken.remaining));
+    response.with("RateLimit-Reset", std::to_string(taken.reset_s));
   }
-  if (auto refused = refuseUnread(request, *match->route)) return *std::move(refused);
-  return match->route->handler(call);
+  return response;
+}
+
+void NativeDialect::identify(Call& call) const {
+  if (const auto key = presentedKey(call.request)) {
+    call.principal = parts_.deps.keys.find(*key);  // a wrong key is not made good by a cookie
+    return;
+  }
+  const auto token = sessionToken(call.request, parts_.options.auth);
+  if (!token) return;
+  call.principal = parts_.deps.accounts.findSession(*token);
+  if (call.principal) call.session_token = *token;
+}
+
+std::optional<Response> NativeDialect::refuseForged(const Call& call) const {
+  const auto& request = call.request;
+  if (const auto wrong = refuseForeignOrigin(request, parts_.options.auth)) return problem(*wrong);
+  const auto shown = request.header("X-CSRF-Token");
+  if (shown && sameSecret(*shown, csrfTokenOf(call.session_token))) return std::nullopt;
+  return problem({core::ErrorCode::PermissionDenied,
+                  "a change by cookie needs the header X-CSRF-Token, as the login answered it",
+                  "",
+                  {}});
+}
+
+std::optional<Response> NativeDialect::refuse(const Call& call, const Route& route) const {
+  if (route.privilege == Privilege::None) return std::nullopt;
+  if (!call.principal) {
+    return problem({core::ErrorCode::Unauthenticated, "a valid API key or session is needed", "", {}});
+  }
+  if (!call.session_token.empty() && changes(call.request.method)) {
+    if (auto forged = refuseForged(call)) return forged;
+  }
+  if (!call.principal->may(route.privilege)) {
+    return problem({core::ErrorCode::PermissionDenied,
+                    "this needs the privilege " + std::string(toString(route.privilege)),
+                    "",
+                    {}});
+  }
+  // One place for all routes of a job: what belongs to somebody else is not there.
+  if (!call.principal->all_jobs && route.pattern.starts_with(kJobPath)) {
+    const auto id = readJobId(call.captures[0]);
+    const auto owner = id ? parts_.deps.jobs.owner(*id) : core::Result<std::string>(noSuchJob());
+    if (!owner) return problem(owner.error());
+    if (!call.principal->reaches(*owner)) return problem(noSuchJob(*id));
+  }
+  return std::nullopt;
+}
+
+Response NativeDialect::serve(Call& call, const Route& route) const {
+  if (auto refused = refuse(call, route)) return *std::move(refused);
+  if (auto refused = refuseUnread(call.request, route)) return *std::move(refused);
+  return route.handler(call);
 }
 
 }  // namespace jobhost::api::native

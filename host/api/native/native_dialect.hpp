@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "api/auth/actor.hpp"
 #include "api/router.hpp"
 #include "api/server.hpp"
 #include "api/sse_hub.hpp"
@@ -27,6 +28,13 @@ class NativeDialect final : public Dialect {
   [[nodiscard]] const RouteTable& routes() const { return routes_; }
 
  private:
+  /// Who calls, by the key presented or the session's cookie; null: nobody known.
+  void identify(Call& call) const;
+  /// What a change by cookie must show besides: that it comes from our own page. nullopt: it does.
+  [[nodiscard]] std::optional<Response> refuseForged(const Call& call) const;
+  [[nodiscard]] std::optional<Response> refuse(const Call& call, const Route& route) const;
+  Response serve(Call& call, const Route& route) const;
+
   Parts parts_;
   RouteTable routes_;
 };
@@ -38,12 +46,19 @@ void addFileRoutes(RouteTable& routes, const Parts& parts);     ///< logs, outpu
 void addInputRoutes(RouteTable& routes, const Parts& parts);    ///< uploads
 void addEventRoutes(RouteTable& routes, const Parts& parts);    ///< SSE
 void addCatalogRoutes(RouteTable& routes, const Parts& parts);  ///< job types, plugins
-void addAdminRoutes(RouteTable& routes, const Parts& parts);    ///< keys, config
+void addAuthRoutes(RouteTable& routes, const Parts& parts);     ///< login, sessions, one's own password
+void addUserRoutes(RouteTable& routes, const Parts& parts);     ///< users
+void addKeyRoutes(RouteTable& routes, const Parts& parts);      ///< API keys
+void addAdminRoutes(RouteTable& routes, const Parts& parts);    ///< audit log, config
 void addSystemRoutes(RouteTable& routes, const Parts& parts);   ///< health, metrics, OpenAPI
 
 /// A failure as application/problem+json.
 /// `status` 0: the one that fits the error.
 Response problem(const core::Error& error, int status = 0);
+/// The same with the number of seconds after which to come back.
+Response limited(const core::Error& error, std::int64_t retry_after_s);
+/// Who acts, for the audit log.
+Actor actorOf(const Call& call);
 /// The caller's key from `Authorization: Bearer <key>` or `X-API-Key`; nullopt: none sent.
 std::optional<std::string_view> presentedKey(const Request& request);
 

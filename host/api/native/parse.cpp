@@ -92,6 +92,10 @@ core::Error noSuchJob() {
   return {core::ErrorCode::NotFound, "there is no job with this id", "", {}};
 }
 
+core::Error noSuchJob(core::JobId id) {
+  return {core::ErrorCode::NotFound, "job " + core::toString(id) + " does not exist", "", {}};
+}
+
 core::Error invalid(std::string message, std::vector<core::FieldError> errors) {
   return {core::ErrorCode::InvalidArgument, std::move(message), "", std::move(errors)};
 }

@@ -22,6 +22,8 @@ jobs::JobRequest readJobRequest(const JsonDocument& document, std::string pointe
 std::optional<core::JobId> readJobId(std::string_view text);
 /// The error of a path whose id cannot be one.
 core::Error noSuchJob();
+/// The same as for an id that no job has.
+core::Error noSuchJob(core::JobId id);
 
 core::Error invalid(std::string message, std::vector<core::FieldError> errors);
 

@@ -306,7 +306,38 @@ void writeKey(JsonWriter& json, const store::ApiKey& key, const std::string& raw
   json.key("id").string(key.id).key("name").string(key.name).key("privileges");
   writeStrings(json, key.privileges);
   json.key("created_at").time(key.created_at).key("expires_at").time(key.expires_at);
-  json.key("revoked_at").time(key.revoked_at).endObject();
+  json.key("revoked_at").time(key.revoked_at).key("last_used_at").time(key.last_used_at);
+  json.key("mask");
+  key.mask.empty() ? json.null() : json.string(key.mask);
+  json.key("user_id");
+  key.owner.empty() ? json.null() : json.string(key.owner);
+  json.key("all_jobs").boolean(key.all_jobs).key("rate_per_minute");
+  key.rate_per_minute == 0 ? json.null() : json.number(std::int64_t{key.rate_per_minute});
+  json.key("rate_burst");
+  key.rate_burst == 0 ? json.null() : json.number(std::int64_t{key.rate_burst});
+  json.endObject();
+}
+
+void writeUser(JsonWriter& json, const store::User& user) {
+  json.beginObject().key("id").string(user.id).key("name").string(user.name).key("role").string(user.role);
+  json.key("tier").number(std::int64_t{user.tier}).key("disabled").boolean(user.disabled);
+  json.key("created_at").time(user.created_at).key("updated_at").time(user.updated_at);
+  json.key("last_login_at").time(user.last_login_at).endObject();
+}
+
+void writeSession(JsonWriter& json, const store::Session& session, bool current) {
+  json.beginObject().key("id").string(session.id).key("user_id").string(session.user);
+  json.key("created_at").time(session.created_at).key("last_seen_at").time(session.seen_at);
+  json.key("expires_at").time(session.expires_at).key("address").string(session.address);
+  json.key("agent").string(session.agent).key("current").boolean(current).endObject();
+}
+
+void writeAudit(JsonWriter& json, const store::AuditLine& line) {
+  const auto& entry = line.entry;
+  json.beginObject().key("id").number(line.id).key("at").time(entry.at).key("actor").string(entry.actor);
+  json.key("actor_name").string(entry.actor_name).key("action").string(entry.action);
+  json.key("target").string(entry.target).key("address").string(entry.address);
+  json.key("detail").raw(entry.detail_json).endObject();
 }
 
 }  // namespace jobhost::api::native

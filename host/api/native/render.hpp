@@ -6,7 +6,7 @@
 #include "catalog/job_type.hpp"
 #include "core/event.hpp"
 #include "core/job.hpp"
-#include "store/key_store.hpp"
+#include "store/principal_store.hpp"
 
 namespace jobhost::api::native {
 
@@ -23,6 +23,11 @@ void writeJobType(JsonWriter& json, const catalog::JobTypeInfo& type);
 void writePlugin(JsonWriter& json, const catalog::PluginStatus& plugin);
 /// `raw` is the key itself, for the one answer that shows it; empty otherwise.
 void writeKey(JsonWriter& json, const store::ApiKey& key, const std::string& raw = {});
+
+void writeUser(JsonWriter& json, const store::User& user);
+/// `current`: the session that asks.
+void writeSession(JsonWriter& json, const store::Session& session, bool current);
+void writeAudit(JsonWriter& json, const store::AuditLine& line);
 
 std::string_view toString(core::ErrorClass error_class);
 std::string_view toString(core::BackoffKind kind);

@@ -81,19 +81,46 @@ TEST_F(SqliteStoreFile, RefusesADamagedFileAndAnotherProgramsFile) {
 }
 
 TEST_F(SqliteStoreFile, KeepsApiKeys) {
+  const AuditEntry by{clock.now(), "host", "host", "key.create", "key_1", "", "{}"};
   ApiKey key{
       "key_1", "ci", std::string(64, 'a'), {"run_jobs", "read_jobs"}, clock.now(), clock.now() + std::chrono::hours(1),
       {}};
-  ASSERT_TRUE(sqlite().addKey(key).ok());
-  EXPECT_EQ(sqlite().addKey(key).error().code, core::ErrorCode::Conflict);
-  EXPECT_EQ(sqlite().revokeKey("key_2", clock.now()).error().code, core::ErrorCode::NotFound);
-  ASSERT_TRUE(sqlite().revokeKey("key_1", clock.now()).ok());
+  ASSERT_TRUE(sqlite().addKey(key, 0, by).ok());
+  EXPECT_EQ(sqlite().addKey(key, 0, by).error().code, core::ErrorCode::Conflict);
+  EXPECT_EQ(sqlite().revokeKey("key_2", clock.now(), by).error().code, core::ErrorCode::NotFound);
+  ASSERT_TRUE(sqlite().revokeKey("key_1", clock.now(), by).ok());
   reopen();
   const auto keys = *sqlite().keys();
   ASSERT_THAT(keys, testing::SizeIs(1));
   EXPECT_EQ(keys[0].privileges, key.privileges);
   EXPECT_EQ(keys[0].expires_at, key.expires_at);
   EXPECT_TRUE(keys[0].revoked_at);
+}
+
+TEST_F(SqliteStoreFile, ALineOfTheAuditLogCannotBeRewritten) {
+  ASSERT_TRUE(sqlite().addAudit({clock.now(), "a", "a", "act", "t", "", "{}"}).ok());
+  store.reset();
+  Database database({.path = folder() / "jobs.db", .vfs = {}});
+  EXPECT_THROW(database.execute("UPDATE audit SET actor = 'somebody else'"), SqlError);
+  EXPECT_EQ(database.number("SELECT count(*) FROM audit WHERE actor = 'a'"), 1);
+}
+
+TEST_F(SqliteStoreFile, KeysOfTheFirstSchemaReachWhatTheyReached) {
+  store.reset();
+  std::filesystem::remove(folder() / "jobs.db");
+  {
+    Database database({.path = folder() / "jobs.db", .vfs = {}});
+    migrate(database, sqliteMigrations().first(1));
+    database.execute("INSERT INTO api_keys VALUES ('key_old', 'old', '" + std::string(64, 'a') +
+                     "', '[\"read_jobs\"]', 1, NULL, NULL)");
+  }
+  reopen();
+  const auto keys = *sqlite().keys();
+  ASSERT_THAT(keys, testing::SizeIs(1));
+  EXPECT_TRUE(keys[0].all_jobs);
+  EXPECT_EQ(keys[0].owner, "");
+  EXPECT_EQ(keys[0].rate_per_minute, 0);
+  EXPECT_EQ(keys[0].privileges, std::vector<std::string>{"read_jobs"});
 }
 
 TEST_F(SqliteStoreFile, OneCommandThatFailsDoesNotFailTheOthersOfItsCommit) {
