@@ -43,6 +43,15 @@ core::Error headError(const HeadResult& result) {
           {}};
 }
 
+/// Where a request wanted to go that cannot be read, so that it is refused in the words of that surface.
+std::string_view pathOfBadHead(std::string_view text) {
+  const auto line = text.substr(0, text.find_first_of("\r\n"));
+  const auto blank = line.find(' ');
+  if (blank == std::string_view::npos) return {};
+  const auto target = line.substr(blank + 1);
+  return target.substr(0, target.find_first_of(" ?#"));
+}
+
 void setTimeouts(int fd, core::Millis receive, core::Millis send) {
   const auto toTimeval = [](core::Millis ms) {
     timeval value{};
@@ -152,8 +161,7 @@ bool Connection::serveOne(Channel& channel) {
   telemetry::metrics().add(telemetry::Counter::HttpRequests);
   if (result.state == HeadState::Bad) {
     telemetry::metrics().add(telemetry::Counter::HttpRejected);
-    auto response = context_.dialects.back()->failure(headError(result));
-    response.status = result.status;
+    auto response = ownerOf(pathOfBadHead(channel.pending())).failure(headError(result), result.status);
     if (write(channel, response, false, false)) lingeringClose(channel);
     return false;
   }
@@ -177,22 +185,23 @@ bool Connection::serveOne(Channel& channel) {
   return written && keep;
 }
 
-Response Connection::answer(Request& request) {
-  Dialect* owner = context_.dialects.back().get();
+Dialect& Connection::ownerOf(std::string_view path) const {
   for (const auto& dialect : context_.dialects) {
-    if (dialect->owns(request.path)) {
-      owner = dialect.get();
-      break;
-    }
+    if (dialect->owns(path)) return *dialect;
   }
+  return *context_.dialects.back();
+}
+
+Response Connection::answer(Request& request) {
+  auto& owner = ownerOf(request.path);
   try {
-    return owner->handle(request);
+    return owner.handle(request);
   } catch (const Poco::Exception& problem) {
     telemetry::log("api").error("request failed path={} reason={}", request.path, problem.displayText());
   } catch (const std::exception& problem) {
     telemetry::log("api").error("request failed path={} reason={}", request.path, problem.what());
   }
-  return owner->failure({core::ErrorCode::Internal, "the request could not be served", "", {}});
+  return owner.failure({core::ErrorCode::Internal, "the request could not be served", "", {}}, 500);
 }
 
 bool Connection::write(Channel& channel, Response& response, bool head_only, bool keep_alive) {

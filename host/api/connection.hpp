@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <set>
+#include <string_view>
 #include <vector>
 
 #include <Poco/Net/TCPServerConnection.h>
@@ -66,6 +67,7 @@ class Connection final : public Poco::Net::TCPServerConnection {
   /// Whether a request can follow.
   bool serveOne(Channel& channel);
   HeadResult readHead(Channel& channel, RequestHead& head);
+  Dialect& ownerOf(std::string_view path) const;
   Response answer(Request& request);
   bool write(Channel& channel, Response& response, bool head_only, bool keep_alive);
   void stream(const StreamPlan& plan);

@@ -67,8 +67,8 @@ class Dialect {
   virtual ~Dialect() = default;
   [[nodiscard]] virtual bool owns(std::string_view path) const = 0;
   virtual Response handle(Request& request) = 0;
-  /// How this surface says that something failed.
-  [[nodiscard]] virtual Response failure(const core::Error& error) const = 0;
+  /// How this surface says that something failed, with this HTTP status (statusOf() where nothing says otherwise).
+  [[nodiscard]] virtual Response failure(const core::Error& error, int status) const = 0;
 };
 
 /// The HTTP status a failure usually has; dialects deviate where their contract says so.

@@ -29,6 +29,10 @@ catalog::JobTypeInfo type(std::string name, std::string schema, std::vector<std:
   return info;
 }
 
+core::Result<void> noPlugin(const std::string& id) {
+  return core::Error{core::ErrorCode::NotFound, "there is no plugin " + id, "", {}};
+}
+
 }  // namespace
 
 Wire::Wire(std::uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
@@ -155,8 +159,18 @@ ApiHost::ApiHost(api::ServerOptions options, jobs::SubmitLimits limits, api::Acc
   std::ifstream(*file) >> admin_key_;
   options.port = 0;
   options.data_folder = folder_;
-  deps_ = std::make_unique<api::Deps>(api::Deps{
-      *jobs_, bus_, catalog_, *keys_, *accounts_, *store_, clock_, [this] { return store_->check(); }, {}, {}, {}, {}});
+  deps_ = std::make_unique<api::Deps>(api::Deps{*jobs_,
+                                                bus_,
+                                                catalog_,
+                                                *keys_,
+                                                *accounts_,
+                                                *store_,
+                                                clock_,
+                                                [this] { return store_->check(); },
+                                                {},
+                                                {},
+                                                noPlugin,
+                                                noPlugin});
   server_ = std::make_unique<api::Server>(*deps_, options);
   const auto started = server_->start();
   EXPECT_TRUE(started) << (started ? "" : started.error().message);

@@ -110,8 +110,7 @@ bool MinionDialect::owns(std::string_view path) const {
   return path == "/api" || (path.starts_with("/api/") && path != "/api/v1" && !path.starts_with("/api/v1/"));
 }
 
-Response MinionDialect::failure(const core::Error& error) const {
-  const int status = statusOf(error.code);
+Response MinionDialect::failure(const core::Error& error, int status) const {
   auto response = complain(status, {{status >= 500 && status != 503 ? "Internal Server Error." : error.message, "/"}});
   if (status == 429 || status == 503) response.with("Retry-After", "1");
   return response;
@@ -201,7 +200,9 @@ Response MinionDialect::status(std::string_view id_text, Operation operation, co
   const auto id = toInteger(id_text);
   if (!id || *id <= 0) return unknownId(operation);
   const auto job = deps_.jobs.get({*id});
-  if (!job) return job.error().code == core::ErrorCode::NotFound ? unknownId(operation) : failure(job.error());
+  if (!job)
+    return job.error().code == core::ErrorCode::NotFound ? unknownId(operation)
+                                                         : failure(job.error(), statusOf(job.error().code));
   if (caller && !caller->reaches(job->owner)) return unknownId(operation);
   if (operation == Operation::Status) return answer(200, statusJson(*job));
   const auto type = deps_.catalog.findType(job->type);
@@ -240,7 +241,8 @@ Response MinionDialect::queue(std::string_view task, const std::optional<Query>&
     if (error.code == core::ErrorCode::NotFound) {
       return complain(400, {{"No plugin for this task is installed.", "/jobname"}});
     }
-    if (error.code != core::ErrorCode::InvalidArgument || error.fields.empty()) return failure(error);
+    if (error.code != core::ErrorCode::InvalidArgument || error.fields.empty())
+      return failure(error, statusOf(error.code));
     for (const auto& field : error.fields) {
       if (field.pointer == "/priority") {
         complaints.push_back({field.message, field.pointer});

@@ -13,7 +13,7 @@ class MinionDialect final : public Dialect {
   MinionDialect(const Deps& deps, const MinionOptions& options) : deps_(deps), options_(options) {}
   [[nodiscard]] bool owns(std::string_view path) const override;
   Response handle(Request& request) override;
-  [[nodiscard]] Response failure(const core::Error& error) const override;
+  [[nodiscard]] Response failure(const core::Error& error, int status) const override;
 
  private:
   enum class Operation { Status, Detail, Queue };

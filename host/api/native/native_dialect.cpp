@@ -101,8 +101,8 @@ NativeDialect::NativeDialect(Parts parts) : parts_(parts) {
   addSystemRoutes(routes_, parts_);
 }
 
-Response NativeDialect::failure(const core::Error& error) const {
-  return problem(error);
+Response NativeDialect::failure(const core::Error& error, int status) const {
+  return problem(error, status);
 }
 
 Response NativeDialect::handle(Request& request) {

@@ -23,7 +23,7 @@ class NativeDialect final : public Dialect {
   explicit NativeDialect(Parts parts);
   [[nodiscard]] bool owns(std::string_view) const override { return true; }
   Response handle(Request& request) override;
-  [[nodiscard]] Response failure(const core::Error& error) const override;
+  [[nodiscard]] Response failure(const core::Error& error, int status) const override;
   /// The rows in use, to compare with the OpenAPI document.
   [[nodiscard]] const RouteTable& routes() const { return routes_; }
 
