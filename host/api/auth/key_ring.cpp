@@ -168,6 +168,7 @@ core::Result<KeyRing::Created> KeyRing::create(KeyRequest request, const Actor& 
   key.rate_burst = request.rate_burst;
   key.mask = created.raw.substr(0, kMaskBytes) + "…";
   const auto line = actor.did(now, "key.create", key.id, createdDetail(key));
+  std::lock_guard changing(change_mutex_);
   if (auto added = store_.addKey(key, options_.keys_per_user, line); !added) return added.error();
   std::unique_lock lock(mutex_);
   put(key);
@@ -176,6 +177,7 @@ core::Result<KeyRing::Created> KeyRing::create(KeyRequest request, const Actor& 
 
 core::Result<void> KeyRing::revoke(const std::string& id, const Actor& actor) {
   const auto now = clock_.now();
+  std::lock_guard changing(change_mutex_);
   if (auto revoked = store_.revokeKey(id, now, actor.did(now, "key.revoke", id)); !revoked) return revoked.error();
   std::unique_lock lock(mutex_);
   std::erase_if(entries_, [&](const auto& entry) { return entry.second.key.id == id; });
@@ -184,6 +186,7 @@ core::Result<void> KeyRing::revoke(const std::string& id, const Actor& actor) {
 
 core::Result<void> KeyRing::revokeOf(const std::string& user, const Actor& actor) {
   const auto now = clock_.now();
+  std::lock_guard changing(change_mutex_);
   if (auto revoked = store_.revokeKeysOf(user, now, actor.did(now, "user.revoke_keys", user)); !revoked) {
     return revoked.error();
   }

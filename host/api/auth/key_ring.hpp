@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <shared_mutex>
 #include <span>
@@ -90,6 +91,7 @@ class KeyRing {
   store::KeyStore& store_;
   const core::Clock& clock_;
   const Options options_;
+  std::mutex change_mutex_;  ///< held over store and remember of a change, so that both follow one order
   mutable std::shared_mutex mutex_;
   std::unordered_map<Digest, Entry, DigestHash> entries_;  ///< live keys only
   std::unordered_map<std::string, UserState> users_;
