@@ -32,6 +32,7 @@ inline constexpr std::int32_t kNotFound = -5;
 inline constexpr std::int32_t kTimeout = -8;
 inline constexpr std::int32_t kUnsupported = -9;
 inline constexpr std::int32_t kAgain = -11;
+inline constexpr std::int32_t kConflict = -13;
 
 std::int32_t resultFor(core::ErrorCode code);
 /// The error's text, for the plugin.

@@ -4,15 +4,11 @@
 #include <utility>
 
 #include "core/json_text.hpp"
+#include "pool/call_request.hpp"
 #include "wire/messages.hpp"
 
 namespace jobhost::pool {
 namespace {
-
-// The ABI's numbers (sdk/include/jobhost/abi.h).
-constexpr std::int32_t kInvalid = -3;
-constexpr std::int32_t kDenied = -4;
-constexpr std::int32_t kUnsupported = -9;
 
 CallAnswer refused(std::int32_t result, const char* code, int error_class, const std::string& why) {
   std::string json = "{\"code\":" + core::quoteJson(code) + ",\"message\":" + core::quoteJson(why) +

@@ -24,7 +24,6 @@ using store::RecordRef;
 using store::RecordWrite;
 using wire::Method;
 
-constexpr std::int32_t kConflict = -13;
 constexpr std::int64_t kMaxTtlMs = 10LL * 366 * 24 * 3600 * 1000;
 constexpr int kKeysPerPage = 100;  // of a list that names no limit
 
