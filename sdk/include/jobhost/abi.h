@@ -271,10 +271,12 @@ typedef struct jh_http_v1 {
   /* [any] Sends a request and blocks until its response is whole. request_json: {"url": "https://…", "method": "GET",
      "headers": [["Name", "value"], …], "timeout_ms": n (of all of it), "connect_timeout_ms": n, "max_body_bytes": n,
      "max_redirects": n (0: a redirect is the response), "retries": n (not of POST and PATCH; after 429, 502, 503, 504 and
-     broken connections, as Retry-After says), "decompress": true, "cookies": true}; all but url may be left out. body: up
-     to 16 MiB, not with GET and HEAD. A status that says no, 404 or 500, is a response. JH_E_INVALID: the request, with
-     the member's name; JH_E_DENIED: the scheme, host or address; JH_E_LIMIT: too large; JH_E_TIMEOUT; JH_E_IO: not
-     reached, or broken; JH_E_AGAIN: too much waits already; JH_E_CANCELLED. failure() tells more. */
+     broken connections, as Retry-After says), "decompress": true, "cookies": true}; all but url may be left out, and a
+     member that the host does not know is JH_E_INVALID; at most 256 KiB. body: with the request up to 16 MiB, not with
+     GET and HEAD. At most 256 responses are open at once. A status that says no, 404 or 500, is a response.
+     JH_E_INVALID: the request, with the member's name; JH_E_DENIED: the scheme, host or address; JH_E_LIMIT: too large;
+     JH_E_TIMEOUT; JH_E_IO: not reached, or broken; JH_E_AGAIN: too much waits already; JH_E_CANCELLED. failure() tells
+     more. */
   jh_result(JH_CALL *fetch)(jh_job *job, jh_str request_json, const void *body, size_t len,
                             jh_http_response **response) JH_NOEXCEPT;
   /* [any] Why this thread's last fetch() failed: {"code": "http.timeout", "message", "class": JH_CLASS_*}; empty when it
@@ -286,9 +288,11 @@ typedef struct jh_http_v1 {
   jh_str(JH_CALL *info)(jh_http_response *response) JH_NOEXCEPT;
   /* [any, one thread at a time for one response] Up to len bytes of the body; *got is 0 at its end. */
   jh_result(JH_CALL *read)(jh_http_response *response, void *buffer, size_t len, size_t *got) JH_NOEXCEPT;
-  /* [any] *path: a file with the whole body, for libraries that want one. It is gone when the response is closed. */
+  /* [any, as read] *path: a file with the whole body, for libraries that want one. It is gone when the response is
+     closed. */
   jh_result(JH_CALL *path)(jh_http_response *response, jh_str *path) JH_NOEXCEPT;
-  /* [any, as read] Appends what is left of the body to an output. JH_E_LIMIT: over the job's quota. */
+  /* [any, as read] Appends what is left of the body to an output. JH_E_LIMIT: over the job's quota; JH_E_CANCELLED. What
+     was appended before an error stays there. */
   jh_result(JH_CALL *save_to)(jh_http_response *response, jh_output *out) JH_NOEXCEPT;
   /* [any] Ends it. */
   jh_result(JH_CALL *close)(jh_http_response *response) JH_NOEXCEPT;
@@ -346,7 +350,8 @@ typedef struct jh_checkpoint_v1 {
    text up to 512 bytes) and a sort key (a number, a text up to 512 bytes, or a boolean). An indexed field holds one
    such value or an array of up to 64.
 
-   What these functions answer is valid until this thread's next call to a function of this extension. */
+   What these functions answer is valid until this thread's next call to a function of this extension, or its end. Each
+   of them may answer JH_E_CANCELLED, and JH_E_AGAIN when the database cannot be reached now. */
 #define JH_EXT_RECORDS "jobhost.records/1"
 #define JH_VERSION_ANY (-1)
 #define JH_VERSION_NONE 0
@@ -369,7 +374,7 @@ typedef struct jh_records_v1 {
      {"parent": "…"} the children of one, {"index": "field", "value": …} those that have the value, both in the order of
      sort and key; {"prefix": "…"} or empty: by key. With it "limit" (1 to 1000, else 100; a page of some MiB ends
      earlier), "order" ("asc" or "desc"), "cursor" (the "next" of the page before), "values" (false: without "value").
-     JH_E_AGAIN: the index is still being built. */
+     JH_E_NOT_FOUND: no such index; JH_E_AGAIN: it is still being built. */
   jh_result(JH_CALL *list)(jh_job *job, jh_str collection, jh_str query_json, jh_str *page_json) JH_NOEXCEPT;
   /* [any] How many records a query without limit, order and cursor is for. */
   jh_result(JH_CALL *count)(jh_job *job, jh_str collection, jh_str query_json, int64_t *n) JH_NOEXCEPT;
@@ -378,7 +383,7 @@ typedef struct jh_records_v1 {
 /* ------------------------------------------------------------------------------------------------ jobhost.kv/1 */
 /* Since 1.1. Any bytes by key, for ETags, cursors and caches; the manifest asks for it with permissions.kv. Writes, versions
    and conflicts are those of jobhost.records/1. A value has at most 1 MiB. What these functions answer is valid until
-   this thread's next call to a function of this extension. */
+   this thread's next call to a function of this extension, or its end. */
 #define JH_EXT_KV "jobhost.kv/1"
 /* Whose keys. */
 #define JH_KV_PLUGIN 0         /* of the plugin's jobs */

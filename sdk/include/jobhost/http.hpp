@@ -29,7 +29,7 @@ struct HttpRequest {
   std::string method = "GET";
   std::string url;
   std::vector<std::pair<std::string, std::string>> headers;
-  std::string body;                        ///< at most 16 MiB; not with GET and HEAD
+  std::string body;                        ///< with the rest at most 16 MiB; not with GET and HEAD
   std::optional<std::int64_t> timeout_ms;  ///< of all of it; else the host's
   std::optional<std::int64_t> connect_timeout_ms;
   std::optional<std::int64_t> max_body_bytes;
@@ -80,10 +80,10 @@ class HttpResponse {
   HttpResponse(jh_job* job, const HttpRequest& request) : job_(job), api_(detail::need<jh_http_v1>(JH_EXT_HTTP)) {
     const std::string json = request.json();
     const jh_result result = api_->fetch(job, detail::str(json), request.body.data(), request.body.size(), &response_);
-    if (result != JH_OK) throwFailure(result, request);
+    if (result != JH_OK) throwFailure(result);
     try {
       info_ = Json::parse(detail::view(api_->info(response_)));
-    } catch (const Error&) {
+    } catch (...) {
       api_->close(response_);
       throw;
     }
@@ -117,7 +117,8 @@ class HttpResponse {
   const Json& info() const { return info_; }
 
   /// Throws unless ok(): Error with the code "http.404", class denied for 401 and 403, permanent for the other 4xx, and
-  /// upstream, which is tried again, for 408, 429 and 5xx, when the server says.
+  /// upstream, which is tried again, for 408, 429 and 5xx, when the server says, and for redirects that were not
+  /// followed.
   HttpResponse& requireOk() & {
     if (!ok()) throwStatus();
     return *this;
@@ -168,7 +169,7 @@ class HttpResponse {
   }
 
  private:
-  [[noreturn]] void throwFailure(jh_result result, const HttpRequest&) const {
+  [[noreturn]] void throwFailure(jh_result result) const {
     const std::string_view text = detail::view(api_->failure(job_));
     if (result != JH_E_CANCELLED && !text.empty()) {
       const Json failure = Json::parse(text);
