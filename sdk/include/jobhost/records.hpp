@@ -189,7 +189,7 @@ struct KeyValue {
 };
 
 struct KeyOptions {
-  std::int64_t ttl_ms = 0;  ///< 0: it stays
+  std::int64_t ttl_ms = 0;  ///< 0: it stays; below 0 is refused
   std::optional<std::int64_t> expected;
   bool now = false;
 };
@@ -223,7 +223,7 @@ class Keys {
   }
   std::int64_t put(std::string_view key, std::string_view bytes, const KeyOptions& options = {}) const {
     Json more = Json::object();
-    if (options.ttl_ms > 0) more.set("ttl_ms", options.ttl_ms);
+    if (options.ttl_ms != 0) more.set("ttl_ms", options.ttl_ms);
     const std::string text = detail::optionsJson(options.expected, options.now, std::move(more));
     std::int64_t version = 0;
     detail::check(job_,

@@ -77,8 +77,10 @@ struct RecordCalls {
       Json asked = objectOf(options);
       Entry entry;
       if (len > 0) entry.body.assign(static_cast<const char*>(data), len);
-      const std::int64_t ttl = take(asked, "ttl_ms").intOr(0);
-      if (ttl > 0) entry.expires_ms = nowMs() + ttl;
+      if (const Json ttl = take(asked, "ttl_ms"); !ttl.isNull()) {
+        require(ttl.intOr(0) > 0, "/ttl_ms: must be a whole number above 0");
+        entry.expires_ms = nowMs() + ttl.intOr(0);
+      }
       const std::int64_t made = write(spaceOf(space), text(key), std::move(entry), std::move(asked));
       if (version != nullptr) *version = made;
     });
