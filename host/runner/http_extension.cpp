@@ -39,7 +39,9 @@ jh_result keepResponse(Attempt& attempt, Session::Answer got, jh_http_response**
     const Json head = Json::parse(fetched.response_json);
     const std::string_view name = head["file"].stringOr("");
     if (!name.empty()) {
-      if (auto outcome = attempt.files.tempDir(file); !outcome.ok()) return answer(SdkCall::HttpFetch, outcome);
+      if (auto outcome = attempt.files.tempDir(file); !outcome.ok()) {
+        return failed(outcome.code, "http.disk", outcome.why, JH_CLASS_RESOURCE);
+      }
       file += "/" + std::string(name);
     }
   } catch (const Error& error) {

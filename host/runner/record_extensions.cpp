@@ -45,7 +45,6 @@ Outcome takeNumber(std::string_view body, std::int64_t& number) {
   return in.ok() ? Outcome{} : Outcome{JH_E_FAILED, "the host answered something that cannot be read"};
 }
 
-
 jh_str textOf(const std::string& kept) {
   return {kept.data(), kept.size()};
 }
