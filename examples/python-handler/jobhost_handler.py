@@ -154,6 +154,8 @@ class Response:
 
     def __exit__(self, *_):
         self.close()
+
+
 class Conflict(CallFailed):
     """A record has not the version it was expected to have. Trying the job again may help."""
 
@@ -782,13 +784,12 @@ class Keys(_Kept):
     """Small values by key, bytes. Written as records are; `ttl_s` says how long they are kept."""
 
     def get(self, key):
-        answer = self._ask(80, key, missing=_E_NOT_FOUND)
-        return None if answer is None else bytes(answer[8:])
+        return self.entry(key)[0]
 
-    def version(self, key):
-        """For `expected`; 0 where there is none."""
+    def entry(self, key):
+        """The value and its version, for `expected`; None and 0 where there is none."""
         answer = self._ask(80, key, missing=_E_NOT_FOUND)
-        return 0 if answer is None else struct.unpack("<q", answer[:8])[0]
+        return (None, 0) if answer is None else (bytes(answer[8:]), struct.unpack("<q", answer[:8])[0])
 
     def put(self, key, value, ttl_s=None, expected=None, now=False):
         options = {"ttl_ms": None if ttl_s is None else max(1, int(ttl_s * 1000)), "now": now}
