@@ -34,7 +34,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     Frame frame;
     while (reader.next(frame) == FrameReader::Status::Message) {
       decodeAll<Hello, Welcome, Load, Loaded, LoadFailed, Run, Cancel, SlotList, Started, Log, Progress, Note, Done,
-                Call, RecordCall, Return, Credit, Bye>(frame.payload);
+                Call, HttpFetch, RecordCall, Return, Credit, Bye>(frame.payload);
     }
   }
   return 0;
