@@ -21,6 +21,7 @@
 
 #include "app_options.hpp"
 #include "api/auth/accounts.hpp"
+#include "api/auth/client_address.hpp"
 #include "api/auth/cookies.hpp"
 #include "api/auth/first_start.hpp"
 #include "api/auth/key_ring.hpp"
@@ -243,7 +244,8 @@ core::Result<std::unique_ptr<store::SqliteStore>> openStore(const settings::Sett
 }
 
 /// What no single key's bounds can say; empty: all is well.
-std::string refuseWeak(const settings::Auth& auth) {
+std::string refuseWeak(const settings::Settings& all) {
+  const auto& auth = all.auth;
   const api::HashCost cost{static_cast<std::uint32_t>(auth.argon2_memory_kib),
                            static_cast<std::uint32_t>(auth.argon2_iterations),
                            static_cast<std::uint32_t>(auth.argon2_lanes)};
@@ -254,6 +256,9 @@ std::string refuseWeak(const settings::Auth& auth) {
   }
   for (const auto& origin : auth.trusted_origins) {
     if (!api::normalOrigin(origin)) return "auth.trusted_origins: \"" + origin + "\" is no origin (https://name)";
+  }
+  for (const auto& proxy : all.server.trusted_proxies) {
+    if (!api::isAddress(proxy)) return "server.trusted_proxies: \"" + proxy + "\" is no address (10.0.0.1 or fd00::1)";
   }
   return {};
 }
@@ -280,7 +285,7 @@ int serve(settings::Loaded loaded) {
     log().error("start refused: {}", fetch.error().message);
     return kStartFailed;
   }
-  if (const auto weak = refuseWeak(all.auth); !weak.empty()) {
+  if (const auto weak = refuseWeak(all); !weak.empty()) {
     log().error("start refused: {}", weak);
     return kStartFailed;
   }

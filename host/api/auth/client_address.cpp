@@ -6,12 +6,13 @@
 #include <arpa/inet.h>
 
 namespace jobhost::api {
-namespace {
 
 bool isAddress(const std::string& text) {
   unsigned char bytes[16];
   return ::inet_pton(AF_INET, text.c_str(), bytes) == 1 || ::inet_pton(AF_INET6, text.c_str(), bytes) == 1;
 }
+
+namespace {
 
 /// "1.2.3.4", "1.2.3.4:567", "[::1]:567" or "::1" without port and brackets; empty: no address.
 std::string bare(std::string_view text) {

@@ -1,4 +1,4 @@
-#include <limits>
+#include <chrono>
 
 #include "api/auth/secrets.hpp"
 #include "api/json_reader.hpp"

@@ -317,6 +317,11 @@ TEST_F(Addresses, AreTheLastThatNoTrustedProxyWrote) {
   }
 }
 
+TEST_F(Addresses, AreNoNetworksAndNoNames) {
+  for (const auto* address : {"10.0.0.1", "::1", "2001:db8::1"}) EXPECT_TRUE(isAddress(address)) << address;
+  for (const auto* other : {"", "10.0.0.0/8", "proxy", "[::1]", "10.0.0.1:80"}) EXPECT_FALSE(isAddress(other)) << other;
+}
+
 TEST(Secrets, AreRandomAndOfTheirForm) {
   const auto id = *randomUuid();
   EXPECT_THAT(id, testing::MatchesRegex("[0-9a-f]+-[0-9a-f]+-4[0-9a-f]+-[89ab][0-9a-f]+-[0-9a-f]+"));
