@@ -38,12 +38,13 @@ std::int32_t resultFor(core::ErrorCode code);
 /// The error's text, for the plugin.
 std::string describe(const core::Error& error);
 
-/// Brings a service's answer back to the loop's thread; `make` turns a value into the body. Any thread.
+/// Brings a service's answer back to the loop's thread; `make` turns a value into the body. Any thread, and also when
+/// the pool has gone: services outlive it.
 template <class T, class Make>
 AttemptServices::Done<T> onLoop(EventLoop& loop, Answer answer, Make make) {
-  return [&loop, answer = std::move(answer), make](core::Result<T> result) {
+  return [to = loop.poster(), answer = std::move(answer), make](core::Result<T> result) {
     auto shared = std::make_shared<core::Result<T>>(std::move(result));
-    loop.post([shared, answer, make] {
+    to.post([shared, answer, make] {
       if (!*shared) return answer({resultFor(shared->error().code), describe(shared->error()), {}});
       if constexpr (std::is_void_v<T>) {
         answer({});

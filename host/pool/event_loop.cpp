@@ -5,21 +5,40 @@
 
 #include <array>
 #include <cerrno>
+#include <mutex>
 #include <system_error>
+#include <vector>
 
 namespace jobhost::pool {
 
-EventLoop::EventLoop() : epoll_(epoll_create1(EPOLL_CLOEXEC)), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  if (!epoll_ || !wake_) throw std::system_error(errno, std::generic_category(), "event loop");
+struct EventLoop::Poster::Inbox {
+  UniqueFd wake;
+  std::mutex mutex;  ///< guards what follows
+  std::vector<Task> tasks;
+  bool closed = false;
+};
+
+EventLoop::Poster::Poster() : inbox_(std::make_shared<Inbox>()) {}
+
+EventLoop::EventLoop() : epoll_(epoll_create1(EPOLL_CLOEXEC)) {
+  UniqueFd& wake = poster_.inbox_->wake;
+  wake.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!epoll_ || !wake) throw std::system_error(errno, std::generic_category(), "event loop");
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.u64 = 0;
-  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event) != 0) {
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake.get(), &event) != 0) {
     throw std::system_error(errno, std::generic_category(), "event loop");
   }
 }
 
-EventLoop::~EventLoop() = default;
+EventLoop::~EventLoop() {
+  auto& inbox = *poster_.inbox_;
+  std::vector<Task> left;  // goes after the lock: what a task holds may post
+  std::lock_guard lock(inbox.mutex);
+  inbox.closed = true;
+  left.swap(inbox.tasks);
+}
 
 void EventLoop::run(const std::stop_token& stop, const Task& after_turn) {
   const std::stop_callback wake(stop, [this] { post([] {}); });
@@ -29,21 +48,21 @@ void EventLoop::run(const std::stop_token& stop, const Task& after_turn) {
     fireTimers();
     after_turn();
   }
-  std::lock_guard lock(mutex_);
-  closed_ = true;
+  std::lock_guard lock(poster_.inbox_->mutex);
+  poster_.inbox_->closed = true;
 }
 
-void EventLoop::post(Task task) {
+void EventLoop::Poster::post(Task task) const {
   bool first = false;
   {
-    std::lock_guard lock(mutex_);
-    if (closed_) return;
-    first = inbox_.empty();
-    inbox_.push_back(std::move(task));
+    std::lock_guard lock(inbox_->mutex);
+    if (inbox_->closed) return;
+    first = inbox_->tasks.empty();
+    inbox_->tasks.push_back(std::move(task));
   }
   if (first) {
     const std::uint64_t one = 1;
-    [[maybe_unused]] const auto written = ::write(wake_.get(), &one, sizeof one);
+    [[maybe_unused]] const auto written = ::write(inbox_->wake.get(), &one, sizeof one);
   }
 }
 
@@ -108,7 +127,7 @@ void EventLoop::dispatchIo(int timeout_ms) {
     const auto& event = events[static_cast<std::size_t>(i)];
     if (event.data.u64 == 0) {
       std::uint64_t count = 0;
-      [[maybe_unused]] const auto got = ::read(wake_.get(), &count, sizeof count);
+      [[maybe_unused]] const auto got = ::read(poster_.inbox_->wake.get(), &count, sizeof count);
       continue;
     }
     const std::uint64_t number = event.data.u64;  // a copy: the struct is packed, no reference may be taken into it
@@ -131,8 +150,8 @@ void EventLoop::fireTimers() {
 void EventLoop::runInbox() {
   std::vector<Task> tasks;
   {
-    std::lock_guard lock(mutex_);
-    tasks.swap(inbox_);
+    std::lock_guard lock(poster_.inbox_->mutex);
+    tasks.swap(poster_.inbox_->tasks);
   }
   for (auto& task : tasks) task();
 }

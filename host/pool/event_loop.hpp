@@ -4,11 +4,10 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <mutex>
+#include <memory>
 #include <stop_token>
 #include <unordered_map>
 #include <utility>
-#include <vector>
 
 #include "pool/unique_fd.hpp"
 
@@ -37,8 +36,22 @@ class EventLoop {
   /// Runs until stop is requested; calls `after_turn` at the end of each turn, before it waits again.
   void run(const std::stop_token& stop, const Task& after_turn);
 
+  /// Posts as the loop does, and may outlive it: what is posted then is dropped. For answers of threads that do not end
+  /// before the loop. Any thread.
+  class Poster {
+   public:
+    void post(Task task) const;
+
+   private:
+    friend class EventLoop;
+    struct Inbox;
+    Poster();
+    std::shared_ptr<Inbox> inbox_;
+  };
+
   /// Any thread. Runs `task` on the loop's thread, in order. Tasks posted once run() has returned are dropped.
-  void post(Task task);
+  void post(Task task) { poster_.post(std::move(task)); }
+  [[nodiscard]] Poster poster() const { return poster_; }
 
   /// Watches `fd` for EPOLL* `events` until unwatch(fd). The handler is borrowed.
   void watch(int fd, std::uint32_t events, IoHandler* handler);
@@ -61,8 +74,8 @@ class EventLoop {
   void fireTimers();
   void runInbox();
 
+  Poster poster_;
   UniqueFd epoll_;
-  UniqueFd wake_;
   std::unordered_map<std::uint64_t, Watch>
       watches_;  ///< by the number epoll carries; never reused, so nothing is stale
   std::unordered_map<int, std::uint64_t> by_fd_;
@@ -70,10 +83,6 @@ class EventLoop {
   std::map<TimerKey, Task> timers_;
   std::unordered_map<TimerId, Steady::time_point> timer_times_;
   TimerId next_timer_ = 1;
-
-  std::mutex mutex_;  ///< guards inbox_ and closed_
-  std::vector<Task> inbox_;
-  bool closed_ = false;
 };
 
 }  // namespace jobhost::pool

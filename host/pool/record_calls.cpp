@@ -294,7 +294,7 @@ std::string numberBody(std::int64_t number) {
 /// Brings the answer to the loop's thread; it is made where the service calls, as a page may be long.
 template <class T, class Make>
 RecordServices::Done<T> deliver(const Request& request, Make make) {
-  return [&loop = request.context.loop, answer = request.answer, make](core::Result<T> result) {
+  return [to = request.context.loop.poster(), answer = request.answer, make](core::Result<T> result) {
     auto reply = std::make_shared<CallAnswer>();
     if (result) {
       *reply = make(*result);
@@ -302,7 +302,7 @@ RecordServices::Done<T> deliver(const Request& request, Make make) {
       const bool conflict = result.error().code == core::ErrorCode::Conflict;
       *reply = {conflict ? kConflict : resultFor(result.error().code), describe(result.error()), {}};
     }
-    loop.post([reply, answer] { answer(*reply); });
+    to.post([reply, answer] { answer(*reply); });
   };
 }
 

@@ -230,5 +230,17 @@ TEST_F(RecordCalls, ThatCannotBeReadAreRefusedWithTheReason) {
   EXPECT_EQ(ask(Method::RecordGet, {"books", "k", {}, {}}).result, -9);
 }
 
+TEST(Poster, OutlivesItsLoop) {
+  std::optional<EventLoop> loop(std::in_place);
+  const auto poster = loop->poster();
+  const auto held = std::make_shared<int>(0);
+  poster.post([held] {});
+  EXPECT_EQ(held.use_count(), 2);
+  loop.reset();
+  EXPECT_EQ(held.use_count(), 1) << "what waited is let go";
+  poster.post([held] {});
+  EXPECT_EQ(held.use_count(), 1) << "what comes late is dropped";
+}
+
 }  // namespace
 }  // namespace jobhost::pool
