@@ -291,6 +291,13 @@ std::string numberBody(std::int64_t number) {
   return body;
 }
 
+/// "Not found" is said of a record or key alone: a plugin must be able to tell that there is none from that it asked in
+/// a collection or by an index that does not exist.
+std::int32_t codeOf(core::ErrorCode code) {
+  if (code == core::ErrorCode::Conflict) return kConflict;
+  return code == core::ErrorCode::NotFound ? kInvalid : resultFor(code);
+}
+
 /// Brings the answer to the loop's thread; it is made where the service calls, as a page may be long.
 template <class T, class Make>
 RecordServices::Done<T> deliver(const Request& request, Make make) {
@@ -299,8 +306,7 @@ RecordServices::Done<T> deliver(const Request& request, Make make) {
     if (result) {
       *reply = make(*result);
     } else {
-      const bool conflict = result.error().code == core::ErrorCode::Conflict;
-      *reply = {conflict ? kConflict : resultFor(result.error().code), describe(result.error()), {}};
+      *reply = {codeOf(result.error().code), describe(result.error()), {}};
     }
     to.post([reply, answer] { answer(*reply); });
   };

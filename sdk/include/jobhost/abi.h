@@ -344,7 +344,8 @@ typedef struct jh_checkpoint_v1 {
    A version is a positive number that changes with each write. "expected" names the version there must be: 0 means that
    there must be no such record, JH_VERSION_OWN that this attempt wrote it last and it is not stored yet. What is not as
    expected is JH_E_CONFLICT. Where another attempt changes such a record before this one has ended, this one fails with
-   the code "records_conflict", class 2, when it ends.
+   the code "records_conflict", class 2, when it ends; with "records_refused", class 4, where what it wrote is then over
+   what the plugin may keep.
 
    A key is 1 to 512 bytes without control characters, a document at most 1 MiB of JSON. A record may have a parent (any
    text up to 512 bytes) and a sort key (a number, a text up to 512 bytes, or a boolean). An indexed field holds one
@@ -374,7 +375,7 @@ typedef struct jh_records_v1 {
      {"parent": "…"} the children of one, {"index": "field", "value": …} those that have the value, both in the order of
      sort and key; {"prefix": "…"} or empty: by key. With it "limit" (1 to 1000, else 100; a page of some MiB ends
      earlier), "order" ("asc" or "desc"), "cursor" (the "next" of the page before), "values" (false: without "value").
-     JH_E_NOT_FOUND: no such index; JH_E_AGAIN: it is still being built. */
+     JH_E_INVALID: the query, or no such index; JH_E_AGAIN: it is still being built. */
   jh_result(JH_CALL *list)(jh_job *job, jh_str collection, jh_str query_json, jh_str *page_json) JH_NOEXCEPT;
   /* [any] How many records a query without limit, order and cursor is for. */
   jh_result(JH_CALL *count)(jh_job *job, jh_str collection, jh_str query_json, int64_t *n) JH_NOEXCEPT;

@@ -187,6 +187,7 @@ TEST_F(RecordCalls, OfOthersNeedThePermissionForWhatTheyDo) {
   EXPECT_THAT(result(Method::RecordGet, "com.example.other/series").error, HasSubstr("permissions.records.read"));
   EXPECT_EQ(result(Method::RecordPut, "com.example.third/notes").result, 0);
   EXPECT_EQ(result(Method::RecordGet, "com.example.third/notes").result, 0) << "who may write may read";
+  EXPECT_EQ(result(Method::RecordGet, "com.example.third/none").result, -3) << "not found is said of records alone";
   EXPECT_EQ(result(Method::RecordGet, "com.example.third/#").result, -3) << "keys are nobody else's";
   EXPECT_EQ(result(Method::RecordPut, "films").result, -3);
   auto entry = std::make_shared<catalog::TypeEntry>(*attempt.type);
@@ -216,6 +217,7 @@ TEST_F(RecordCalls, ThatCannotBeReadAreRefusedWithTheReason) {
     EXPECT_THAT(why(Method::RecordList, R"({"cursor":")" + std::string(cursor) + "\"}"), HasSubstr("/cursor: "));
   }
   EXPECT_THAT(why(Method::RecordList, R"({"index":"tags"})"), HasSubstr("/value: "));
+  EXPECT_THAT(why(Method::RecordList, R"({"index":"title","value":1})"), HasSubstr("no index"));
   EXPECT_THAT(why(Method::RecordCount, R"({"parent":"a","prefix":"b"})"), HasSubstr("only one of"));
   EXPECT_EQ(ask(Method::RecordPut, {"books", "k", {}, std::string((1 << 20) + 1, ' ')}).result, -6);
   EXPECT_EQ(ask(Method::RecordPut, {"books", std::string(600, 'k'), {}, "1"}).result, -3);

@@ -118,7 +118,7 @@ class FakeRecords {
     const bool by_key = query["parent"].isNull() && query["index"].isNull();
     const std::string index(query["index"].stringOr(""));
     if (!query["index"].isNull() && !contains(fields, index)) {
-      throw RecordRefusal{JH_E_NOT_FOUND, "there is no index on \"" + index + "\""};
+      throw RecordRefusal{JH_E_INVALID, "there is no index on \"" + index + "\""};
     }
     for (const auto& [key, entry] : seen_[collection]) {
       if (entry.expires_ms != 0 && entry.expires_ms <= nowMs()) continue;
