@@ -88,6 +88,11 @@ void checkTags(const std::vector<std::string>& tags, const SubmitLimits& limits,
   }
 }
 
+void checkBatchName(const std::string& name, const SubmitLimits& limits, Errors& errors) {
+  if (name.empty()) errors.push_back({"/name", "must not be empty"});
+  checkText(name, limits.key_bytes, "/name", errors);
+}
+
 void checkDraft(const core::JobDraft& draft, const SubmitLimits& limits, core::Instant now, Errors& errors) {
   checkRange(draft.priority, -limits.priority_abs, limits.priority_abs, "/priority", errors);
   checkRange(draft.max_attempts, 1, limits.max_attempts, "/max_attempts", errors);

@@ -19,6 +19,9 @@ void checkDraft(const core::JobDraft& draft, const SubmitLimits& limits, core::I
 /// The faults of a set of tags (pointers "/tags/2").
 void checkTags(const std::vector<std::string>& tags, const SubmitLimits& limits, std::vector<core::FieldError>& errors);
 
+/// The faults of a batch's name (pointer "/name"): it is a text of 1 to key_bytes bytes.
+void checkBatchName(const std::string& name, const SubmitLimits& limits, std::vector<core::FieldError>& errors);
+
 /// Params by name from an array of arguments, by the type's positional order: `[5,null,true]` with {"a","b","c"} gives
 /// `{"a":5,"c":true}`, values as they were spelt. `null` for the whole array means none.
 /// Errors: InvalidArgument at "/args" (not an array, not JSON, more arguments than the type takes), TooLarge.

@@ -1,6 +1,7 @@
 #include "jobs/job_service.hpp"
 
 #include <algorithm>
+#include <random>
 #include <system_error>
 #include <utility>
 
@@ -23,6 +24,34 @@ constexpr std::size_t kFieldErrors = 100;
 constexpr std::int64_t kLogPartBytes = 8 << 20;
 constexpr int kPageJobs = 1'000;
 constexpr int kPageEvents = 10'000;
+constexpr int kPageBatches = 200;  ///< each row of a list counts its jobs
+constexpr int kBulkPages = 20;     ///< pages of a scan that one action over a filter goes through
+constexpr int kBatchRounds = 100;  ///< such actions that one over a batch takes
+
+/// What an action is for, when the caller does not say.
+std::vector<core::JobState> statesFor(store::BulkAction action) {
+  std::vector<core::JobState> states;
+  for (int i = 0; i < core::kJobStateCount; ++i) {
+    const auto state = static_cast<core::JobState>(i);
+    const bool fits = action == store::BulkAction::Cancel ? !core::isTerminal(state)
+                      : action == store::BulkAction::Remove
+                          ? core::isTerminal(state)
+                          : state == core::JobState::Failed || state == core::JobState::Canceled;
+    if (fits) states.push_back(state);
+  }
+  return states;
+}
+
+/// 80 random bits.
+std::string newBatchId() {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::random_device random;
+  std::string id = "b_";
+  while (id.size() < 22) {
+    for (auto bits = random(), i = 0U; i < 8 && id.size() < 22; ++i, bits >>= 4) id += kDigits[bits & 15U];
+  }
+  return id;
+}
 
 Error invalid(std::vector<core::FieldError> fields) {
   if (fields.size() > kFieldErrors) fields.resize(kFieldErrors);
@@ -118,8 +147,10 @@ core::Result<store::Submitted> JobService::submit(JobRequest request, std::optio
   if (!draft) return draft.error();
   std::vector<core::JobDraft> drafts;
   drafts.push_back(*std::move(draft));
-  auto stored = store_.submit(std::move(drafts), {std::move(idempotency), options_.limits.queued_per_type,
-                                                  options_.limits.queued_per_owner, own_only});
+  store::SubmitOptions options;
+  options.idempotency = std::move(idempotency);
+  options.own_only = own_only;
+  auto stored = storeAll(std::move(drafts), std::move(options));
   if (!stored) {
     for (auto& field : stored.error().fields) {
       if (field.pointer.starts_with("/0/")) field.pointer.erase(0, 2);  // the only job: no index
@@ -127,19 +158,16 @@ core::Result<store::Submitted> JobService::submit(JobRequest request, std::optio
     return stored.error();
   }
   if (stored->size() != 1) return Error{ErrorCode::Internal, "the job could not be stored", "store answered no id", {}};
-  if (!stored->front().existing) telemetry::metrics().add(telemetry::Counter::JobsSubmitted);
   return stored->front();
 }
 
-core::Result<std::vector<store::Submitted>> JobService::submitMany(std::vector<JobRequest> requests,
-                                                                   std::optional<store::Idempotency> idempotency) {
-  if (auto usable = checkIdempotency(idempotency); !usable) return usable.error();
-  if (requests.empty()) return invalid("", "names no job");
+core::Result<std::vector<core::JobDraft>> JobService::checkMany(std::vector<JobRequest> requests,
+                                                                const std::string& pointer) const {
+  if (requests.empty()) return invalid(pointer, "names no job");
   if (requests.size() > options_.limits.batch_jobs) {
     return Error{
         ErrorCode::TooLarge, "more than " + std::to_string(options_.limits.batch_jobs) + " jobs at once", "", {}};
   }
-  const bool own_only = std::any_of(requests.begin(), requests.end(), [](const auto& one) { return one.own_only; });
   std::vector<core::JobDraft> drafts;
   drafts.reserve(requests.size());
   std::vector<core::FieldError> errors;
@@ -150,20 +178,73 @@ core::Result<std::vector<store::Submitted>> JobService::submitMany(std::vector<J
       continue;
     }
     auto& fields = draft.error().fields;
-    prefix(fields, "/" + std::to_string(i));
+    prefix(fields, pointer + "/" + std::to_string(i));
     // An unknown type among others is one wrong field of the request.
     if (draft.error().code != ErrorCode::InvalidArgument && draft.error().code != ErrorCode::NotFound)
       return draft.error();
     std::move(fields.begin(), fields.end(), std::back_inserter(errors));
   }
   if (!errors.empty()) return invalid(std::move(errors));
-  auto stored = store_.submit(std::move(drafts), {std::move(idempotency), options_.limits.queued_per_type,
-                                                  options_.limits.queued_per_owner, own_only});
+  return drafts;
+}
+
+core::Result<std::vector<store::Submitted>> JobService::storeAll(std::vector<core::JobDraft> drafts,
+                                                                 store::SubmitOptions options) {
+  options.max_queued_per_type = options_.limits.queued_per_type;
+  options.max_queued_per_owner = options_.limits.queued_per_owner;
+  auto stored = store_.submit(std::move(drafts), std::move(options));
   if (stored) {
     const auto made = std::count_if(stored->begin(), stored->end(), [](const auto& one) { return !one.existing; });
     telemetry::metrics().add(telemetry::Counter::JobsSubmitted, made);
   }
   return stored;
+}
+
+core::Result<std::vector<store::Submitted>> JobService::submitMany(std::vector<JobRequest> requests,
+                                                                   std::optional<store::Idempotency> idempotency) {
+  if (auto usable = checkIdempotency(idempotency); !usable) return usable.error();
+  store::SubmitOptions options;
+  options.idempotency = std::move(idempotency);
+  options.own_only = std::any_of(requests.begin(), requests.end(), [](const auto& one) { return one.own_only; });
+  auto drafts = checkMany(std::move(requests), "");
+  if (!drafts) return drafts.error();
+  return storeAll(*std::move(drafts), std::move(options));
+}
+
+core::Result<JobService::SubmittedBatch> JobService::submitBatch(std::string name, std::string owner,
+                                                                 std::vector<JobRequest> requests,
+                                                                 std::optional<store::Idempotency> idempotency) {
+  if (auto usable = checkIdempotency(idempotency); !usable) return usable.error();
+  std::vector<core::FieldError> errors;
+  checkBatchName(name, options_.limits, errors);
+  if (!errors.empty()) return invalid(std::move(errors));
+  store::SubmitOptions options;
+  options.idempotency = std::move(idempotency);
+  options.own_only = std::any_of(requests.begin(), requests.end(), [](const auto& one) { return one.own_only; });
+  const std::string id = newBatchId();
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    if (!requests[i].draft.batch.empty()) {
+      return invalid("/jobs/" + std::to_string(i) + "/batch", "is the batch that is made here");
+    }
+    requests[i].draft.batch = id;
+  }
+  auto drafts = checkMany(std::move(requests), "/jobs");
+  if (!drafts) return drafts.error();
+  options.batch = store::BatchDraft{id, std::move(name), std::move(owner)};
+  auto stored = storeAll(*std::move(drafts), std::move(options));
+  if (!stored) {
+    for (auto& field : stored.error().fields) field.pointer.insert(0, "/jobs");
+    return stored.error();
+  }
+  SubmittedBatch made{id, *std::move(stored)};
+  // Jobs that were all there already may be those of an earlier request with the same key, whose batch is meant.
+  const auto existing = [](const auto& one) { return one.existing; };
+  if (std::all_of(made.jobs.begin(), made.jobs.end(), existing) && !store_.batch(id)) {
+    const auto first = store_.get(made.jobs.front().id);
+    if (!first) return first.error();
+    made.id = first->batch;
+  }
+  return made;
 }
 
 core::Result<core::Job> JobService::get(core::JobId id) {
@@ -218,6 +299,73 @@ core::Result<void> JobService::remove(core::JobId id) {
   return removed;
 }
 
+core::Result<JobService::BulkOutcome> JobService::applyAll(store::BulkAction action, store::JobFilter filter,
+                                                           std::optional<core::JobId> cursor, int limit,
+                                                           std::string reason) {
+  if (limit < 1 || limit > kBulkJobs) return invalid("/limit", "must be between 1 and " + std::to_string(kBulkJobs));
+  if (filter.states.empty()) filter.states = statesFor(action);
+  reason = shortened(std::move(reason), kReasonBytes);
+  BulkOutcome outcome;
+  outcome.next = cursor;
+  for (int page = 0; page < kBulkPages; ++page) {
+    const auto left = limit - static_cast<int>(outcome.matched);
+    const auto found = store_.list(filter, {outcome.next, false, std::min(left, kPageJobs), false});
+    if (!found) return found.error();
+    std::vector<core::JobId> ids;
+    ids.reserve(found->jobs.size());
+    for (const auto& job : found->jobs) ids.push_back(job.id);
+    const auto changed = store_.applyAll(action, ids, reason);
+    if (!changed) return changed.error();
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      if (!(*changed)[i]) continue;
+      ++outcome.changed;
+      if (action == store::BulkAction::Remove) removeJobFolder(options_.data_folder, ids[i]);
+    }
+    outcome.matched += static_cast<std::int64_t>(ids.size());
+    outcome.next = found->next;
+    if (!outcome.next || outcome.matched >= limit) break;
+  }
+  return outcome;
+}
+
+core::Result<store::Batch> JobService::batch(const std::string& id) {
+  return store_.batch(id);
+}
+
+core::Result<store::BatchPage> JobService::batches(const std::string& owner, std::optional<std::int64_t> cursor,
+                                                   int limit) {
+  if (limit < 1 || limit > kPageBatches) {
+    return invalid("/limit", "must be between 1 and " + std::to_string(kPageBatches));
+  }
+  return store_.batches(owner, cursor, limit);
+}
+
+core::Result<JobService::BulkOutcome> JobService::applyToBatch(store::BulkAction action, const store::Batch& batch,
+                                                               std::string reason) {
+  store::JobFilter filter;
+  filter.batch = batch.id;
+  filter.owner = batch.owner;
+  BulkOutcome all;
+  for (int round = 0; round < kBatchRounds; ++round) {
+    const auto some = applyAll(action, filter, all.next, kBulkJobs, reason);
+    if (!some) return some.error();
+    all.matched += some->matched;
+    all.changed += some->changed;
+    all.next = some->next;
+    if (!all.next) return all;
+  }
+  return Error{ErrorCode::Unavailable, "the batch is large: a part of it is done, ask again for the rest", "", {}};
+}
+
+core::Result<void> JobService::removeBatch(const store::Batch& batch) {
+  for (int i = 0; i < core::kJobStateCount; ++i) {
+    if (batch.by_state[i] == 0 || core::isTerminal(static_cast<core::JobState>(i))) continue;
+    return Error{ErrorCode::Conflict, "a job of batch " + batch.id + " has not ended: cancel the batch first", "", {}};
+  }
+  if (const auto done = applyToBatch(store::BulkAction::Remove, batch); !done) return done.error();
+  return store_.removeBatch(batch.id);
+}
+
 core::Result<std::vector<core::JobEvent>> JobService::events(std::int64_t after_seq, std::optional<core::JobId> job,
                                                              int limit) {
   return store_.events(after_seq, job, std::clamp(limit, 1, kPageEvents));
@@ -239,14 +387,18 @@ core::Result<JobService::LogPart> JobService::log(core::JobId id, std::int64_t o
 }
 
 core::Result<JobService::OutputFile> JobService::output(core::JobId id, const std::string& name) {
-  auto job = store_.get(id);
+  const auto job = store_.get(id);
   if (!job) return job.error();
-  const auto listed = std::find_if(job->outputs.begin(), job->outputs.end(),
+  return output(*job, name);
+}
+
+core::Result<JobService::OutputFile> JobService::output(const core::Job& job, const std::string& name) const {
+  const auto listed = std::find_if(job.outputs.begin(), job.outputs.end(),
                                    [&](const core::Output& output) { return output.name == name; });
-  if (listed == job->outputs.end()) return Error{ErrorCode::NotFound, "the job has no output of that name", "", {}};
-  const auto folder = core::jobPaths(options_.data_folder, id).output;
+  if (listed == job.outputs.end()) return Error{ErrorCode::NotFound, "the job has no output of that name", "", {}};
+  const auto folder = core::jobPaths(options_.data_folder, job.id).output;
   if (auto safe = checkBeneath(folder, name); !safe) return safe.error();
-  return OutputFile{std::move(*listed), folder / name};
+  return OutputFile{*listed, folder / name};
 }
 
 }  // namespace jobhost::jobs

@@ -58,6 +58,14 @@ class JobService {
   /// All or none; field pointers start with the index ("/3/params/width").
   core::Result<std::vector<store::Submitted>> submitMany(std::vector<JobRequest> requests,
                                                          std::optional<store::Idempotency> idempotency = std::nullopt);
+  /// The same as a named batch, whose id they get; `owner` is the principal's id. Field pointers start with "/jobs"
+  /// ("/jobs/3/params/width"). With an Idempotency-Key that was used the answer names the batch made then.
+  struct SubmittedBatch {
+    std::string id;
+    std::vector<store::Submitted> jobs;
+  };
+  core::Result<SubmittedBatch> submitBatch(std::string name, std::string owner, std::vector<JobRequest> requests,
+                                           std::optional<store::Idempotency> idempotency = std::nullopt);
   /// The checked draft submit() would store: for services/ that store asynchronously.
   core::Result<core::JobDraft> check(JobRequest request) const;
 
@@ -73,6 +81,24 @@ class JobService {
   core::Result<void> change(core::JobId id, std::optional<int> priority, std::optional<std::vector<std::string>> tags);
   /// Removes the job and then its files.
   core::Result<void> remove(core::JobId id);
+  /// What an action over the jobs of a filter did.
+  struct BulkOutcome {
+    std::int64_t matched = 0;         ///< jobs the filter found
+    std::int64_t changed = 0;         ///< of those: canceled (or asked to), queued again, removed
+    std::optional<core::JobId> next;  ///< pass as `cursor` to go on; nullopt: there are no more
+  };
+  /// Newest first, at most `limit` jobs (1..kBulkJobs), and looks at a bounded number of rows: `next` says where to go
+  /// on. Without states in the filter it takes those the action is for. The files of removed jobs go with them.
+  core::Result<BulkOutcome> applyAll(store::BulkAction action, store::JobFilter filter,
+                                     std::optional<core::JobId> cursor, int limit, std::string reason = {});
+  static constexpr int kBulkJobs = 10'000;
+
+  core::Result<store::Batch> batch(const std::string& id);
+  core::Result<store::BatchPage> batches(const std::string& owner, std::optional<std::int64_t> cursor, int limit);
+  /// The same for every job of a batch. Unavailable: it has so many that the call must be made again.
+  core::Result<BulkOutcome> applyToBatch(store::BulkAction action, const store::Batch& batch, std::string reason = {});
+  /// Removes the batch with its jobs and their files. Conflict: a job of it, or below one, has not ended.
+  core::Result<void> removeBatch(const store::Batch& batch);
   core::Result<std::vector<core::JobEvent>> events(std::int64_t after_seq, std::optional<core::JobId> job, int limit);
   core::Result<std::vector<store::StateCounts>> counts();
 
@@ -89,8 +115,15 @@ class JobService {
     std::filesystem::path path;
   };
   core::Result<OutputFile> output(core::JobId id, const std::string& name);
+  /// The same of a job that was read.
+  core::Result<OutputFile> output(const core::Job& job, const std::string& name) const;
 
  private:
+  core::Result<std::vector<core::JobDraft>> checkMany(std::vector<JobRequest> requests,
+                                                      const std::string& pointer) const;
+  core::Result<std::vector<store::Submitted>> storeAll(std::vector<core::JobDraft> drafts,
+                                                       store::SubmitOptions options);
+
   store::JobStore& store_;
   catalog::Catalog& catalog_;
   const core::Clock& clock_;

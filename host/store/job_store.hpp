@@ -31,6 +31,35 @@ struct Idempotency {
   core::Millis keep{24 * 3600 * 1000};
 };
 
+/// A named group of jobs to be made with them. Its jobs are those of its owner whose `batch` is its id: more may
+/// follow.
+struct BatchDraft {
+  std::string id;  ///< new; unguessable, so that no label comes upon it by chance
+  std::string name;
+  std::string owner;  ///< principal's id
+};
+
+/// A batch as stored, and how its jobs stand.
+struct Batch {
+  std::int64_t number = 0;  ///< grows with each batch: the order of lists
+  std::string id;
+  std::string name;
+  std::string owner;
+  core::Instant created_at;
+  std::int64_t by_state[core::kJobStateCount] = {};
+  /// Jobs that are still there, whatever their state.
+  [[nodiscard]] std::int64_t total() const {
+    std::int64_t sum = 0;
+    for (const auto n : by_state) sum += n;
+    return sum;
+  }
+};
+
+struct BatchPage {
+  std::vector<Batch> batches;        ///< newest first
+  std::optional<std::int64_t> next;  ///< pass as cursor for the next page; nullopt: the end
+};
+
 struct SubmitOptions {
   std::optional<Idempotency> idempotency;
   std::int64_t max_queued_per_type = 0;   ///< queued jobs of a type beyond which submit answers Exhausted; 0: no limit
@@ -38,6 +67,7 @@ struct SubmitOptions {
   /// A draft reaches jobs of its own owner alone: another's parent or dependency is NotFound, another's unique key a
   /// Conflict.
   bool own_only = false;
+  std::optional<BatchDraft> batch;  ///< made in the same transaction; the drafts name it themselves
 };
 
 /// How often a job is rescued (see JobStore::tick) before it fails; the retry command starts the count anew.
@@ -156,6 +186,9 @@ struct TickResult {
 
 enum class CancelOutcome { Canceled, Asked, AlreadyEnded };
 
+/// What may be asked for many jobs at once.
+enum class BulkAction { Cancel, Retry, Remove };
+
 struct JobFilter {
   std::vector<core::JobState> states;  ///< empty: any
   std::vector<std::string> types;      ///< empty: any
@@ -164,6 +197,10 @@ struct JobFilter {
   std::optional<core::JobId> parent;
   std::optional<bool> roots_only;
   std::optional<core::Instant> created_after, created_before;
+  std::optional<core::Instant> finished_after, finished_before;
+  /// Each of these must occur in the type, a tag, the params or the notes, as they were spelt; ASCII letters match
+  /// without case.
+  std::vector<std::string> words;
 };
 
 struct Page {
@@ -248,8 +285,21 @@ class JobStore {
   virtual core::Result<void> setTags(core::JobId id, std::vector<std::string> tags) = 0;
   /// A terminal job with its tree, leaves first; Conflict when one in it is not terminal. Large trees go in steps too.
   virtual core::Result<void> remove(core::JobId id) = 0;
+  /// The same commands for many jobs, each as if it were asked alone, many in one transaction. Answers for each id what
+  /// became of it: true when it changed (or was asked to), false when its state does not allow it or it is gone. An
+  /// error is one that stopped it: the jobs before may have been changed.
+  virtual core::Result<std::vector<bool>> applyAll(BulkAction action, std::span<const core::JobId> ids,
+                                                   std::string reason);
   /// Removes terminal root trees that ended before `cutoff`, at most `limit` jobs; answers their ids (files go after).
+  /// Batches made before it that have no job left go too.
   virtual core::Result<std::vector<core::JobId>> purge(core::Instant cutoff, int limit) = 0;
+
+  // ---- batches
+  virtual core::Result<Batch> batch(const std::string& id) = 0;  ///< NotFound for an unknown id
+  /// At most `limit` batches of this owner (empty: of everybody) with smaller numbers than `cursor`, newest first.
+  virtual core::Result<BatchPage> batches(const std::string& owner, std::optional<std::int64_t> cursor, int limit) = 0;
+  /// Forgets the batch. Conflict while it has jobs; NotFound.
+  virtual core::Result<void> removeBatch(const std::string& id) = 0;
 
   // ---- checkpoints
   virtual void saveCheckpoint(LeaseRef lease, std::string bytes, Done<void> done) = 0;
@@ -273,5 +323,26 @@ class JobStore {
   /// Whether the store takes changes now (for /readyz).
   virtual core::Result<void> check() = 0;
 };
+
+inline core::Result<std::vector<bool>> JobStore::applyAll(BulkAction action, std::span<const core::JobId> ids,
+                                                          std::string reason) {
+  std::vector<bool> changed;
+  changed.reserve(ids.size());
+  for (const core::JobId id : ids) {
+    std::optional<core::Error> error;
+    bool moved = true;
+    if (action == BulkAction::Cancel) {
+      const auto done = cancel(id, reason);
+      if (!done) error = done.error();
+      moved = done && *done != CancelOutcome::AlreadyEnded;
+    } else {
+      const auto done = action == BulkAction::Retry ? retry(id) : remove(id);
+      if (!done) error = done.error();
+    }
+    if (error && error->code != core::ErrorCode::Conflict && error->code != core::ErrorCode::NotFound) return *error;
+    changed.push_back(moved && !error);
+  }
+  return changed;
+}
 
 }  // namespace jobhost::store

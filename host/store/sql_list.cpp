@@ -11,6 +11,13 @@
 #include "store/sql_rows.hpp"
 
 namespace jobhost::store {
+namespace {
+
+// What looking into a job's texts costs beside reading its row, as a number of rows.
+constexpr int kTextRows = 3;
+constexpr std::int64_t kBytesPerRow = 4096;
+
+}  // namespace
 
 /// Walks the ids one index gives, in order, and keeps those that pass the rest of the filter.
 class ListScan {
@@ -34,6 +41,7 @@ class ListScan {
   Ids byIndex(const char* from_where, const std::string* key, std::int64_t beyond, int count);
   Ids byStates(std::int64_t beyond, int count);
   bool passes(std::int64_t id);
+  bool hasWords(std::int64_t id);
   [[nodiscard]] const char* order() const { return options_.ascending ? "" : " DESC"; }
   [[nodiscard]] const char* than() const { return options_.ascending ? ">" : "<"; }
   [[nodiscard]] bool filtersState() const { return !filter_.states.empty() || !filter_.types.empty(); }
@@ -42,6 +50,7 @@ class ListScan {
   const JobFilter& filter_;
   const ListOptions& options_;
   const std::size_t limit_;
+  int examined_ = 0;                                               ///< rows, and what reading their texts cost in rows
   std::vector<int> type_ids_;                                      ///< those asked for, or all
   std::int64_t from_ = std::numeric_limits<std::int64_t>::min();   ///< no id below it was made in the time asked for
   std::int64_t until_ = std::numeric_limits<std::int64_t>::max();  ///< nor one from here on
@@ -132,10 +141,10 @@ ListScan::Ids ListScan::candidates(std::int64_t beyond, int count) {
 
 /// Whether the job matches what the index did not already say. All of it is asked again: a row is read once.
 bool ListScan::passes(std::int64_t id) {
-  Query query(
-      reader_.prepared(
-          "SELECT state, type_id, owner, batch, queue_key, parent, created_at, input_id FROM jobs WHERE id = $1"),
-      id);
+  Query query(reader_.prepared(
+                  "SELECT state, type_id, owner, batch, queue_key, parent, created_at, input_id, finished_at FROM jobs "
+                  "WHERE id = $1"),
+              id);
   if (!query.step()) return false;
   const auto has = [](const auto& list, const auto& value) {
     return std::find(list.begin(), list.end(), value) != list.end();
@@ -151,11 +160,40 @@ bool ListScan::passes(std::int64_t id) {
   if (filter_.created_after && created < *filter_.created_after) return false;
   if (filter_.created_before && created >= *filter_.created_before) return false;
   if (!filter_.input_id.empty() && query.view(7) != filter_.input_id) return false;
+  if (filter_.finished_after || filter_.finished_before) {
+    if (query.isNull(8)) return false;
+    const core::Instant finished = core::fromMicros(query.number(8));
+    if (filter_.finished_after && finished < *filter_.finished_after) return false;
+    if (filter_.finished_before && finished >= *filter_.finished_before) return false;
+  }
   if (!filter_.tag.empty()) {
     Query tag(reader_.prepared("SELECT 1 FROM job_tags WHERE tag = $1 AND job = $2"), filter_.tag, id);
     if (!tag.step()) return false;
   }
-  return true;
+  return filter_.words.empty() || hasWords(id);
+}
+
+/// Looks for the words in what the job was made with and what it notes. There is no index of texts: it would cost every
+/// submit, and a page looks at a bounded number of rows.
+bool ListScan::hasWords(std::int64_t id) {
+  Statement& sizes =
+      reader_.prepared("SELECT coalesce(sum(length(body)), 0) FROM job_docs WHERE job = $1 AND kind IN (0, 2)");
+  examined_ += kTextRows;
+  if (Query query(sizes, id); query.step()) examined_ += static_cast<int>(query.number(0) / kBytesPerRow);
+  Statement& match = reader_.prepared(
+      "SELECT 1 FROM jobs j JOIN types t ON t.id = j.type_id WHERE j.id = $1 AND (t.name LIKE $2 ESCAPE '\\' OR "
+      "j.tags LIKE $2 ESCAPE '\\' OR j.params LIKE $2 ESCAPE '\\' OR EXISTS (SELECT 1 FROM job_docs d "
+      "WHERE d.job = j.id AND d.kind IN (0, 2) AND CAST(d.body AS TEXT) LIKE $2 ESCAPE '\\'))");
+  return std::all_of(filter_.words.begin(), filter_.words.end(), [&](const std::string& word) {
+    std::string pattern = "%";
+    for (const char c : word) {
+      if (c == '%' || c == '_' || c == '\\') pattern += '\\';
+      pattern += c;
+    }
+    pattern += '%';
+    Query query(match, id, pattern);
+    return query.step();
+  });
 }
 
 Page ListScan::run() {
@@ -164,12 +202,11 @@ Page ListScan::run() {
   if (options_.cursor) {
     beyond = options_.ascending ? std::max(beyond, options_.cursor->value) : std::min(beyond, options_.cursor->value);
   }
-  int examined = 0;
   for (int count = static_cast<int>(limit_) + 1;; count = 1000) {
     const Ids ids = candidates(beyond, count);
     for (const std::int64_t id : ids) {
       if (id < from_ || id >= until_) return page;
-      if (page.jobs.size() == limit_ || ++examined > Reader::kScanBudget) {
+      if (page.jobs.size() == limit_ || ++examined_ > Reader::kScanBudget) {
         page.next = core::JobId{beyond};
         return page;
       }

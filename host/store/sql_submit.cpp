@@ -27,7 +27,16 @@ SubmitOps::SubmitOps(Database& db, Ledger& ledger, JobTable& table, Moves& moves
       find_dedupe_(db, "SELECT id, state FROM jobs WHERE parent = $1 AND dedupe_key = $2"),
       add_type_(db, "INSERT INTO types (id, name) VALUES ($1, $2)"),
       add_dep_(db, "INSERT INTO job_deps (job, dep, done) VALUES ($1, $2, $3)"),
-      add_mark_(db, "INSERT INTO created_marks (first, earliest, latest) VALUES ($1, $2, $3)") {}
+      add_mark_(db, "INSERT INTO created_marks (first, earliest, latest) VALUES ($1, $2, $3)"),
+      add_batch_(db, "INSERT INTO batches (id, name, owner, created_at) VALUES ($1, $2, $3, $4)"),
+      find_batch_(db, "SELECT owner FROM batches WHERE id = $1"),
+      batch_jobs_(db, "SELECT 1 FROM jobs INDEXED BY jobs_batch_states WHERE batch = $1 AND owner IS $2 LIMIT 1"),
+      drop_batch_(db, "DELETE FROM batches WHERE id = $1"),
+      forget_batches_(db,
+                      "DELETE FROM batches WHERE number IN (SELECT b.number FROM batches b INDEXED BY batches_by_age "
+                      "WHERE b.created_at < $1 AND "
+                      "NOT EXISTS (SELECT 1 FROM jobs j INDEXED BY jobs_batch_states WHERE j.batch = b.id AND "
+                      "j.owner IS b.owner) ORDER BY b.created_at, b.number LIMIT $2)") {}
 
 core::Result<std::vector<Submitted>> SubmitOps::submit(const std::vector<core::JobDraft>& drafts,
                                                        const SubmitOptions& options) {
@@ -38,6 +47,9 @@ core::Result<std::vector<Submitted>> SubmitOps::submit(const std::vector<core::J
   }
   if (auto checked = check(drafts, options); !checked) return checked.error();
 
+  if (const auto& batch = options.batch) {
+    Query(add_batch_, batch->id, batch->name, TextOrNull{batch->owner}, core::toMicros(ledger_.now)).run();
+  }
   std::vector<Submitted> made;
   made.reserve(drafts.size());
   for (const core::JobDraft& draft : drafts) {
@@ -56,6 +68,24 @@ core::Result<std::vector<Submitted>> SubmitOps::submit(const std::vector<core::J
 
 void SubmitOps::forgetExpiredKeys(int limit) {
   Query(forget_promises_, core::toMicros(ledger_.now), limit).run();
+}
+
+core::Result<void> SubmitOps::removeBatch(const std::string& id) {
+  std::string owner;
+  {
+    Query found(find_batch_, id);
+    if (!found.step()) return Error{ErrorCode::NotFound, "batch " + id + " does not exist", {}, {}};
+    owner = found.text(0);
+  }
+  if (Query jobs(batch_jobs_, id, TextOrNull{owner}); jobs.step()) {
+    return Error{ErrorCode::Conflict, "batch " + id + " has jobs", {}, {}};
+  }
+  Query(drop_batch_, id).run();
+  return {};
+}
+
+void SubmitOps::forgetEmptyBatches(core::Instant cutoff, int limit) {
+  Query(forget_batches_, core::toMicros(cutoff), limit).run();
 }
 
 core::Result<std::optional<std::vector<Submitted>>> SubmitOps::findPromise(const Idempotency& promise) {

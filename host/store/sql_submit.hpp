@@ -19,6 +19,10 @@ class SubmitOps {
   core::Result<std::vector<Submitted>> submit(const std::vector<core::JobDraft>& drafts, const SubmitOptions& options);
   /// Forgets promises whose time is over, at most `limit`.
   void forgetExpiredKeys(int limit);
+  /// Conflict while it has jobs; NotFound.
+  core::Result<void> removeBatch(const std::string& id);
+  /// Forgets batches made before `cutoff` that have no job, at most `limit`.
+  void forgetEmptyBatches(core::Instant cutoff, int limit);
 
  private:
   core::Result<std::optional<std::vector<Submitted>>> findPromise(const Idempotency& promise);
@@ -34,6 +38,7 @@ class SubmitOps {
   JobTable& table_;
   Moves& moves_;
   Statement find_promise_, put_promise_, forget_promises_, find_unique_, find_dedupe_, add_type_, add_dep_, add_mark_;
+  Statement add_batch_, find_batch_, batch_jobs_, drop_batch_, forget_batches_;
 };
 
 }  // namespace jobhost::store

@@ -224,6 +224,11 @@ Result<std::vector<core::JobId>> SqliteStore::purge(core::Instant cutoff, int li
     if (step->ids.size() < static_cast<std::size_t>(left)) purged_until_seq_ = until;
     if (roots->empty()) break;
   }
+  const auto forgotten = change<void>([&](WriteSide& side) {
+    side.submits.forgetEmptyBatches(cutoff, limit);
+    return Result<void>();
+  });
+  if (!forgotten) return forgotten.error();
   return removed;
 }
 

@@ -1,6 +1,8 @@
 #include "unit/store/store_contract.hpp"
 
+#include <algorithm>
 #include <latch>
+#include <span>
 #include <thread>
 
 #include "store/sqlite_store.hpp"
@@ -572,6 +574,136 @@ TEST_P(StoreContract, PurgesWholeTreesThatEndedBeforeTheCutoff) {
   EXPECT_THAT(*store->purge(clock.now() - 1min, 100), IsEmpty());
   EXPECT_EQ(state(live), JobState::Queued);
   EXPECT_EQ(state(later), JobState::Succeeded);
+}
+
+TEST_P(StoreContract, KeepsABatchWithItsJobsAcrossAReopen) {
+  core::JobDraft draft = draftOf("t");
+  draft.batch = "b_1";
+  draft.owner = "me";
+  SubmitOptions options;
+  options.batch = BatchDraft{"b_1", "night run", "me"};
+  ASSERT_TRUE(store->submit({draft, draft}, options).ok());
+  draft.owner = "somebody else";
+  submit(draft);
+  reopen();
+  const auto batch = store->batch("b_1");
+  ASSERT_TRUE(batch.ok()) << batch.error().message << batch.error().detail;
+  EXPECT_EQ(batch->name, "night run");
+  EXPECT_EQ(batch->owner, "me");
+  EXPECT_EQ(batch->created_at, clock.now());
+  EXPECT_EQ(batch->total(), 2) << "another's job is none of it, whatever it is labelled";
+  settle(claim(1).front(), OutcomeKind::Succeeded);
+  EXPECT_EQ(store->batch("b_1")->by_state[static_cast<int>(JobState::Succeeded)], 1);
+  EXPECT_EQ(store->batch("b_2").error().code, core::ErrorCode::NotFound);
+}
+
+TEST_P(StoreContract, MakesNoBatchWhenItsJobsAreRefused) {
+  core::JobDraft draft = draftOf("t");
+  draft.batch = "b_1";
+  draft.parent = core::JobId{99};
+  SubmitOptions options;
+  options.batch = BatchDraft{"b_1", "n", ""};
+  EXPECT_FALSE(store->submit({draft}, options).ok());
+  EXPECT_EQ(store->batch("b_1").error().code, core::ErrorCode::NotFound);
+}
+
+TEST_P(StoreContract, ListsBatchesOfAnOwnerNewestFirst) {
+  for (const auto& [id, owner] :
+       {std::pair("b_1", "me"), std::pair("b_2", "you"), std::pair("b_3", "me"), std::pair("b_4", "me")}) {
+    core::JobDraft draft = draftOf("t");
+    draft.batch = id;
+    draft.owner = owner;
+    SubmitOptions options;
+    options.batch = BatchDraft{id, "n", owner};
+    ASSERT_TRUE(store->submit({draft}, options).ok());
+  }
+  const auto ids = [](const core::Result<BatchPage>& page) {
+    std::vector<std::string> list;
+    for (const auto& batch : page->batches) list.push_back(batch.id);
+    return list;
+  };
+  const auto first = store->batches("me", std::nullopt, 2);
+  EXPECT_THAT(ids(first), ElementsAre("b_4", "b_3"));
+  EXPECT_EQ(first->batches[0].total(), 1);
+  EXPECT_THAT(ids(store->batches("me", first->next, 2)), ElementsAre("b_1"));
+  EXPECT_FALSE(store->batches("me", first->next, 2)->next);
+  EXPECT_THAT(ids(store->batches("", std::nullopt, 10)), ElementsAre("b_4", "b_3", "b_2", "b_1"));
+}
+
+TEST_P(StoreContract, ForgetsABatchWithoutJobs) {
+  core::JobDraft draft = draftOf("t");
+  draft.batch = "b_1";
+  SubmitOptions options;
+  options.batch = BatchDraft{"b_1", "n", ""};
+  const auto made = store->submit({draft}, options);
+  ASSERT_TRUE(made.ok());
+  EXPECT_EQ(store->removeBatch("b_1").error().code, core::ErrorCode::Conflict);
+  settle(claim(1).front(), OutcomeKind::Succeeded);
+  clock.advance(24h);
+  ASSERT_TRUE(store->purge(clock.now() - 48h, 100).ok());
+  EXPECT_TRUE(store->batch("b_1").ok()) << "it has a job yet";
+  const auto purged = store->purge(clock.now() - 1h, 100);
+  EXPECT_THAT(*purged, ElementsAre(made->front().id));
+  EXPECT_EQ(store->batch("b_1").error().code, core::ErrorCode::NotFound) << "retention takes it with its last job";
+  EXPECT_EQ(store->removeBatch("b_1").error().code, core::ErrorCode::NotFound);
+}
+
+TEST_P(StoreContract, AppliesACommandToManyJobsEachByItsState) {
+  std::vector<core::JobId> ids;
+  for (int i = 0; i < 250; ++i) ids.push_back(submit("t"));
+  const auto running = claim(1).front();
+  ids.push_back({99'999});
+  const auto canceled = store->applyAll(BulkAction::Cancel, ids, "why");
+  ASSERT_TRUE(canceled.ok()) << canceled.error().message;
+  ASSERT_THAT(*canceled, SizeIs(ids.size()));
+  EXPECT_EQ(std::count(canceled->begin(), canceled->end(), true), 250) << "asked, or ended at once";
+  EXPECT_FALSE(canceled->back()) << "a job that is not there";
+  EXPECT_EQ(state(running.id), JobState::Running);
+  EXPECT_EQ(job(ids[200]).error->message, "why");
+  const auto again = store->applyAll(BulkAction::Cancel, std::span(ids).subspan(1, 3), "");
+  EXPECT_THAT(*again, ElementsAre(false, false, false));
+  const auto retried = store->applyAll(BulkAction::Retry, std::span(ids).first(2), "");
+  EXPECT_THAT(*retried, ElementsAre(false, true)) << "the first one runs yet";
+  const auto removed = store->applyAll(BulkAction::Remove, std::span(ids).first(3), "");
+  EXPECT_THAT(*removed, ElementsAre(false, false, true));
+  EXPECT_FALSE(store->get(ids[2]).ok());
+}
+
+TEST_P(StoreContract, AppliesACommandToTreesLargerThanAStep) {
+  const auto root = submit("t");
+  const auto parent = claim(1).front();
+  std::vector<core::JobDraft> drafts(2500, draftOf("t"));
+  for (auto& draft : drafts) draft.parent = root;
+  ASSERT_TRUE(store->submit(drafts, {}).ok());
+  const std::vector<core::JobId> ids{root};
+  EXPECT_THAT(*store->applyAll(BulkAction::Cancel, ids, ""), ElementsAre(true));
+  EXPECT_EQ(count("t", JobState::Canceled), 2500);
+  settle(parent, OutcomeKind::Canceled);
+  EXPECT_THAT(*store->applyAll(BulkAction::Remove, ids, ""), ElementsAre(true));
+  EXPECT_EQ(count("t", JobState::Canceled), 0);
+}
+
+TEST_P(StoreContract, SearchesTextsWithinABoundedPage) {
+  core::JobDraft draft = draftOf("t");
+  draft.params_json = R"({"title":"Needle"})";
+  const auto needle = submit(draft);
+  std::vector<core::JobDraft> hay(9000, draftOf("t"));
+  ASSERT_TRUE(store->submit(hay, {}).ok());
+  JobFilter filter;
+  filter.words = {"needle"};
+  ListOptions options;
+  std::vector<core::JobId> found;
+  int pages = 0;
+  do {
+    const auto page = store->list(filter, options);
+    ASSERT_TRUE(page.ok());
+    for (const auto& job : page->jobs) found.push_back(job.id);
+    options.cursor = page->next;
+    ++pages;
+  } while (options.cursor && pages < 100);
+  EXPECT_THAT(found, ElementsAre(needle));
+  EXPECT_GT(pages, 2) << "a page looks at so many rows and no more";
+  EXPECT_LT(pages, 10);
 }
 
 }  // namespace jobhost::store

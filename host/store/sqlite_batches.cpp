@@ -1,0 +1,158 @@
+// SqliteStore: batches, and commands over many jobs.
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "store/sql_reader.hpp"
+#include "store/sqlite_change.hpp"
+
+namespace jobhost::store {
+
+using core::Error;
+using core::ErrorCode;
+using core::Result;
+
+namespace {
+
+/// Commands in one transaction: enough to share its cost, few enough not to hold up the writer.
+constexpr std::size_t kBulkStep = 100;
+
+Error noBatch(const std::string& id) {
+  return {ErrorCode::NotFound, "batch " + id + " does not exist", {}, {}};
+}
+
+/// What became of the jobs of one step, and what of them is too large for it.
+struct BulkStep {
+  std::vector<bool> changed;
+  std::vector<core::JobId> cancel_more;
+  std::vector<std::size_t> remove_large;  ///< places in `changed`
+};
+
+/// Whether a command did something; an error that only this job's state is the reason of is none.
+Result<bool> did(const Result<void>& done) {
+  if (done) return true;
+  if (done.error().code == ErrorCode::Conflict || done.error().code == ErrorCode::NotFound) return false;
+  return done.error();
+}
+
+Result<bool> applyOne(WriteSide& side, BulkAction action, core::JobId id, const std::string& reason, BulkStep& step) {
+  if (action == BulkAction::Retry) return did(side.commands.retry(id));
+  if (action == BulkAction::Cancel) {
+    auto canceled = side.commands.cancel(id, reason);
+    if (!canceled) return did(canceled.error());
+    step.cancel_more.insert(step.cancel_more.end(), canceled->left.begin(), canceled->left.end());
+    return canceled->outcome != CancelOutcome::AlreadyEnded;
+  }
+  const auto removed = side.commands.remove(id);
+  if (!removed) return did(removed.error());
+  if (!*removed) step.remove_large.push_back(step.changed.size());
+  return *removed;
+}
+
+}  // namespace
+
+Result<std::vector<bool>> SqliteStore::applyAll(BulkAction action, std::span<const core::JobId> ids,
+                                                std::string reason) {
+  std::vector<bool> all;
+  all.reserve(ids.size());
+  for (std::size_t begin = 0; begin < ids.size(); begin += kBulkStep) {
+    const auto some = ids.subspan(begin, std::min(kBulkStep, ids.size() - begin));
+    auto step = change<BulkStep>([&](WriteSide& side) -> Result<BulkStep> {
+      BulkStep made;  // a new one each time: the writer may run it again
+      for (const core::JobId id : some) {
+        const auto moved = applyOne(side, action, id, reason, made);
+        if (!moved) return moved.error();
+        made.changed.push_back(*moved);
+      }
+      return made;
+    });
+    if (!step) return step.error();
+    while (!step->cancel_more.empty()) {
+      auto left = change<std::vector<core::JobId>>(
+          [&](WriteSide& side) { return Result(side.commands.cancelMore(step->cancel_more, reason)); });
+      if (!left) return left.error();
+      step->cancel_more = *std::move(left);
+    }
+    for (const std::size_t place : step->remove_large) {
+      const auto removed = removeLarge(some[place], core::Instant::max());
+      if (!removed && removed.error().code != ErrorCode::Conflict) return removed.error();
+      step->changed[place] = removed.ok();
+    }
+    all.insert(all.end(), step->changed.begin(), step->changed.end());
+  }
+  return all;
+}
+
+namespace {
+
+constexpr const char* kBatchSelect = "SELECT number, id, name, owner, created_at FROM batches ";
+
+Batch readBatch(const Query& query) {
+  Batch batch;
+  batch.number = query.number(0);
+  batch.id = query.text(1);
+  batch.name = query.text(2);
+  batch.owner = query.text(3);
+  batch.created_at = core::fromMicros(query.number(4));
+  return batch;
+}
+
+void countStates(Reader& reader, Batch& batch) {
+  Statement& counts = reader.prepared(
+      "SELECT state, count(*) FROM jobs INDEXED BY jobs_batch_states WHERE batch = $1 AND owner IS $2 "
+      "GROUP BY state");
+  for (Query query(counts, batch.id, TextOrNull{batch.owner}); query.step();) {
+    const auto state = query.number(0);
+    if (state >= 0 && state < core::kJobStateCount) batch.by_state[state] = query.number(1);
+  }
+}
+
+}  // namespace
+
+Result<Batch> SqliteStore::batch(const std::string& id) {
+  auto found = readers_->with<std::optional<Batch>>([&](Reader& reader) -> std::optional<Batch> {
+    std::optional<Batch> batch;
+    {
+      Query query(reader.prepared(std::string(kBatchSelect) + "WHERE id = $1"), id);
+      if (query.step()) batch = readBatch(query);
+    }
+    if (batch) countStates(reader, *batch);
+    return batch;
+  });
+  if (!found) return found.error();
+  if (!*found) return noBatch(id);
+  return **std::move(found);
+}
+
+Result<BatchPage> SqliteStore::batches(const std::string& owner, std::optional<std::int64_t> cursor, int limit) {
+  const auto wanted = static_cast<std::size_t>(std::max(1, limit));
+  return readers_->with<BatchPage>([&](Reader& reader) {
+    BatchPage page;
+    const std::int64_t below = cursor.value_or(std::numeric_limits<std::int64_t>::max());
+    const auto count = static_cast<std::int64_t>(wanted) + 1;
+    const auto collect = [&page](Query&& query) {
+      while (query.step()) page.batches.push_back(readBatch(query));
+    };
+    if (owner.empty()) {
+      collect(Query(reader.prepared(std::string(kBatchSelect) + "WHERE number < $1 ORDER BY number DESC LIMIT $2"),
+                    below, count));
+    } else {
+      collect(Query(
+          reader.prepared(std::string(kBatchSelect) + "INDEXED BY batches_by_owner WHERE owner = $1 AND number < $2 "
+                                                      "ORDER BY number DESC LIMIT $3"),
+          owner, below, count));
+    }
+    if (page.batches.size() > wanted) {
+      page.batches.resize(wanted);
+      page.next = page.batches.back().number;
+    }
+    for (auto& batch : page.batches) countStates(reader, batch);
+    return page;
+  });
+}
+
+Result<void> SqliteStore::removeBatch(const std::string& id) {
+  return change<void>([&](WriteSide& side) { return side.submits.removeBatch(id); });
+}
+
+}  // namespace jobhost::store
