@@ -143,6 +143,7 @@ void Scheduler::count(const AttemptEnd& end, const Attempt& attempt) {
   }
   capacity_.learn(*attempt.place.type, micros);
   metrics().observe(telemetry::Timer::AttemptDuration, micros / 1e6);
+  metrics().observeAttempt(attempt.place.type->name, micros / 1e6);
   if (end.generation.value <= 0) return;
   if (end.kind == AttemptEnd::Kind::Failed && end.error && end.error->code == "plugin_crashed") {
     deps_.catalog.reportCrash(end.generation, end.error->message);

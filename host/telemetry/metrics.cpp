@@ -48,7 +48,51 @@ constexpr std::array<Row, static_cast<std::size_t>(Timer::kCount)> kTimerRows{{
 }};
 
 // 100 µs, doubled per bucket up to 3.3 s: from one commit to a slow request.
-constexpr double bucketEnd(std::size_t index) { return 0.0001 * static_cast<double>(1ULL << index); }
+constexpr double bucketEnd(std::size_t index) {
+  return 0.0001 * static_cast<double>(1ULL << index);
+}
+
+// 1 ms, doubled per bucket up to 2.3 hours: from an echo to a long conversion.
+constexpr double typeBucketEnd(std::size_t index) {
+  return 0.001 * static_cast<double>(1ULL << index);
+}
+
+/// Where the share `part` of all values lies below, given how many each bucket holds.
+template <class Buckets>
+double quantile(const Buckets& buckets, std::int64_t count, double part, double (*end)(std::size_t)) {
+  const double wanted = static_cast<double>(count) * part;
+  double seen = 0;
+  for (std::size_t i = 0; i + 1 < buckets.size(); ++i) {
+    const auto here = static_cast<double>(buckets[i]);
+    if (here > 0 && seen + here >= wanted) {
+      const double begin = i == 0 ? 0 : end(i - 1);
+      return begin + (end(i) - begin) * (wanted - seen) / here;
+    }
+    seen += here;
+  }
+  return count == 0 ? 0 : end(buckets.size() - 2);
+}
+
+template <class Buckets>
+Metrics::Summary summarise(const Buckets& buckets, double sum, double (*end)(std::size_t)) {
+  Metrics::Summary summary;
+  for (const auto n : buckets) summary.count += n;
+  summary.sum = sum;
+  summary.p50 = quantile(buckets, summary.count, 0.5, end);
+  summary.p95 = quantile(buckets, summary.count, 0.95, end);
+  summary.p99 = quantile(buckets, summary.count, 0.99, end);
+  return summary;
+}
+
+/// A label's value as Prometheus reads it.
+std::string label(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\\' || c == '"') out += '\\';
+    c == '\n' ? out += "\\n" : out += c;
+  }
+  return out;
+}
 
 void header(std::string& out, const Row& row, const char* kind) {
   out.append("# HELP ").append(row.name).append(" ").append(row.help).append("\n# TYPE ").append(row.name).append(" ");
@@ -69,6 +113,34 @@ void Metrics::observe(Timer timer, double seconds) {
   while (index < kBuckets && seconds > bucketEnd(index)) ++index;
   histogram.buckets[index].fetch_add(1, std::memory_order_relaxed);
   histogram.sum_us.fetch_add(static_cast<std::int64_t>(seconds * 1e6), std::memory_order_relaxed);
+}
+
+void Metrics::observeAttempt(const std::string& job_type, double seconds) {
+  std::size_t index = 0;
+  while (index < kTypeBuckets && seconds > typeBucketEnd(index)) ++index;
+  const std::lock_guard lock(types_mutex_);
+  auto found = types_.find(job_type);
+  if (found == types_.end()) found = types_.try_emplace(types_.size() < kTypes ? job_type : "other").first;
+  ++found->second.buckets[index];
+  found->second.sum += seconds;
+}
+
+Metrics::Snapshot Metrics::snapshot() const {
+  Snapshot all;
+  for (std::size_t i = 0; i < kCounterRows.size(); ++i)
+    all.counters.emplace_back(kCounterRows[i].name, counters_[i].load());
+  for (std::size_t i = 0; i < kGaugeRows.size(); ++i) all.gauges.emplace_back(kGaugeRows[i].name, gauges_[i].load());
+  for (std::size_t i = 0; i < kTimerRows.size(); ++i) {
+    std::array<std::int64_t, kBuckets + 1> buckets{};
+    for (std::size_t b = 0; b <= kBuckets; ++b) buckets[b] = timers_[i].buckets[b].load();
+    const double sum = static_cast<double>(timers_[i].sum_us.load()) / 1e6;
+    all.timers.emplace_back(kTimerRows[i].name, summarise(buckets, sum, bucketEnd));
+  }
+  const std::lock_guard lock(types_mutex_);
+  for (const auto& [type, histogram] : types_) {
+    all.job_types.emplace_back(type, summarise(histogram.buckets, histogram.sum, typeBucketEnd));
+  }
+  return all;
 }
 
 std::string Metrics::expose() const {
@@ -92,6 +164,16 @@ std::string Metrics::expose() const {
     }
     out.append(name).append("_sum ").append(number(static_cast<double>(timers_[i].sum_us.load()) / 1e6)).append("\n");
     out.append(name).append("_count ").append(std::to_string(seen)).append("\n");
+  }
+  const std::string name = "jobhost_job_attempt_seconds";
+  header(out, {name.c_str(), "Duration of an attempt by job type"}, "summary");
+  const std::lock_guard lock(types_mutex_);
+  for (const auto& [type, histogram] : types_) {
+    std::int64_t count = 0;
+    for (const auto n : histogram.buckets) count += n;
+    const std::string of = "{type=\"" + label(type) + "\"} ";
+    out.append(name).append("_sum").append(of).append(number(histogram.sum)).append("\n");
+    out.append(name).append("_count").append(of).append(std::to_string(count)).append("\n");
   }
   return out;
 }
