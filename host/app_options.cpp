@@ -164,8 +164,8 @@ catalog::PluginFolder::Options folderOptions(const settings::Settings& all, cons
   to.loader.abi.host_version = JOBHOST_VERSION;
   to.loader.abi.minor = 1;
   // What runner/ serves; a plugin that requires another is refused before it is loaded.
-  to.loader.abi.extensions = {"jobhost.output/1", "jobhost.input/1",    "jobhost.temp/1",      "jobhost.config/1",
-                              "jobhost.cancel/1", "jobhost.children/1", "jobhost.checkpoint/1", "jobhost.http/1",
+  to.loader.abi.extensions = {"jobhost.output/1",  "jobhost.input/1",    "jobhost.temp/1",       "jobhost.config/1",
+                              "jobhost.cancel/1",  "jobhost.children/1", "jobhost.checkpoint/1", "jobhost.http/1",
                               "jobhost.records/1", "jobhost.kv/1"};
   to.loader.settle = all.plugins.settle_ms;
   to.loader.early_window = all.plugins.early_window_ms;
@@ -204,6 +204,7 @@ api::ServerOptions serverOptions(const settings::Settings& all, const fs::path& 
   to.bind = all.server.bind;
   to.port = static_cast<std::uint16_t>(all.server.port);
   to.data_folder = data;
+  to.reference_folder = ownFolder().parent_path() / JOBHOST_REFERENCE_FROM_PREFIX;
   to.http.max_threads = static_cast<int>(all.server.max_threads);
   to.http.max_queued = static_cast<int>(all.server.max_queued_connections);
   to.http.head_bytes = static_cast<std::size_t>(all.server.max_header_bytes);

@@ -1,11 +1,13 @@
 #include "api/connection.hpp"
 
 #include <algorithm>
+#include <cstdio>
 #include <exception>
 
 #include <Poco/Exception.h>
 #include <sys/socket.h>
 
+#include "api/content_coding.hpp"
 #include "api/encoding.hpp"
 #include "telemetry/log.hpp"
 #include "telemetry/metrics.hpp"
@@ -162,7 +164,7 @@ bool Connection::serveOne(Channel& channel) {
   if (result.state == HeadState::Bad) {
     telemetry::metrics().add(telemetry::Counter::HttpRejected);
     auto response = ownerOf(pathOfBadHead(channel.pending())).failure(headError(result), result.status);
-    if (write(channel, response, false, false)) lingeringClose(channel);
+    if (write(channel, response, {})) lingeringClose(channel);
     return false;
   }
   channel.use(result.used);
@@ -174,10 +176,12 @@ bool Connection::serveOne(Channel& channel) {
     stream(*response.stream);
     return false;
   }
+  encodeBody(request, response);
   const bool taken = body.discard(kDiscardedBody, kDiscardTime);
-  const bool keep = taken && head.keep_alive && !response.close && !context_.connections.stopping() &&
+  const bool endless = response.source && !head.http11;  // its end is the connection's
+  const bool keep = taken && head.keep_alive && !response.close && !endless && !context_.connections.stopping() &&
                     (!channel.pending().empty() || !context_.crowded());
-  const bool written = write(channel, response, head.method == Method::Head, keep);
+  const bool written = write(channel, response, {head.method == Method::Head, keep, head.http11});
   telemetry::metrics().observe(telemetry::Timer::HttpRequest,
                                std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count());
   if (written && !keep) lingeringClose(channel);
@@ -204,7 +208,7 @@ Response Connection::answer(Request& request) {
   return owner.failure({core::ErrorCode::Internal, "the request could not be served", "", {}}, 500);
 }
 
-bool Connection::write(Channel& channel, Response& response, bool head_only, bool keep_alive) {
+bool Connection::write(Channel& channel, Response& response, Manner manner) {
   out_.clear();
   out_ += "HTTP/1.1 ";
   out_ += std::to_string(response.status);
@@ -216,20 +220,47 @@ bool Connection::write(Channel& channel, Response& response, bool head_only, boo
   if (!type.empty()) out_.append("Content-Type: ").append(type).append("\r\n");
   for (const auto& [name, value] : response.headers) out_.append(name).append(": ").append(value).append("\r\n");
   const bool bodiless = response.status == 204 || response.status == 304;
-  if (!bodiless) {
+  if (!bodiless && response.source) {
+    if (manner.chunks) out_ += "Transfer-Encoding: chunked\r\n";
+  } else if (!bodiless) {
     const auto length = response.file ? response.file->length : static_cast<std::int64_t>(response.body.size());
     out_.append("Content-Length: ").append(std::to_string(length)).append("\r\n");
   }
-  out_ += keep_alive ? "\r\n" : "Connection: close\r\n\r\n";
+  out_ += manner.keep_alive ? "\r\n" : "Connection: close\r\n\r\n";
   const auto idle = context_.options.http.send_idle;
-  std::string_view body = head_only || bodiless || response.file ? std::string_view{} : response.body;
+  const bool nothing = manner.head_only || bodiless;
+  std::string_view body = nothing || response.file || response.source ? std::string_view{} : response.body;
   if (body.size() <= kCopiedBody) {
     out_ += body;
     body = {};
   }
   if (channel.send(out_, body, idle) != Channel::Io::Ok) return false;
-  if (!response.file || head_only || bodiless) return true;
+  if (nothing) return true;
+  if (response.source) return sendSource(channel, *response.source, manner.chunks);
+  if (!response.file) return true;
   return channel.sendFile(response.file->fd, response.file->offset, response.file->length, idle) == Channel::Io::Ok;
+}
+
+/// Piece by piece, as the client takes them: no more of the body than one piece is ever in memory.
+bool Connection::sendSource(Channel& channel, BodySource& source, bool chunks) {
+  const auto idle = context_.options.http.send_idle;
+  for (;;) {
+    const auto piece = source.next();
+    if (!piece) {
+      telemetry::log("api").warn("body broken off reason={}", piece.error().message);
+      return false;
+    }
+    if (!chunks) {
+      if (piece->empty()) return true;
+      if (channel.send(*piece, {}, idle) != Channel::Io::Ok) return false;
+      continue;
+    }
+    char size[24];
+    const int digits = std::snprintf(size, sizeof size, "%zx\r\n", piece->size());
+    if (channel.send({size, static_cast<std::size_t>(digits)}, *piece, idle) != Channel::Io::Ok) return false;
+    if (channel.send("\r\n", {}, idle) != Channel::Io::Ok) return false;
+    if (piece->empty()) return true;
+  }
 }
 
 void Connection::stream(const StreamPlan& plan) {

@@ -69,7 +69,13 @@ class Connection final : public Poco::Net::TCPServerConnection {
   HeadResult readHead(Channel& channel, RequestHead& head);
   Dialect& ownerOf(std::string_view path) const;
   Response answer(Request& request);
-  bool write(Channel& channel, Response& response, bool head_only, bool keep_alive);
+  struct Manner {
+    bool head_only = false;
+    bool keep_alive = false;
+    bool chunks = false;  ///< the client knows chunked bodies
+  };
+  bool write(Channel& channel, Response& response, Manner manner);
+  bool sendSource(Channel& channel, BodySource& source, bool chunks);
   void stream(const StreamPlan& plan);
   void lingeringClose(Channel& channel);
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/job.hpp"
+#include "core/result.hpp"
 
 namespace jobhost::api {
 
@@ -78,6 +79,15 @@ struct FileBody {
   ~FileBody();
 };
 
+/// A body that is made while it is sent, so that its size does not matter. Used by the connection's thread alone.
+class BodySource {
+ public:
+  virtual ~BodySource() = default;
+  /// The next bytes, valid until the next call; empty: that was all. An error ends the connection, so that the client
+  /// does not take what it has for the whole.
+  virtual core::Result<std::string_view> next() = 0;
+};
+
 /// A response that turns into an event stream: the connection leaves the thread pool and SseHub goes on with it.
 struct StreamPlan {
   enum class Kind { Events, Log };
@@ -96,9 +106,10 @@ struct Response {
   std::string owned_content_type;
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
-  std::optional<FileBody> file;      ///< instead of body
-  std::optional<StreamPlan> stream;  ///< instead of body
-  bool close = false;                ///< end the connection after it
+  std::optional<FileBody> file;        ///< instead of body
+  std::unique_ptr<BodySource> source;  ///< instead of body
+  std::optional<StreamPlan> stream;    ///< instead of body
+  bool close = false;                  ///< end the connection after it
 
   Response() = default;
   Response(int code, std::string_view type, std::string text)

@@ -17,9 +17,9 @@ namespace jobhost::api {
 /// One request on its way to its handler: with what the route's pattern captured and who calls.
 struct Call {
   Request& request;
-  std::string captures[2];  ///< decoded values of the pattern's {names}, in order
-  PrincipalRef principal;   ///< null on open routes without credentials
-  std::string address;      ///< where the caller is, beyond the proxies we trust
+  std::string captures[2];         ///< decoded values of the pattern's {names}, in order
+  PrincipalRef principal;          ///< null on open routes without credentials
+  std::string address;             ///< where the caller is, beyond the proxies we trust
   std::string_view session_token;  ///< what the cookie held, when the principal came by it; empty otherwise
 };
 
@@ -69,6 +69,9 @@ class Dialect {
   virtual Response handle(Request& request) = 0;
   /// How this surface says that something failed, with this HTTP status (statusOf() where nothing says otherwise).
   [[nodiscard]] virtual Response failure(const core::Error& error, int status) const = 0;
+  /// Its routes as an OpenAPI 3.1 document, as far as it has one: `paths`, `components` and `tags` are taken into the
+  /// document of all. Valid as long as the dialect. Empty: it has none.
+  [[nodiscard]] virtual std::string_view openApi() const { return {}; }
 };
 
 /// The HTTP status a failure usually has; dialects deviate where their contract says so.

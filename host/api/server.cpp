@@ -14,6 +14,7 @@
 #include "api/minion/minion_dialect.hpp"
 #include "api/native/native_dialect.hpp"
 #include "api/native/render.hpp"
+#include "api/openapi_merge.hpp"
 #include "telemetry/log.hpp"
 #include "telemetry/metrics.hpp"
 
@@ -77,7 +78,17 @@ struct Server::Impl {
         hub({deps.jobs, deps.bus, native::jobJson}, options.sse),
         context{options, dialects, hub, connections, deps.clock, [this] { return crowded(); }} {
     if (options.minion.enabled) dialects.push_back(std::make_unique<minion::MinionDialect>(deps, options.minion));
-    dialects.push_back(std::make_unique<native::NativeDialect>(native::Parts{deps, options, hub}));
+    dialects.push_back(std::make_unique<native::NativeDialect>(native::Parts{deps, options, hub, openapi}));
+    describe();
+  }
+
+  /// The native document first: it says what is said once.
+  void describe() {
+    std::vector<std::string_view> documents{dialects.back()->openApi()};
+    for (std::size_t i = 0; i + 1 < dialects.size(); ++i) documents.push_back(dialects[i]->openApi());
+    auto merged = mergeOpenApi(documents);
+    if (!merged) telemetry::log("api").error("openapi reason={}", merged.error().message);
+    openapi = merged ? *std::move(merged) : std::string(documents.front());
   }
 
   /// Connections wait and no thread is to come for them: a burst waits in the queue for a moment too, while its threads
@@ -88,6 +99,7 @@ struct Server::Impl {
 
   Deps deps;
   ServerOptions options;
+  std::string openapi;
   ConnectionSet connections;
   std::vector<std::unique_ptr<Dialect>> dialects;
   SseHub hub;

@@ -80,6 +80,8 @@ struct ServerOptions {
   std::string bind = "127.0.0.1";
   std::uint16_t port = 8080;          ///< 0: the system picks one, see Server::port()
   std::filesystem::path data_folder;  ///< uploads go to <data>/inputs
+  std::filesystem::path
+      reference_folder;  ///< Swagger UI's files, for the reference page; empty or absent: a plain page
   HttpLimits http;
   SseLimits sse;
   MinionOptions minion;

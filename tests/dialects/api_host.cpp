@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "api/json_reader.hpp"
+#include "dialects/response_check.hpp"
 
 namespace jobhost::test {
 namespace {
@@ -47,7 +48,43 @@ Wire::~Wire() {
   ::close(fd_);
 }
 
+/// Remembers the requests in what is sent, so that answers can be held against what the document says of them.
+void Wire::noteRequests(const std::string& bytes) {
+  sent_ += bytes;
+  while (!lost_) {
+    const auto end = sent_.find("\r\n\r\n");
+    if (end == std::string::npos) return;
+    const auto head = sent_.substr(0, end + 2);
+    const auto first = head.find(' ');
+    const auto second = first == std::string::npos ? first : head.find(' ', first + 1);
+    if (second == std::string::npos || head[first + 1] != '/' || head.find("Transfer-Encoding") != std::string::npos) {
+      lost_ = true;  // what no client should send, or a body whose end is not looked for here
+      return;
+    }
+    std::size_t length = 0;
+    if (const auto at = head.find("Content-Length: "); at != std::string::npos) {
+      length = static_cast<std::size_t>(std::atoll(head.c_str() + at + 16));
+    }
+    if (sent_.size() < end + 4 + length) return;
+    requests_.emplace_back(head.substr(0, first), head.substr(first + 1, second - first - 1));
+    sent_.erase(0, end + 4 + length);
+  }
+}
+
+void Wire::check(const Answer& answer) {
+  if (answer.status < 200 || requests_.empty()) return;
+  const auto [method, target] = requests_.front();
+  requests_.pop_front();
+  const auto type = answer.headers.find("content-type");
+  const auto coding = answer.headers.find("content-encoding");
+  const auto body = coding == answer.headers.end() ? answer.body : gunzip(answer.body);
+  const auto fault = ResponseCheck::ofAllDialects().faultOf(
+      {method, target, answer.status, type == answer.headers.end() ? std::string_view{} : type->second, body});
+  EXPECT_EQ(fault, "") << method << " " << target;
+}
+
 void Wire::send(const std::string& bytes) {
+  noteRequests(bytes);
   std::size_t at = 0;
   while (at < bytes.size()) {
     const auto sent = ::send(fd_, bytes.data() + at, bytes.size() - at, MSG_NOSIGNAL);
@@ -92,10 +129,32 @@ Answer Wire::receive(bool head_only) {
   while (buffer_.size() < length) {
     if (!more()) break;
   }
-  answer.body = buffer_.substr(0, length);
-  buffer_.erase(0, length);
+  if (answer.headers.count("transfer-encoding") != 0 && !head_only) {
+    answer.body = takeChunked();
+  } else {
+    answer.body = buffer_.substr(0, length);
+    buffer_.erase(0, length);
+  }
+  check(answer);
   answer.closed = answer.headers.count("connection") != 0 && answer.headers["connection"] == "close";
   return answer;
+}
+
+std::string Wire::takeChunked() {
+  std::string body;
+  for (;;) {
+    std::size_t line = 0;
+    while ((line = buffer_.find("\r\n")) == std::string::npos) {
+      if (!more()) return body;
+    }
+    const auto size = static_cast<std::size_t>(std::strtoull(buffer_.c_str(), nullptr, 16));
+    while (buffer_.size() < line + 2 + size + 2) {
+      if (!more()) return body;
+    }
+    body.append(buffer_, line + 2, size);
+    buffer_.erase(0, line + 2 + size + 2);
+    if (size == 0) return body;
+  }
 }
 
 std::string Wire::readUntil(const std::string& mark) {
@@ -204,7 +263,7 @@ const std::vector<api::Route>& ApiHost::routes() {
   if (!table_) {
     idle_hub_ = std::make_unique<api::SseHub>(
         api::SseHub::Parts{*jobs_, bus_, [](const core::Job&) { return std::string(); }}, defaults_.sse);
-    table_ = std::make_unique<api::native::NativeDialect>(api::native::Parts{*deps_, defaults_, *idle_hub_});
+    table_ = std::make_unique<api::native::NativeDialect>(api::native::Parts{*deps_, defaults_, *idle_hub_, openapi_});
   }
   return table_->routes().rows();
 }
@@ -264,6 +323,15 @@ std::int64_t ApiHost::submitAs(const std::string& owner, const std::string& uniq
   const auto submitted = jobs_->submit(std::move(request));
   EXPECT_TRUE(submitted);
   return submitted ? submitted->id.value : 0;
+}
+
+std::string ApiHost::addBatchAs(const std::string& owner) {
+  std::vector<jobs::JobRequest> requests(1);
+  requests[0].draft.type = "echo";
+  requests[0].draft.owner = owner;
+  const auto made = jobs_->submitBatch("theirs", owner, std::move(requests));
+  EXPECT_TRUE(made);
+  return made ? made->id : std::string();
 }
 
 store::ClaimedJob ApiHost::start(std::int64_t id) {

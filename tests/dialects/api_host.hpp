@@ -1,12 +1,14 @@
 #pragma once
 
 #include <condition_variable>
+#include <deque>
 #include <filesystem>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "api/auth/accounts.hpp"
@@ -34,7 +36,8 @@ struct Answer {
 /// A text member of a JSON object; a test that asks for one that is not there fails.
 std::string memberOf(const std::string& body, const std::string& name);
 
-/// A raw connection to the host under test. Every wait has a deadline of 20 s; a test that reaches it fails.
+/// A raw connection to the host under test. Every wait has a deadline of 20 s; a test that reaches it fails. Each whole
+/// answer to a request that was sent in order is held against the OpenAPI document (ResponseCheck).
 class Wire {
  public:
   explicit Wire(std::uint16_t port);
@@ -52,8 +55,15 @@ class Wire {
 
  private:
   bool more();
+  std::string takeChunked();
+  void noteRequests(const std::string& bytes);
+  void check(const Answer& answer);
+
   int fd_;
   std::string buffer_;
+  std::string sent_;                                          ///< what of requests is not yet understood
+  bool lost_ = false;                                         ///< what was sent cannot be told apart any more
+  std::deque<std::pair<std::string, std::string>> requests_;  ///< method and target of those not yet answered
 };
 
 /// The API over a real store, service, catalog and bus on port 0, with the clock in the test's hand.
@@ -96,6 +106,8 @@ class ApiHost {
   std::string addKey(const std::string& description);
   /// A job of somebody, past the API.
   std::int64_t submitAs(const std::string& owner, const std::string& unique_key = {});
+  /// A batch of one job of somebody, past the API; answers its id.
+  std::string addBatchAs(const std::string& owner);
   /// Claims this job (it must be the next one) and leaves it running.
   store::ClaimedJob start(std::int64_t id);
   /// Ends a started job.
@@ -115,6 +127,7 @@ class ApiHost {
   std::unique_ptr<api::SseHub> idle_hub_;  ///< of the table that routes() shows
   std::unique_ptr<api::Deps> deps_;
   api::ServerOptions defaults_;
+  std::string openapi_;
   std::unique_ptr<api::native::NativeDialect> table_;
   std::unique_ptr<api::Server> server_;
   std::string admin_key_;

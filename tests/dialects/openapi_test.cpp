@@ -6,19 +6,23 @@
 #include <string>
 
 #include "api/json_reader.hpp"
+#include "api/minion/openapi.hpp"
 #include "api/native/native_dialect.hpp"
 #include "api/native/openapi.hpp"
+#include "api/openapi_merge.hpp"
+#include "catalog/json_document.hpp"
 #include "dialects/api_host.hpp"
+#include "dialects/response_check.hpp"
 
 namespace jobhost::test {
 namespace {
 
 using api::JsonKind;
 
-/// "GET /api/v1/jobs/{id}" for each operation of the document.
-std::set<std::string> documented() {
+/// "GET /api/v1/jobs/{id}" for each operation of a document.
+std::set<std::string> documented(const std::string& text) {
   std::set<std::string> rows;
-  const auto document = api::parseJson(api::native::openApiDocument());
+  const auto document = api::parseJson(text);
   EXPECT_TRUE(document) << (document ? "" : document.error().message);
   if (!document) return rows;
   std::vector<core::FieldError> errors;
@@ -40,14 +44,84 @@ TEST(OpenApi, DescribesExactlyTheRoutesThatExist) {
   ApiHost host;
   const auto document = host.call("GET", "/api/v1/openapi.json");
   EXPECT_EQ(document.status, 200);
-  std::set<std::string> served = {"GET /api/minion/{jobid}", "GET /api/minion/{jobid}/detail",
-                                  "POST /api/minion/{jobname}/queue"};
+  auto served = documented(std::string(api::minion::openApiDocument()));
   for (auto row : host.nativeRoutes()) {
     const auto rest = row.find("...}");
     if (rest != std::string::npos) row.erase(rest, 3);  // OpenAPI has no word for a path's rest
     served.insert(row);
   }
-  EXPECT_EQ(documented(), served);
+  EXPECT_EQ(documented(document.body), served);
+}
+
+TEST(OpenApi, NamesThePrivilegeThatEachRouteAsksFor) {
+  ApiHost host;
+  const std::string text(api::native::openApiDocument());
+  const auto document = catalog::JsonDocument::parse(text);
+  ASSERT_TRUE(document);
+  for (const auto& route : host.routes()) {
+    auto path = route.pattern;
+    if (const auto rest = path.find("...}"); rest != std::string::npos) path.erase(rest, 3);
+    std::string method(api::toString(route.method));
+    std::transform(method.begin(), method.end(), method.begin(), [](unsigned char c) { return std::tolower(c); });
+    const auto operation = document->root().find("paths")->find(path)->find(method);
+    ASSERT_TRUE(operation) << method << " " << path;
+    const auto privilege = operation->find("x-privilege");
+    if (route.privilege == api::Privilege::None) {
+      EXPECT_FALSE(privilege) << method << " " << path;
+      const auto security = operation->find("security");
+      EXPECT_TRUE(security && security->size() == 0) << method << " " << path << " is open";
+    } else {
+      const auto word = route.privilege == api::Privilege::Known ? "known" : api::toString(route.privilege);
+      EXPECT_EQ(privilege ? privilege->string() : "none", word) << method << " " << path;
+    }
+  }
+}
+
+TEST(OpenApi, LeavesOutADialectThatIsOff) {
+  api::ServerOptions options;
+  options.minion.enabled = false;
+  ApiHost host(options);
+  const auto rows = documented(host.call("GET", "/api/v1/openapi.json").body);
+  EXPECT_TRUE(rows.contains("GET /api/v1/jobs/{id}"));
+  EXPECT_FALSE(rows.contains("GET /api/minion/{jobid}"));
+}
+
+TEST(OpenApi, DocumentsThatContradictEachOtherAreNotMerged) {
+  const std::string_view same[] = {
+      R"({"openapi":"3.1.0","paths":{"/a":{}},"components":{"schemas":{"S":{"type":"null"}}}})",
+      R"({"paths":{"/b":{}},"components":{"schemas":{"S":{"type":"null"}}},"tags":[{"name":"t"}]})"};
+  const auto merged = api::mergeOpenApi(same);
+  ASSERT_TRUE(merged);
+  EXPECT_EQ(*merged, R"({"openapi":"3.1.0","tags":[{"name":"t"}],"paths":{"/a":{},"/b":{}},)"
+                     R"("components":{"schemas":{"S":{"type":"null"}}}})");
+  const std::string_view other[] = {same[0], R"({"components":{"schemas":{"S":{"type":"string"}}}})"};
+  EXPECT_FALSE(api::mergeOpenApi(other));
+  const std::string_view broken[] = {same[0], "{"};
+  EXPECT_FALSE(api::mergeOpenApi(broken));
+}
+
+/// The check that every other test's answers go through finds what it is there to find.
+TEST(ResponseCheck, FindsWhatADocumentDoesNotSay) {
+  ResponseCheck check(R"({"paths":{"/a/{id}":{"get":{"responses":{
+    "200":{"content":{"application/json":{"schema":{"$ref":"#/components/schemas/A"}}}},
+    "204":{}, "400":{"$ref":"#/components/responses/P"}}}}},
+    "components":{"responses":{"P":{"content":{"application/problem+json":{"schema":{"type":"object"}}}}},
+    "schemas":{"A":{"type":"object","required":["n"],"properties":{"n":{"type":"integer"},"more":{"$ref":"#/components/schemas/A"}}}}}})");
+  const auto fault = [&](const std::string& method, int status, const std::string& type, const std::string& body) {
+    return check.faultOf({method, "/a/7?x=1", status, type, body});
+  };
+  EXPECT_EQ(fault("GET", 200, "application/json", R"({"n":1,"more":{"n":2}})"), "");
+  EXPECT_EQ(fault("HEAD", 200, "application/json", ""), "");
+  EXPECT_EQ(fault("GET", 503, "application/problem+json", "{}"), "") << "the server's own, in the shape of the 400";
+  EXPECT_NE(fault("GET", 200, "application/json", R"({"n":"1"})"), "") << "a wrong type";
+  EXPECT_NE(fault("GET", 200, "application/json", R"({"more":{"n":2}})"), "") << "a member that is missing";
+  EXPECT_NE(fault("GET", 200, "application/json", R"({"n":1,"m":2})"), "") << "a member that is not described";
+  EXPECT_NE(fault("GET", 200, "application/json", R"({"n":1,"more":{"n":2,"m":3}})"), "") << "the same further down";
+  EXPECT_NE(fault("GET", 200, "text/plain", "x"), "") << "a media type that is not described";
+  EXPECT_NE(fault("GET", 204, "", "x"), "") << "a body where none is described";
+  EXPECT_NE(fault("GET", 404, "application/problem+json", "{}"), "") << "a status that is not described";
+  EXPECT_NE(fault("POST", 200, "application/json", "{}"), "") << "an operation that is not described";
+  EXPECT_NE(fault("GET", 400, "application/problem+json", "[]"), "") << "a body that is no object";
 }
 
 }  // namespace

@@ -96,6 +96,7 @@ class Privileges : public testing::Test {
       if (const auto at = path.find(name); at != std::string::npos) path.replace(at, name.size(), value);
     };
     if (path.starts_with("/api/v1/jobs/{id}")) put("{id}", std::to_string(host_.submitAs(owner_)));
+    if (path.starts_with("/api/v1/batches/{id}")) put("{id}", host_.addBatchAs(owner_));
     if (path.starts_with("/api/v1/users/{id}")) put("{id}", host_.addUser("u" + std::to_string(++count_)));
     put("{id}", "none");
     put("{name...}", "none.jpg");
@@ -112,8 +113,11 @@ class Privileges : public testing::Test {
     api::Principal principal;
     principal.privileges = caller.privileges;
     if (!principal.may(route.privilege)) return 403;
-    if (!caller.all_jobs && route.pattern == "/api/v1/counts") return 403;
-    if (!caller.all_jobs && route.pattern.starts_with("/api/v1/jobs/{id}") && caller.user != owner_) return 404;
+    const bool of_all = route.pattern == "/api/v1/counts" || route.pattern == "/api/v1/metrics";
+    if (!caller.all_jobs && of_all) return 403;
+    const bool owned =
+        route.pattern.starts_with("/api/v1/jobs/{id}") || route.pattern.starts_with("/api/v1/batches/{id}");
+    if (!caller.all_jobs && owned && caller.user != owner_) return 404;
     return 0;
   }
 
@@ -143,7 +147,7 @@ TEST_F(Privileges, OfEveryRouteAreAskedOfEveryCaller) {
         EXPECT_NE(answer.status, 401);
         EXPECT_TRUE(answer.status != 403 || looksCloser(route) || route.privilege == Privilege::None);
         if (route.pattern.starts_with("/api/v1/jobs/{id}")) {
-          const bool no_output = answer.body.find("no output of that name") != std::string::npos;
+          const bool no_output = answer.body.find("no output") != std::string::npos;
           EXPECT_TRUE(answer.status != 404 || no_output);
         }
         EXPECT_TRUE(answer.status < 500 || answer.status == 501);  // 501: this host has no plugin folder
@@ -152,9 +156,10 @@ TEST_F(Privileges, OfEveryRouteAreAskedOfEveryCaller) {
       }
       if (expected == 404) {
         // What belongs to others is answered as what is not there, to the letter.
-        const auto id = path.substr(13, path.find('/', 13) - 13);
+        const auto at_id = route.pattern.find("{id}");
+        const auto id = path.substr(at_id, path.find('/', at_id) - at_id);
         const auto none = host_.bare(std::string(api::toString(route.method)),
-                                     std::string(path).replace(13, id.size(), "999999"), "", caller.headers);
+                                     std::string(path).replace(at_id, id.size(), "999999"), "", caller.headers);
         auto body = none.body;
         if (const auto at = body.find("999999"); at != std::string::npos) body.replace(at, 6, id);
         EXPECT_EQ(answer.body, body);
@@ -180,6 +185,28 @@ TEST_F(Privileges, OfAStrangerReachNoJobThroughLists) {
   EXPECT_EQ(list("?owner=" + owner_), R"({"jobs":[],"next_cursor":null})");
   EXPECT_EQ(list("?parent=" + std::to_string(theirs)), R"({"jobs":[],"next_cursor":null})");
   EXPECT_TRUE(has(host_.call("GET", "/api/v1/jobs").body, theirs)) << "an admin sees all";
+}
+
+TEST_F(Privileges, OfAStrangerReachNoJobThroughBulkCommands) {
+  const auto theirs = host_.submitAs(owner_), mine = host_.submitAs(stranger_);
+  const auto session = host_.logIn("stranger");
+  const auto cancel = [&](const std::string& filter) {
+    return host_.bare("POST", "/api/v1/jobs/bulk/cancel", R"({"filter":)" + filter + "}", session);
+  };
+  EXPECT_EQ(cancel(R"({"owner":")" + owner_ + R"("})").body, R"({"matched":0,"changed":0,"next_cursor":null})");
+  EXPECT_EQ(cancel(R"({"type":["echo"]})").body, R"({"matched":1,"changed":1,"next_cursor":null})");
+  const auto state = [&](std::int64_t id) {
+    return memberOf(host_.call("GET", "/api/v1/jobs/" + std::to_string(id)).body, "state");
+  };
+  EXPECT_EQ(state(mine), "canceled");
+  EXPECT_EQ(state(theirs), "queued");
+  const auto batch = host_.addBatchAs(owner_);
+  EXPECT_EQ(host_.bare("GET", "/api/v1/batches", "", session).body, R"({"batches":[],"next_cursor":null})");
+  EXPECT_EQ(host_.bare("GET", "/api/v1/batches?owner=" + owner_, "", session).body,
+            R"({"batches":[],"next_cursor":null})");
+  // A job of a stranger that bears the batch's id as its label is none of the batch.
+  EXPECT_EQ(host_.bare("POST", "/api/v1/jobs", R"({"type":"echo","batch":")" + batch + R"("})", session).status, 201);
+  EXPECT_NE(host_.call("GET", "/api/v1/batches/" + batch).body.find("\"total\":1}"), std::string::npos);
 }
 
 TEST_F(Privileges, OfAStrangerReachNoJobThroughSubmits) {

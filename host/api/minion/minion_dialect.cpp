@@ -7,6 +7,7 @@
 #include "api/json_reader.hpp"
 #include "api/json_writer.hpp"
 #include "api/minion/minion_render.hpp"
+#include "api/minion/openapi.hpp"
 #include "core/utf8.hpp"
 
 namespace jobhost::api::minion {
@@ -114,6 +115,10 @@ Response MinionDialect::failure(const core::Error& error, int status) const {
   auto response = complain(status, {{status >= 500 && status != 503 ? "Internal Server Error." : error.message, "/"}});
   if (status == 429 || status == 503) response.with("Retry-After", "1");
   return response;
+}
+
+std::string_view MinionDialect::openApi() const {
+  return openApiDocument();
 }
 
 Response MinionDialect::handle(Request& request) {

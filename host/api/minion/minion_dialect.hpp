@@ -14,6 +14,7 @@ class MinionDialect final : public Dialect {
   [[nodiscard]] bool owns(std::string_view path) const override;
   Response handle(Request& request) override;
   [[nodiscard]] Response failure(const core::Error& error, int status) const override;
+  [[nodiscard]] std::string_view openApi() const override;
 
  private:
   enum class Operation { Status, Detail, Queue };

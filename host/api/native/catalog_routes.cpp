@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "api/json_writer.hpp"
+#include "api/native/form.hpp"
 #include "api/native/native_dialect.hpp"
 #include "api/native/render.hpp"
 
@@ -20,6 +21,14 @@ Response showType(const Parts& parts, Call& call) {
   if (!entry) return problem({core::ErrorCode::NotFound, "there is no job type with this name", "", {}});
   JsonWriter json;
   writeJobType(json, entry->info);
+  return {200, kJson, json.take()};
+}
+
+Response showForm(const Parts& parts, Call& call) {
+  const auto entry = parts.deps.catalog.findType(call.captures[0]);
+  if (!entry) return problem({core::ErrorCode::NotFound, "there is no job type with this name", "", {}});
+  JsonWriter json;
+  writeForm(json, entry->info);
   return {200, kJson, json.take()};
 }
 
@@ -86,6 +95,8 @@ void addCatalogRoutes(RouteTable& routes, const Parts& parts) {
   routes.add(Method::Get, "/api/v1/job-types", Privilege::ReadJobs, [parts](Call&) { return listTypes(parts); });
   routes.add(Method::Get, "/api/v1/job-types/{name}", Privilege::ReadJobs,
              [parts](Call& call) { return showType(parts, call); });
+  routes.add(Method::Get, "/api/v1/job-types/{name}/form", Privilege::ReadJobs,
+             [parts](Call& call) { return showForm(parts, call); });
   routes.add(Method::Get, "/api/v1/plugins", Privilege::ReadJobs, [parts](Call&) { return listPlugins(parts); });
   routes.add(Method::Get, "/api/v1/plugins/{id}", Privilege::ReadJobs,
              [parts](Call& call) { return showPlugin(parts, call); });

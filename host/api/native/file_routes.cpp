@@ -8,6 +8,7 @@
 #include "api/native/native_dialect.hpp"
 #include "api/native/parse.hpp"
 #include "api/native/render.hpp"
+#include "api/zip_source.hpp"
 
 namespace jobhost::api::native {
 namespace {
@@ -116,6 +117,26 @@ Response listOutputs(const Parts& parts, core::JobId id) {
   return {200, kJson, json.take()};
 }
 
+/// Every output in one archive, made while it is sent.
+Response sendArchive(const Parts& parts, Call&, core::JobId id) {
+  const auto job = parts.deps.jobs.get(id);
+  if (!job) return problem(job.error());
+  if (job->outputs.empty()) return problem({core::ErrorCode::NotFound, "the job has no outputs", "", {}});
+  std::vector<ZipEntry> entries;
+  entries.reserve(job->outputs.size());
+  for (const auto& listed : job->outputs) {
+    const auto output = parts.deps.jobs.output(*job, listed.name);
+    if (!output) return problem(output.error());
+    entries.push_back({listed.name, output->path, isPacked(listed.media_type)});
+  }
+  Response response(200, "application/zip", "");
+  response.source = zipOf(std::move(entries));
+  response.with("Content-Disposition", "attachment; filename=\"job-" + core::toString(id) + ".zip\"");
+  response.with("Accept-Ranges", "none").with("X-Content-Type-Options", "nosniff");
+  response.with("Cache-Control", "private, no-store");
+  return response;
+}
+
 Response followLog(const Parts& parts, Call& call, core::JobId id, std::int64_t offset) {
   if (parts.hub.full()) return problem({core::ErrorCode::Unavailable, "too many streams are open", "", {}});
   if (const auto job = parts.deps.jobs.get(id); !job) return problem(job.error());
@@ -174,6 +195,7 @@ void addFileRoutes(RouteTable& routes, const Parts& parts) {
   routes.add(Method::Get, "/api/v1/jobs/{id}/logs", Privilege::ReadJobs, withJob(showLog), kTakesQuery);
   routes.add(Method::Get, "/api/v1/jobs/{id}/outputs", Privilege::ReadJobs,
              withJob([](const Parts& p, Call&, core::JobId id) { return listOutputs(p, id); }));
+  routes.add(Method::Get, "/api/v1/jobs/{id}/outputs.zip", Privilege::ReadJobs, withJob(sendArchive));
   routes.add(Method::Get, "/api/v1/jobs/{id}/outputs/{name...}", Privilege::ReadJobs, withJob(sendOutput));
 }
 

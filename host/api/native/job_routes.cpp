@@ -9,43 +9,6 @@
 namespace jobhost::api::native {
 namespace {
 
-constexpr std::size_t kMaxIdempotencyKey = 255;
-
-/// An unknown type or parent is a wrong field of this request, not a missing page; so is a parent that takes no child.
-Response submitProblem(core::Error error) {
-  if (error.code == core::ErrorCode::Canceled && !error.fields.empty()) error.code = core::ErrorCode::InvalidArgument;
-  if (error.code == core::ErrorCode::NotFound) {
-    error.code = core::ErrorCode::InvalidArgument;
-    if (error.fields.empty()) error.fields.push_back({"/type", error.message});
-  }
-  return problem(error);
-}
-
-core::Result<std::optional<store::Idempotency>> readIdempotency(const Call& call, std::string_view body) {
-  const auto key = call.request.header("Idempotency-Key");
-  if (!key) return std::optional<store::Idempotency>{};
-  const bool clean = std::all_of(key->begin(), key->end(), [](char c) { return c > 0x20 && c < 0x7f; });
-  const auto named = [](const Header& header) { return sameNoCase(header.name, "Idempotency-Key"); };
-  if (std::count_if(call.request.headers.begin(), call.request.headers.end(), named) > 1) {
-    return invalid("the Idempotency-Key is not valid", {{"Idempotency-Key", "is given more than once"}});
-  }
-  if (key->empty() || key->size() > kMaxIdempotencyKey || !clean) {
-    return invalid("the Idempotency-Key is not valid",
-                   {{"Idempotency-Key", "must be 1 to 255 visible ASCII characters"}});
-  }
-  store::Idempotency idempotency;
-  idempotency.principal = call.principal->id;
-  idempotency.key = *key;
-  idempotency.request_digest = sha256Hex(std::string(call.request.path) + '\n' + std::string(body));
-  return std::optional(std::move(idempotency));
-}
-
-void writeSubmitted(JsonWriter& json, const store::Submitted& submitted) {
-  json.beginObject().key("id").number(submitted.id.value);
-  json.key("state").string(core::toString(submitted.state));
-  json.key("existing").boolean(submitted.existing).endObject();
-}
-
 Response submit(const Parts& parts, Call& call) {
   const auto body = call.request.body->all(parts.options.http.body_bytes);
   if (!body) return problem(body.error());
@@ -116,20 +79,7 @@ Response submitMany(const Parts& parts, Call& call) {
   if (!idempotency) return problem(idempotency.error());
   if (texts->empty()) return problem(invalid("the bulk request is not valid", {{"", "must have at least one job"}}));
   std::vector<core::FieldError> errors;
-  std::vector<jobs::JobRequest> requests;
-  requests.reserve(texts->size());
-  const auto now = parts.deps.clock.now();
-  for (std::size_t i = 0; i < texts->size() && errors.size() < 100; ++i) {
-    const std::string pointer = "/" + std::to_string(i);
-    const auto document = parseJson((*texts)[i]);
-    if (!document) {
-      errors.push_back({pointer, document.error().message});
-      continue;
-    }
-    requests.push_back(readJobRequest(*document, pointer, now, errors));
-    requests.back().draft.owner = call.principal->id;
-    requests.back().own_only = !call.principal->all_jobs;
-  }
+  auto requests = readJobRequests(*texts, "", call, parts.deps.clock.now(), errors);
   if (!errors.empty()) return problem(invalid("some jobs are not valid; none was stored", std::move(errors)));
   const auto submitted = parts.deps.jobs.submitMany(std::move(requests), *std::move(idempotency));
   if (!submitted) return submitProblem(submitted.error());
@@ -172,23 +122,8 @@ Response patch(const Parts& parts, Call& call, core::JobId id) {
   return show(parts, call, id);
 }
 
-/// `{"reason": "…"}` or no body at all.
-core::Result<std::string> readReason(const Parts& parts, Call& call) {
-  const auto body = call.request.body->all(parts.options.http.body_bytes);
-  if (!body) return body.error();
-  if (body->empty()) return std::string{};
-  const auto document = parseJson(*body);
-  if (!document) return document.error();
-  std::vector<core::FieldError> errors;
-  JsonObject object(*document, "", errors);
-  auto reason = object.string("reason", 1024).value_or("");
-  object.refuseUnknown();
-  if (!errors.empty()) return invalid("the body is not valid", std::move(errors));
-  return reason;
-}
-
 Response cancel(const Parts& parts, Call& call, core::JobId id) {
-  auto reason = readReason(parts, call);
+  auto reason = readReason(parts.options, call);
   if (!reason) return problem(reason.error());
   const auto outcome = parts.deps.jobs.cancel(id, *std::move(reason));
   if (!outcome) return problem(outcome.error());
@@ -209,7 +144,7 @@ Handler action(const Parts& parts, Action what) {
   return [parts, what](Call& call) {
     const auto id = readJobId(call.captures[0]);
     if (!id) return problem(noSuchJob());
-    const auto reason = readReason(parts, call);  // the same small body is allowed for every action
+    const auto reason = readReason(parts.options, call);  // the same small body is allowed for every action
     if (!reason) return problem(reason.error());
     if (const auto done = (parts.deps.jobs.*what)(*id); !done) return problem(done.error());
     return show(parts, call, *id);

@@ -38,6 +38,10 @@ Response list(const Parts& parts, Call& call, std::optional<core::JobId> parent)
   filter.roots_only = query->boolean("roots");
   filter.created_after = query->time("created_after");
   filter.created_before = query->time("created_before");
+  filter.finished_after = query->time("finished_after");
+  filter.finished_before = query->time("finished_before");
+  filter.input_id = query->text("input_id").value_or("");
+  if (const auto text = query->text("q")) filter.words = readWords(*text, "q", query->errors());
   options.limit = static_cast<int>(query->integer("limit", 1, kMaxPage).value_or(50));
   if (const auto cursor = query->integer("cursor", 1, std::numeric_limits<std::int64_t>::max())) {
     options.cursor = core::JobId{*cursor};

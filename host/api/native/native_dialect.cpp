@@ -8,6 +8,7 @@
 #include "api/auth/token_bucket.hpp"
 #include "api/json_writer.hpp"
 #include "api/native/auth_cookie.hpp"
+#include "api/native/openapi.hpp"
 #include "api/native/parse.hpp"
 
 namespace jobhost::api::native {
@@ -87,9 +88,20 @@ Response problem(const core::Error& error, int status) {
   return response;
 }
 
+Response submitProblem(core::Error error) {
+  if (error.code == core::ErrorCode::Canceled && !error.fields.empty()) error.code = core::ErrorCode::InvalidArgument;
+  if (error.code == core::ErrorCode::NotFound) {
+    error.code = core::ErrorCode::InvalidArgument;
+    if (error.fields.empty()) error.fields.push_back({"/type", error.message});
+  }
+  return problem(error);
+}
+
 NativeDialect::NativeDialect(Parts parts) : parts_(parts) {
+  addBulkRoutes(routes_, parts_);  // before the jobs': "bulk" is no job's id
   addJobRoutes(routes_, parts_);
   addListRoutes(routes_, parts_);
+  addBatchRoutes(routes_, parts_);
   addFileRoutes(routes_, parts_);
   addInputRoutes(routes_, parts_);
   addEventRoutes(routes_, parts_);
@@ -99,6 +111,11 @@ NativeDialect::NativeDialect(Parts parts) : parts_(parts) {
   addKeyRoutes(routes_, parts_);
   addAdminRoutes(routes_, parts_);
   addSystemRoutes(routes_, parts_);
+  addReferenceRoutes(routes_, parts_);
+}
+
+std::string_view NativeDialect::openApi() const {
+  return openApiDocument();
 }
 
 Response NativeDialect::failure(const core::Error& error, int status) const {

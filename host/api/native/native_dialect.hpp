@@ -14,6 +14,8 @@ struct Parts {
   const Deps& deps;
   const ServerOptions& options;
   const SseHub& hub;
+  /// The OpenAPI document of all dialects; made when all are, and before the first request.
+  const std::string& openapi;
 };
 
 /// `/api/v1`, `/healthz`, `/readyz`, `/metrics`, and the answer to every path nobody else owns.
@@ -24,6 +26,7 @@ class NativeDialect final : public Dialect {
   [[nodiscard]] bool owns(std::string_view) const override { return true; }
   Response handle(Request& request) override;
   [[nodiscard]] Response failure(const core::Error& error, int status) const override;
+  [[nodiscard]] std::string_view openApi() const override;
   /// The rows in use, to compare with the OpenAPI document.
   [[nodiscard]] const RouteTable& routes() const { return routes_; }
 
@@ -40,21 +43,26 @@ class NativeDialect final : public Dialect {
 };
 
 // Each adds the rows of one concern; one file each.
-void addJobRoutes(RouteTable& routes, const Parts& parts);      ///< submit, read, change
-void addListRoutes(RouteTable& routes, const Parts& parts);     ///< list, children, counts
-void addFileRoutes(RouteTable& routes, const Parts& parts);     ///< logs, outputs
-void addInputRoutes(RouteTable& routes, const Parts& parts);    ///< uploads
-void addEventRoutes(RouteTable& routes, const Parts& parts);    ///< SSE
-void addCatalogRoutes(RouteTable& routes, const Parts& parts);  ///< job types, plugins
-void addAuthRoutes(RouteTable& routes, const Parts& parts);     ///< login, sessions, one's own password
-void addUserRoutes(RouteTable& routes, const Parts& parts);     ///< users
-void addKeyRoutes(RouteTable& routes, const Parts& parts);      ///< API keys
-void addAdminRoutes(RouteTable& routes, const Parts& parts);    ///< audit log, config
-void addSystemRoutes(RouteTable& routes, const Parts& parts);   ///< health, metrics, OpenAPI
+void addJobRoutes(RouteTable& routes, const Parts& parts);        ///< submit, read, change
+void addListRoutes(RouteTable& routes, const Parts& parts);       ///< list, children, counts
+void addBulkRoutes(RouteTable& routes, const Parts& parts);       ///< an action for every job of a filter
+void addBatchRoutes(RouteTable& routes, const Parts& parts);      ///< batches
+void addFileRoutes(RouteTable& routes, const Parts& parts);       ///< logs, outputs
+void addInputRoutes(RouteTable& routes, const Parts& parts);      ///< uploads
+void addEventRoutes(RouteTable& routes, const Parts& parts);      ///< SSE
+void addCatalogRoutes(RouteTable& routes, const Parts& parts);    ///< job types, plugins
+void addAuthRoutes(RouteTable& routes, const Parts& parts);       ///< login, sessions, one's own password
+void addUserRoutes(RouteTable& routes, const Parts& parts);       ///< users
+void addKeyRoutes(RouteTable& routes, const Parts& parts);        ///< API keys
+void addAdminRoutes(RouteTable& routes, const Parts& parts);      ///< audit log, config
+void addSystemRoutes(RouteTable& routes, const Parts& parts);     ///< health, metrics
+void addReferenceRoutes(RouteTable& routes, const Parts& parts);  ///< OpenAPI, and the page that shows it
 
 /// A failure as application/problem+json.
 /// `status` 0: the one that fits the error.
 Response problem(const core::Error& error, int status = 0);
+/// A failure of a submit: what is not there (a type, a parent) is a wrong member of the request, not a missing page.
+Response submitProblem(core::Error error);
 /// The same with the number of seconds after which to come back.
 Response limited(const core::Error& error, std::int64_t retry_after_s);
 /// Who acts, for the audit log.

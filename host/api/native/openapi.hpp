@@ -4,7 +4,7 @@
 
 namespace jobhost::api::native {
 
-/// native/openapi.json as it was at build time: OpenAPI 3.1, native and minion routes.
+/// native/openapi.json as it was at build time: OpenAPI 3.1, the routes of this dialect.
 std::string_view openApiDocument();
 
 }  // namespace jobhost::api::native

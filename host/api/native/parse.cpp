@@ -9,6 +9,11 @@ namespace {
 constexpr std::int64_t kMaxMillis = 366LL * 24 * 3600 * 1000;
 constexpr std::int64_t kIntMax = std::numeric_limits<int>::max();
 constexpr std::size_t kMaxListItems = 1000;
+constexpr std::size_t kMaxIdempotencyKey = 255;
+constexpr std::size_t kMaxErrors = 100;
+constexpr std::size_t kMaxFilterItems = 100;
+constexpr std::size_t kMaxSearchBytes = 200;
+constexpr std::size_t kMaxWords = 8;
 
 std::optional<core::Backoff> readBackoff(JsonObject& job) {
   const auto raw = job.raw("backoff", JsonKind::Object);
@@ -78,6 +83,110 @@ jobs::JobRequest readJobRequest(const JsonDocument& document, std::string pointe
   if (request.args_json && object.raw("params", JsonKind::Object)) object.refuse("args", "excludes params");
   object.refuseUnknown();
   return request;
+}
+
+std::vector<jobs::JobRequest> readJobRequests(const std::vector<std::string_view>& texts, const std::string& pointer,
+                                              const Call& call, core::Instant now,
+                                              std::vector<core::FieldError>& errors) {
+  std::vector<jobs::JobRequest> requests;
+  requests.reserve(texts.size());
+  for (std::size_t i = 0; i < texts.size() && errors.size() < kMaxErrors; ++i) {
+    const std::string at = pointer + "/" + std::to_string(i);
+    const auto document = parseJson(texts[i]);
+    if (!document) {
+      errors.push_back({at, document.error().message});
+      continue;
+    }
+    requests.push_back(readJobRequest(*document, at, now, errors));
+    requests.back().draft.owner = call.principal->id;
+    requests.back().own_only = !call.principal->all_jobs;
+  }
+  return requests;
+}
+
+core::Result<std::optional<store::Idempotency>> readIdempotency(const Call& call, std::string_view body) {
+  const auto key = call.request.header("Idempotency-Key");
+  if (!key) return std::optional<store::Idempotency>{};
+  const bool clean = std::all_of(key->begin(), key->end(), [](char c) { return c > 0x20 && c < 0x7f; });
+  const auto named = [](const Header& header) { return sameNoCase(header.name, "Idempotency-Key"); };
+  if (std::count_if(call.request.headers.begin(), call.request.headers.end(), named) > 1) {
+    return invalid("the Idempotency-Key is not valid", {{"Idempotency-Key", "is given more than once"}});
+  }
+  if (key->empty() || key->size() > kMaxIdempotencyKey || !clean) {
+    return invalid("the Idempotency-Key is not valid",
+                   {{"Idempotency-Key", "must be 1 to 255 visible ASCII characters"}});
+  }
+  store::Idempotency idempotency;
+  idempotency.principal = call.principal->id;
+  idempotency.key = *key;
+  idempotency.request_digest = sha256Hex(std::string(call.request.path) + '\n' + std::string(body));
+  return std::optional(std::move(idempotency));
+}
+
+core::Result<std::string> readReason(const ServerOptions& options, Call& call) {
+  const auto body = call.request.body->all(options.http.body_bytes);
+  if (!body) return body.error();
+  if (body->empty()) return std::string{};
+  const auto document = parseJson(*body);
+  if (!document) return document.error();
+  std::vector<core::FieldError> errors;
+  JsonObject object(*document, "", errors);
+  auto reason = object.string("reason", 1024).value_or("");
+  object.refuseUnknown();
+  if (!errors.empty()) return invalid("the body is not valid", std::move(errors));
+  return reason;
+}
+
+std::vector<std::string> readWords(std::string_view text, const std::string& pointer,
+                                   std::vector<core::FieldError>& errors) {
+  std::vector<std::string> words;
+  if (text.size() > kMaxSearchBytes) {
+    errors.push_back({pointer, "is longer than " + std::to_string(kMaxSearchBytes) + " bytes"});
+    return words;
+  }
+  while (!text.empty()) {
+    const auto end = text.find(' ');
+    if (end != 0) words.emplace_back(text.substr(0, end));
+    text = end == std::string_view::npos ? std::string_view{} : text.substr(end + 1);
+  }
+  if (words.empty()) errors.push_back({pointer, "must have a word to look for"});
+  if (words.size() > kMaxWords) errors.push_back({pointer, "has more than " + std::to_string(kMaxWords) + " words"});
+  return words;
+}
+
+bool readFilter(JsonObject& object, const Principal& caller, store::JobFilter& filter) {
+  for (const auto& word : object.strings("state", core::kJobStateCount).value_or(std::vector<std::string>{})) {
+    if (const auto state = core::jobStateFromString(word)) {
+      filter.states.push_back(*state);
+    } else {
+      object.refuse("state", "has no state " + word);
+    }
+  }
+  filter.types = object.strings("type", kMaxFilterItems).value_or(std::vector<std::string>{});
+  filter.owner = object.string("owner").value_or("");
+  const bool others = !caller.all_jobs && !filter.owner.empty() && filter.owner != caller.id;
+  filter.batch = object.string("batch").value_or("");
+  filter.tag = object.string("tag").value_or("");
+  filter.queue_key = object.string("queue_key").value_or("");
+  filter.input_id = object.string("input_id").value_or("");
+  if (const auto parent = object.integer("parent", 1, std::numeric_limits<std::int64_t>::max())) {
+    filter.parent = core::JobId{*parent};
+  }
+  filter.roots_only = object.boolean("roots");
+  filter.created_after = object.time("created_after");
+  filter.created_before = object.time("created_before");
+  filter.finished_after = object.time("finished_after");
+  filter.finished_before = object.time("finished_before");
+  if (const auto text = object.string("q")) filter.words = readWords(*text, object.pointer() + "/q", object.errors());
+  object.refuseUnknown();
+  const bool empty = filter.states.empty() && filter.types.empty() && filter.owner.empty() && filter.batch.empty() &&
+                     filter.tag.empty() && filter.queue_key.empty() && filter.input_id.empty() && !filter.parent &&
+                     !filter.roots_only && !filter.created_after && !filter.created_before && !filter.finished_after &&
+                     !filter.finished_before && filter.words.empty();
+  if (empty && object.errors().empty())
+    object.errors().push_back({object.pointer(), "must name at least one condition"});
+  if (!caller.all_jobs) filter.owner = caller.id;
+  return !others;
 }
 
 std::optional<core::JobId> readJobId(std::string_view text) {

@@ -9,6 +9,8 @@
 #include "api/http_types.hpp"
 #include "api/json_reader.hpp"
 #include "core/result.hpp"
+#include "api/router.hpp"
+#include "api/server.hpp"
 #include "jobs/job_service.hpp"
 
 namespace jobhost::api::native {
@@ -17,6 +19,26 @@ namespace jobhost::api::native {
 /// where the description lies in the body. Params are passed on as the bytes of the body.
 jobs::JobRequest readJobRequest(const JsonDocument& document, std::string pointer, core::Instant now,
                                 std::vector<core::FieldError>& errors);
+
+/// The jobs of a request for several: each text of an array, with pointers that begin with `pointer` and its index.
+/// `call` says whose they become. Every wrong member adds an error (at most some 100).
+std::vector<jobs::JobRequest> readJobRequests(const std::vector<std::string_view>& texts, const std::string& pointer,
+                                              const Call& call, core::Instant now,
+                                              std::vector<core::FieldError>& errors);
+
+/// The Idempotency-Key of a request with this body; nullopt: none was sent. InvalidArgument: it is not valid.
+core::Result<std::optional<store::Idempotency>> readIdempotency(const Call& call, std::string_view body);
+
+/// The words of a search: parted by blanks. InvalidArgument is added to `errors` at `pointer`.
+std::vector<std::string> readWords(std::string_view text, const std::string& pointer,
+                                   std::vector<core::FieldError>& errors);
+
+/// The small body of a command, {"reason": "…"}, which may be absent.
+core::Result<std::string> readReason(const ServerOptions& options, Call& call);
+
+/// What a filter in a body asks for; names as in the query of GET /jobs, lists as arrays. It must name a condition. For
+/// a caller who does not reach all jobs it is one over their own; false: it names another's, so nothing is to be found.
+bool readFilter(JsonObject& object, const Principal& caller, store::JobFilter& filter);
 
 /// A positive job id as it stands in a path or query; nullopt otherwise.
 std::optional<core::JobId> readJobId(std::string_view text);
@@ -40,6 +62,7 @@ class QueryReader {
   /// `a=1&a=2` and `a=1,2` alike.
   std::vector<std::string> list(std::string_view name);
   void refuse(std::string_view name, std::string reason);
+  std::vector<core::FieldError>& errors() { return errors_; }
   /// The error over all that was wrong, unknown names included; nullopt: all is well.
   std::optional<core::Error> done();
 

@@ -254,6 +254,41 @@ std::string jobJson(const core::Job& job) {
   return json.take();
 }
 
+void writeSubmitted(JsonWriter& json, const store::Submitted& submitted) {
+  json.beginObject().key("id").number(submitted.id.value);
+  json.key("state").string(core::toString(submitted.state));
+  json.key("existing").boolean(submitted.existing).endObject();
+}
+
+/// One word for how its jobs stand: what is not over yet first, then the worst end.
+static std::string_view stateOf(const store::Batch& batch) {
+  const auto of = [&](core::JobState state) { return batch.by_state[static_cast<int>(state)]; };
+  const auto ended = of(core::JobState::Succeeded) + of(core::JobState::Failed) + of(core::JobState::Canceled);
+  if (batch.total() == 0) return "empty";
+  if (ended < batch.total()) {
+    const bool begun = ended > 0 || of(core::JobState::Running) > 0 || of(core::JobState::Waiting) > 0;
+    return begun ? "running" : "queued";
+  }
+  if (of(core::JobState::Failed) > 0) return "failed";
+  return of(core::JobState::Canceled) > 0 ? "canceled" : "succeeded";
+}
+
+void writeBatch(JsonWriter& json, const store::Batch& batch) {
+  std::int64_t done = 0;
+  json.beginObject().key("id").string(batch.id).key("name").string(batch.name).key("owner");
+  writeText(json, batch.owner);
+  json.key("created_at").time(batch.created_at).key("state").string(stateOf(batch)).key("counts").beginObject();
+  for (int i = 0; i < core::kJobStateCount; ++i) {
+    const auto state = static_cast<core::JobState>(i);
+    json.key(core::toString(state)).number(batch.by_state[i]);
+    if (core::isTerminal(state)) done += batch.by_state[i];
+  }
+  const auto total = batch.total();
+  json.endObject().key("progress").beginObject().key("fraction");
+  total == 0 ? json.null() : json.number(static_cast<double>(done) / static_cast<double>(total));
+  json.key("done").number(done).key("total").number(total).endObject().endObject();
+}
+
 void writeJobType(JsonWriter& json, const catalog::JobTypeInfo& type) {
   json.beginObject();
   json.key("name").string(type.name).key("title").string(type.title).key("description").string(type.description);

@@ -6,6 +6,7 @@
 #include "catalog/job_type.hpp"
 #include "core/event.hpp"
 #include "core/job.hpp"
+#include "store/job_store.hpp"
 #include "store/principal_store.hpp"
 
 namespace jobhost::api::native {
@@ -15,6 +16,8 @@ namespace jobhost::api::native {
 /// `with_documents` false leaves params, result, notes and outputs out.
 void writeJob(JsonWriter& json, const core::Job& job, bool with_documents = true);
 std::string jobJson(const core::Job& job);
+void writeSubmitted(JsonWriter& json, const store::Submitted& submitted);
+void writeBatch(JsonWriter& json, const store::Batch& batch);
 /// What an event's kind adds. Failures are spelt as in the job; the store's own spelling is not shown.
 void writeEventData(JsonWriter& json, const core::JobEvent& event);
 void writeBackoff(JsonWriter& json, const core::Backoff& backoff);

@@ -1,8 +1,58 @@
+#include "api/json_writer.hpp"
 #include "api/native/native_dialect.hpp"
-#include "api/native/openapi.hpp"
 #include "telemetry/metrics.hpp"
 
 namespace jobhost::api::native {
+namespace {
+
+void writeNumbers(JsonWriter& json, const std::vector<std::pair<std::string, std::int64_t>>& rows) {
+  json.beginObject();
+  for (const auto& [name, value] : rows) json.key(name).number(value);
+  json.endObject();
+}
+
+void writeSummaries(JsonWriter& json, const std::vector<std::pair<std::string, telemetry::Metrics::Summary>>& rows) {
+  json.beginObject();
+  for (const auto& [name, summary] : rows) {
+    const double mean = summary.count == 0 ? 0 : summary.sum / static_cast<double>(summary.count);
+    json.key(name).beginObject().key("count").number(summary.count).key("mean_ms").number(mean * 1000);
+    json.key("p50_ms").number(summary.p50 * 1000).key("p95_ms").number(summary.p95 * 1000);
+    json.key("p99_ms").number(summary.p99 * 1000).endObject();
+  }
+  json.endObject();
+}
+
+/// What /metrics tells, the queues and how long attempts took, for a page or a script. It is of everybody's jobs.
+Response showMetrics(const Parts& parts, const Call& call) {
+  if (!call.principal->all_jobs) {
+    return problem({core::ErrorCode::PermissionDenied, "the metrics are of everybody's jobs", "", {}});
+  }
+  const auto counts = parts.deps.jobs.counts();
+  if (!counts) return problem(counts.error());
+  const auto all = telemetry::metrics().snapshot();
+  JsonWriter json;
+  json.beginObject().key("at").time(parts.deps.clock.now()).key("counters");
+  writeNumbers(json, all.counters);
+  json.key("gauges");
+  writeNumbers(json, all.gauges);
+  json.key("timers");
+  writeSummaries(json, all.timers);
+  json.key("queues").beginObject();
+  for (const auto& row : *counts) {
+    json.key(row.type).beginObject();
+    for (int i = 0; i < core::kJobStateCount; ++i) {
+      const auto state = static_cast<core::JobState>(i);
+      if (!core::isTerminal(state)) json.key(core::toString(state)).number(row.by_state[i]);
+    }
+    json.endObject();
+  }
+  json.endObject().key("job_types");
+  writeSummaries(json, all.job_types);
+  json.endObject();
+  return {200, kJson, json.take()};
+}
+
+}  // namespace
 
 void addSystemRoutes(RouteTable& routes, const Parts& parts) {
   routes.add(Method::Get, "/healthz", Privilege::None,
@@ -15,8 +65,8 @@ void addSystemRoutes(RouteTable& routes, const Parts& parts) {
   routes.add(Method::Get, "/metrics", parts.options.public_metrics ? Privilege::None : Privilege::ReadJobs, [](Call&) {
     return Response(200, "text/plain; version=0.0.4; charset=utf-8", telemetry::metrics().expose());
   });
-  routes.add(Method::Get, "/api/v1/openapi.json", Privilege::None,
-             [](Call&) { return Response(200, kJson, std::string(openApiDocument())); });
+  routes.add(Method::Get, "/api/v1/metrics", Privilege::ReadJobs,
+             [parts](Call& call) { return showMetrics(parts, call); });
 }
 
 }  // namespace jobhost::api::native

@@ -1,0 +1,10 @@
+#pragma once
+
+#include <string_view>
+
+namespace jobhost::api::minion {
+
+/// minion/openapi.json as it was at build time: OpenAPI 3.1, the routes of this dialect.
+std::string_view openApiDocument();
+
+}  // namespace jobhost::api::minion

@@ -1,0 +1,140 @@
+// Named groups of jobs, made and steered as one.
+#include <algorithm>
+#include <limits>
+
+#include "api/json_reader.hpp"
+#include "api/json_writer.hpp"
+#include "api/native/native_dialect.hpp"
+#include "api/native/parse.hpp"
+#include "api/native/render.hpp"
+
+namespace jobhost::api::native {
+namespace {
+
+constexpr std::int64_t kMaxPage = 200;
+
+struct BatchRequest {
+  std::string name;
+  std::vector<jobs::JobRequest> jobs;
+};
+
+core::Result<BatchRequest> readBatch(std::string_view body, const Call& call, core::Instant now) {
+  const auto document = parseJson(body);
+  if (!document) return document.error();
+  BatchRequest request;
+  std::vector<core::FieldError> errors;
+  JsonObject object(*document, "", errors);
+  object.require("name");
+  object.require("jobs");
+  request.name = object.string("name", 1024).value_or("");
+  const auto raw = object.raw("jobs", JsonKind::Array);
+  object.refuseUnknown();
+  if (raw) {
+    const auto list = parseJson(*raw);
+    std::vector<std::string_view> texts;
+    texts.reserve(list->members.size());
+    for (const auto& element : list->members) texts.push_back(element.value.raw);
+    request.jobs = readJobRequests(texts, "/jobs", call, now, errors);
+  }
+  if (!errors.empty()) return invalid("the batch is not valid; nothing was stored", std::move(errors));
+  return request;
+}
+
+Response create(const Parts& parts, Call& call) {
+  const auto body = call.request.body->all(parts.options.http.body_bytes);
+  if (!body) return problem(body.error());
+  auto idempotency = readIdempotency(call, *body);
+  if (!idempotency) return problem(idempotency.error());
+  auto request = readBatch(*body, call, parts.deps.clock.now());
+  if (!request) return problem(request.error());
+  const auto made = parts.deps.jobs.submitBatch(std::move(request->name), call.principal->id, std::move(request->jobs),
+                                                *std::move(idempotency));
+  if (!made) return submitProblem(made.error());
+  JsonWriter json;
+  json.beginObject().key("id").string(made->id).key("jobs").beginArray();
+  for (const auto& one : made->jobs) writeSubmitted(json, one);
+  json.endArray().endObject();
+  const bool all_existing =
+      std::all_of(made->jobs.begin(), made->jobs.end(), [](const auto& one) { return one.existing; });
+  Response response(all_existing ? 200 : 201, kJson, json.take());
+  response.with("Location", "/api/v1/batches/" + made->id);
+  return response;
+}
+
+Response list(const Parts& parts, Call& call) {
+  auto query = QueryReader::from(call.request);
+  if (!query) return problem(query.error());
+  auto owner = query->text("owner").value_or("");
+  const bool others = !call.principal->all_jobs && !owner.empty() && owner != call.principal->id;
+  if (!call.principal->all_jobs) owner = call.principal->id;
+  const auto limit = static_cast<int>(query->integer("limit", 1, kMaxPage).value_or(50));
+  const auto cursor = query->integer("cursor", 1, std::numeric_limits<std::int64_t>::max());
+  if (const auto wrong = query->done()) return problem(*wrong);
+  const auto page =
+      others ? core::Result<store::BatchPage>(store::BatchPage{}) : parts.deps.jobs.batches(owner, cursor, limit);
+  if (!page) return problem(page.error());
+  JsonWriter json;
+  json.beginObject().key("batches").beginArray();
+  for (const auto& batch : page->batches) writeBatch(json, batch);
+  json.endArray().key("next_cursor");
+  page->next ? json.number(*page->next) : json.null();
+  json.endObject();
+  return {200, kJson, json.take()};
+}
+
+/// The batch the path names, for a caller who reaches it; what belongs to somebody else is not there.
+core::Result<store::Batch> find(const Parts& parts, const Call& call) {
+  auto batch = parts.deps.jobs.batch(call.captures[0]);
+  if (batch && !call.principal->reaches(batch->owner)) {
+    return core::Error{core::ErrorCode::NotFound, "batch " + call.captures[0] + " does not exist", "", {}};
+  }
+  return batch;
+}
+
+/// The batch; to a caller who may steer jobs but not read them no more than which it is.
+Response show(const Parts& parts, const Call& call) {
+  const auto batch = find(parts, call);
+  if (!batch) return problem(batch.error());
+  JsonWriter json;
+  if (call.principal->may(Privilege::ReadJobs)) {
+    writeBatch(json, *batch);
+  } else {
+    json.beginObject().key("id").string(batch->id).endObject();
+  }
+  return {200, kJson, json.take()};
+}
+
+Response apply(const Parts& parts, Call& call, store::BulkAction action) {
+  const auto batch = find(parts, call);
+  if (!batch) return problem(batch.error());
+  auto reason = readReason(parts.options, call);
+  if (!reason) return problem(reason.error());
+  const auto done = parts.deps.jobs.applyToBatch(action, *batch, *std::move(reason));
+  return done ? show(parts, call) : problem(done.error());
+}
+
+Response remove(const Parts& parts, Call& call) {
+  const auto batch = find(parts, call);
+  if (!batch) return problem(batch.error());
+  const auto removed = parts.deps.jobs.removeBatch(*batch);
+  return removed ? Response(204, {}, "") : problem(removed.error());
+}
+
+}  // namespace
+
+void addBatchRoutes(RouteTable& routes, const Parts& parts) {
+  routes.add(Method::Post, "/api/v1/batches", Privilege::RunJobs, [parts](Call& call) { return create(parts, call); });
+  routes.add(
+      Method::Get, "/api/v1/batches", Privilege::ReadJobs, [parts](Call& call) { return list(parts, call); },
+      kTakesQuery);
+  routes.add(Method::Get, "/api/v1/batches/{id}", Privilege::ReadJobs,
+             [parts](Call& call) { return show(parts, call); });
+  routes.add(Method::Delete, "/api/v1/batches/{id}", Privilege::DeleteJobs,
+             [parts](Call& call) { return remove(parts, call); });
+  routes.add(Method::Post, "/api/v1/batches/{id}/cancel", Privilege::AbortJobs,
+             [parts](Call& call) { return apply(parts, call, store::BulkAction::Cancel); });
+  routes.add(Method::Post, "/api/v1/batches/{id}/retry", Privilege::RunJobs,
+             [parts](Call& call) { return apply(parts, call, store::BulkAction::Retry); });
+}
+
+}  // namespace jobhost::api::native

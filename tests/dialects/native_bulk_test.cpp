@@ -1,0 +1,221 @@
+// Batches, commands over filters, searches and what is counted.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+
+#include "core/job_paths.hpp"
+#include "dialects/api_host.hpp"
+#include "telemetry/metrics.hpp"
+
+namespace jobhost::test {
+namespace {
+
+using store::OutcomeKind;
+using namespace std::chrono_literals;
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+/// How many jobs a list has.
+int rows(const std::string& body) {
+  int count = 0;
+  for (std::size_t at = 0; (at = body.find("{\"id\":", at)) != std::string::npos; ++at) ++count;
+  return count;
+}
+
+TEST(NativeBatches, TellHowTheirJobsStand) {
+  ApiHost host;
+  const auto made = host.call(
+      "POST", "/api/v1/batches",
+      R"({"name":"night run","jobs":[{"type":"echo"},{"type":"echo"},{"type":"resize","params":{"width":5}}]})");
+  ASSERT_EQ(made.status, 201) << made.body;
+  const auto id = memberOf(made.body, "id");
+  const auto path = "/api/v1/batches/" + id;
+  EXPECT_EQ(made.headers.at("location"), path);
+  const auto shown = [&] { return host.call("GET", path).body; };
+  EXPECT_TRUE(has(shown(), R"("state":"queued")")) << shown();
+  const auto running = host.start(1);
+  EXPECT_TRUE(has(shown(), R"("state":"running","counts":{"queued":2,"running":1,)")) << shown();
+  host.settle(running, OutcomeKind::Succeeded, "{}");
+  EXPECT_TRUE(has(shown(), R"("progress":{"fraction":0.333)")) << shown();
+  EXPECT_TRUE(has(shown(), R"("done":1,"total":3}})")) << shown();
+  EXPECT_EQ(rows(host.call("GET", "/api/v1/jobs?batch=" + id).body), 3);
+  EXPECT_EQ(host.call("DELETE", path).status, 409) << "jobs of it have not ended";
+  const auto canceled = host.call("POST", path + "/cancel", R"({"reason":"enough"})");
+  EXPECT_EQ(canceled.status, 200);
+  EXPECT_TRUE(has(canceled.body, R"("state":"canceled")")) << canceled.body;
+  EXPECT_TRUE(has(host.call("GET", "/api/v1/jobs/2").body, "enough"));
+  EXPECT_TRUE(has(host.call("POST", path + "/retry").body, R"("state":"running","counts":{"queued":2,)"));
+  EXPECT_EQ(host.call("POST", path + "/cancel").status, 200);
+  EXPECT_EQ(host.call("DELETE", path).status, 204);
+  EXPECT_EQ(host.call("GET", path).status, 404);
+  EXPECT_EQ(host.call("GET", "/api/v1/jobs/1").status, 404);
+}
+
+TEST(NativeBatches, AreMadeWholeOrNotAtAll) {
+  ApiHost host;
+  const auto wrong =
+      host.call("POST", "/api/v1/batches",
+                R"({"name":"n","jobs":[{"type":"echo"},{"type":"resize","params":{"width":0}},{"type":"nonesuch"}]})");
+  EXPECT_EQ(wrong.status, 422);
+  EXPECT_TRUE(has(wrong.body, R"("pointer":"/jobs/1/params/width")")) << wrong.body;
+  EXPECT_TRUE(has(wrong.body, R"("pointer":"/jobs/2/type")")) << wrong.body;
+  const auto parent = host.call("POST", "/api/v1/batches", R"({"name":"n","jobs":[{"type":"echo","parent":99}]})");
+  EXPECT_TRUE(has(parent.body, R"("pointer":"/jobs/0/parent")")) << parent.body;
+  const auto label = host.call("POST", "/api/v1/batches", R"({"name":"n","jobs":[{"type":"echo","batch":"b"}]})");
+  EXPECT_TRUE(has(label.body, R"("pointer":"/jobs/0/batch")")) << label.body;
+  const auto nameless = host.call("POST", "/api/v1/batches", R"({"name":"","jobs":[{"type":"echo"}]})");
+  EXPECT_TRUE(has(nameless.body, R"("pointer":"/name")")) << nameless.body;
+  EXPECT_EQ(host.call("POST", "/api/v1/batches", R"({"name":"n","jobs":[]})").status, 422);
+  EXPECT_EQ(host.call("GET", "/api/v1/batches").body, R"({"batches":[],"next_cursor":null})");
+  EXPECT_EQ(host.call("GET", "/api/v1/jobs").body, R"({"jobs":[],"next_cursor":null})");
+}
+
+TEST(NativeBatches, AreMadeOnceByAnIdempotencyKey) {
+  ApiHost host;
+  const std::string body = R"({"name":"n","jobs":[{"type":"echo"}]})", key = "Idempotency-Key: k\r\n";
+  const auto first = host.call("POST", "/api/v1/batches", body, key);
+  const auto again = host.call("POST", "/api/v1/batches", body, key);
+  EXPECT_EQ(first.status, 201);
+  EXPECT_EQ(again.status, 200) << again.body;
+  EXPECT_EQ(memberOf(first.body, "id"), memberOf(again.body, "id"));
+  EXPECT_EQ(host.call("POST", "/api/v1/batches", R"({"name":"m","jobs":[{"type":"echo"}]})", key).status, 409);
+}
+
+TEST(NativeBatches, AreListedNewestFirstByPages) {
+  ApiHost host;
+  for (const char* name : {"one", "two", "three"}) {
+    host.call("POST", "/api/v1/batches", R"({"name":")" + std::string(name) + R"(","jobs":[{"type":"echo"}]})");
+  }
+  const auto first = host.call("GET", "/api/v1/batches?limit=2").body;
+  EXPECT_LT(first.find("three"), first.find("two"));
+  EXPECT_FALSE(has(first, "\"one\""));
+  const auto at = first.find("\"next_cursor\":") + 14;
+  const auto second =
+      host.call("GET", "/api/v1/batches?limit=2&cursor=" + first.substr(at, first.size() - at - 1)).body;
+  EXPECT_TRUE(has(second, "\"one\"")) << second;
+  EXPECT_TRUE(has(second, "\"next_cursor\":null")) << second;
+  EXPECT_EQ(host.call("GET", "/api/v1/batches?limit=201").status, 400);
+}
+
+TEST(NativeBulk, CommandsReachWhatTheFilterFindsAndNoMore) {
+  ApiHost host;
+  for (int i = 0; i < 5; ++i) host.submit("echo");
+  host.submit("resize", R"({"width":1})");
+  const auto bulk = [&](const std::string& command, const std::string& body) {
+    return host.call("POST", "/api/v1/jobs/bulk/" + command, body);
+  };
+  EXPECT_EQ(bulk("cancel", R"({"filter":{"type":["echo"]},"limit":2,"reason":"why"})").body,
+            R"({"matched":2,"changed":2,"next_cursor":4})");
+  EXPECT_EQ(bulk("cancel", R"({"filter":{"type":["echo"]},"cursor":4})").body,
+            R"({"matched":3,"changed":3,"next_cursor":null})");
+  EXPECT_TRUE(has(host.call("GET", "/api/v1/jobs/5").body, "\"why\""));
+  EXPECT_EQ(memberOf(host.call("GET", "/api/v1/jobs/6").body, "state"), "queued");
+  EXPECT_EQ(bulk("cancel", R"({"filter":{"type":["echo"],"state":["canceled"]}})").body,
+            R"({"matched":5,"changed":0,"next_cursor":null})")
+      << "states that are named are those asked for, and found to have ended";
+  EXPECT_EQ(bulk("retry", R"({"filter":{"type":["echo"]},"limit":3})").body,
+            R"({"matched":3,"changed":3,"next_cursor":3})");
+  EXPECT_EQ(bulk("retry", R"({"filter":{"type":["resize"]}})").body, R"({"matched":0,"changed":0,"next_cursor":null})");
+  const auto log = core::jobPaths(host.data(), {2}).log;
+  std::filesystem::create_directories(log.parent_path());
+  std::ofstream(log) << "line";
+  EXPECT_EQ(bulk("delete", R"({"filter":{"type":["echo"]}})").body, R"({"matched":2,"changed":2,"next_cursor":null})");
+  EXPECT_EQ(host.call("GET", "/api/v1/jobs/2").status, 404);
+  EXPECT_FALSE(std::filesystem::exists(log)) << "files go with the job";
+  const auto audit = host.call("GET", "/api/v1/audit?action=jobs.bulk_delete").body;
+  EXPECT_TRUE(has(audit, R"("detail":{"matched":2,"changed":2,"next_cursor":null})")) << audit;
+}
+
+TEST(NativeBulk, CommandsAskForAFilterThatSaysSomething) {
+  ApiHost host;
+  const auto refused = [&](const std::string& body) { return host.call("POST", "/api/v1/jobs/bulk/cancel", body); };
+  EXPECT_TRUE(has(refused("{}").body, R"("pointer":"/filter")"));
+  EXPECT_TRUE(has(refused(R"({"filter":{}})").body, "must name at least one condition"));
+  EXPECT_TRUE(has(refused(R"({"filter":{"state":["gone"]}})").body, R"("pointer":"/filter/state")"));
+  EXPECT_TRUE(has(refused(R"({"filter":{"colour":"red"}})").body, R"("pointer":"/filter/colour")"));
+  EXPECT_TRUE(has(refused(R"({"filter":{"q":" "}})").body, R"("pointer":"/filter/q")"));
+  EXPECT_TRUE(has(refused(R"({"filter":{"tag":"x"},"limit":10001})").body, R"("pointer":"/limit")"));
+  EXPECT_EQ(refused(R"({"filter":{"tag":"x"},"limit":0})").status, 422);
+  EXPECT_EQ(host.call("POST", "/api/v1/jobs/bulk/retry", R"({"filter":{"tag":"x"},"reason":"r"})").status, 422);
+  EXPECT_EQ(refused("[").status, 400);
+}
+
+TEST(NativeSearch, LooksIntoTypesTagsParamsAndNotes) {
+  ApiHost host;
+  host.submit("echo", R"({"title":"The Silmarillion","n":100})");
+  host.submit("echo", R"({"title":")" + std::string(3000, 'x') + R"( Unfinished Tales"})");
+  host.call("POST", "/api/v1/jobs",
+            R"({"type":"resize","params":{"width":1},"tags":["50%_done"],"notes":{"from":"Rivendell"}})");
+  const auto found = [&](const std::string& q) { return rows(host.call("GET", "/api/v1/jobs?q=" + q).body); };
+  EXPECT_EQ(found("silmarillion"), 1);
+  EXPECT_EQ(found("unfinished"), 1) << "params that are too large for the row";
+  EXPECT_EQ(found("title"), 2);
+  EXPECT_EQ(found("title%20tales"), 1) << "each word must occur";
+  EXPECT_EQ(found("resiz"), 1);
+  EXPECT_EQ(found("rivendell"), 1);
+  EXPECT_EQ(found("50%25_done"), 1);
+  EXPECT_EQ(found("1%250"), 0) << "signs mean themselves";
+  EXPECT_EQ(found("5__d"), 0);
+  EXPECT_EQ(rows(host.call("GET", "/api/v1/jobs?q=title&type=resize").body), 0);
+  EXPECT_EQ(host.call("GET", "/api/v1/jobs?q=").status, 400);
+  EXPECT_EQ(host.call("GET", "/api/v1/jobs?q=" + std::string(201, 'a')).status, 400);
+  EXPECT_EQ(host.call("GET", "/api/v1/jobs?q=a+b+c+d+e+f+g+h+i").status, 400);
+}
+
+TEST(NativeSearch, FindsJobsByTheirEnd) {
+  ApiHost host;
+  const auto early = host.submit();
+  host.settle(host.start(early), OutcomeKind::Succeeded, "{}");
+  host.clock().advance(1h);
+  const auto late = host.submit();
+  host.settle(host.start(late), OutcomeKind::Succeeded, "{}");
+  host.submit();
+  const auto finished = memberOf(host.call("GET", "/api/v1/jobs/" + std::to_string(late)).body, "finished_at");
+  const auto after = host.call("GET", "/api/v1/jobs?finished_after=" + finished).body;
+  EXPECT_EQ(rows(after), 1);
+  EXPECT_TRUE(has(after, "\"id\":" + std::to_string(late) + ","));
+  const auto before = host.call("GET", "/api/v1/jobs?finished_before=" + finished).body;
+  EXPECT_EQ(rows(before), 1);
+  EXPECT_TRUE(has(before, "\"id\":" + std::to_string(early) + ","));
+}
+
+TEST(NativeMetrics, TellQueuesAndDurationsByType) {
+  ApiHost host;
+  host.submit("echo");
+  host.submit("resize", R"({"width":1})");
+  telemetry::metrics().observeAttempt("echo", 0.5);
+  const auto answer = host.call("GET", "/api/v1/metrics");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_TRUE(
+      has(answer.body, R"("queues":{"echo":{"queued":1,"running":0,"waiting":0,"suspended":0},"resize":{"queued":1,)"))
+      << answer.body;
+  EXPECT_TRUE(has(answer.body, R"("job_types":{"echo":{"count":)")) << answer.body;
+  EXPECT_TRUE(has(answer.body, R"("jobhost_http_requests_total":)"));
+  EXPECT_TRUE(has(host.bare("GET", "/metrics").body, R"(jobhost_job_attempt_seconds_count{type="echo"} )"));
+}
+
+TEST(NativeMetrics, QuantilesLieInTheirBuckets) {
+  telemetry::Metrics metrics;
+  for (int i = 0; i < 98; ++i) metrics.observeAttempt("t", 0.010);
+  metrics.observeAttempt("t", 3.0);
+  metrics.observeAttempt("t", 100'000.0);
+  const auto all = metrics.snapshot();
+  ASSERT_EQ(all.job_types.size(), 1U);
+  const auto& summary = all.job_types[0].second;
+  EXPECT_EQ(summary.count, 100);
+  EXPECT_NEAR(summary.sum, 100'003.98, 0.01);
+  EXPECT_GT(summary.p50, 0.008);
+  EXPECT_LE(summary.p50, 0.016);
+  EXPECT_GT(summary.p99, 2.0);
+  EXPECT_LE(summary.p99, 4.1);
+  for (std::size_t i = 0; i < telemetry::Metrics::kTypes + 50; ++i) metrics.observeAttempt(std::to_string(i), 1);
+  EXPECT_LE(metrics.snapshot().job_types.size(), telemetry::Metrics::kTypes + 1) << "types come from plugins";
+  EXPECT_EQ(telemetry::Metrics().snapshot().timers[0].second.p99, 0);
+}
+
+}  // namespace
+}  // namespace jobhost::test
