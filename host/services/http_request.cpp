@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/json_text.hpp"
+#include "core/utf8.hpp"
 
 namespace jobhost::services {
 namespace {
@@ -140,6 +141,14 @@ Meaning meaningOf(FailureCode code) {
   return {-1, 9};
 }
 
+/// A header's value is UTF-8 today and was Latin-1 by the book (RFC 7230, 3.2.4): what is not the one is the other.
+std::string asUtf8(const std::string& value) {
+  if (core::isUtf8(value)) return value;
+  std::string out;
+  for (const char c : value) core::appendUtf8(out, static_cast<unsigned char>(c));
+  return out;
+}
+
 std::string number(std::int64_t value) {
   return std::to_string(value);
 }
@@ -165,7 +174,7 @@ std::string describeResponse(const fetch::Response& response, std::string_view f
       "{\"status\":" + number(response.status) + ",\"url\":" + core::quoteJson(response.url) + ",\"headers\":[";
   for (const auto& [name, value] : response.headers) {
     if (json.back() == ']') json += ',';
-    json += "[" + core::quoteJson(name) + "," + core::quoteJson(value) + "]";
+    json += "[" + core::quoteJson(name) + "," + core::quoteJson(asUtf8(value)) + "]";
   }
   json += "],\"redirects\":" + number(response.redirects) + ",\"tries\":" + number(response.tries) +
           ",\"body_bytes\":" + number(response.body_bytes) + ",\"wire_bytes\":" + number(response.wire_bytes) +

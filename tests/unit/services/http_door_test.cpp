@@ -60,9 +60,10 @@ TEST(HttpRequest, DescribesAResponse) {
   fetch::Response response;
   response.status = 200;
   response.url = "http://x/\"";
-  response.headers = {{"a", "b"}, {"c", "\x80"}};
+  response.headers = {{"a", "b"}, {"c", "caf\xe9"}, {"d", "caf\xc3\xa9"}};
   EXPECT_EQ(describeResponse(response, "http-1"),
-            "{\"status\":200,\"url\":\"http://x/\\\"\",\"headers\":[[\"a\",\"b\"],[\"c\",\"\xef\xbf\xbd\"]],"
+            "{\"status\":200,\"url\":\"http://x/"
+            "\\\"\",\"headers\":[[\"a\",\"b\"],[\"c\",\"caf\xc3\xa9\"],[\"d\",\"caf\xc3\xa9\"]],"
             "\"redirects\":0,\"tries\":1,\"body_bytes\":0,\"wire_bytes\":0,\"elapsed_ms\":0,\"retry_after_ms\":null,"
             "\"file\":\"http-1\"}");
 }
