@@ -103,7 +103,7 @@ class Host {
         jobs_(*store_, catalog_, clock_, jobServiceOptions(loaded.settings, data_)),
         fetch_(std::move(fetch)),
         records_(*store_, catalog_, clock_, recordOptions(loaded.settings)),
-        services_(jobs_, *store_, bus_, clock_, withHttp(serviceOptions(loaded.settings)), &records_),
+        services_(jobs_, *store_, bus_, clock_, withHttp(serviceOptions(loaded.settings, data_, catalog_)), &records_),
         pool_(poolOptions(loaded.settings, data_), catalog_, &services_, clock_),
         probe_(pool_),
         dispatcher_(*store_, catalog_, bus_, pool_, clock_, dispatchOptions(loaded.settings)),

@@ -33,6 +33,25 @@ fs::path ownRunner() {
                                                                                       : own / "jobhost-runner";
 }
 
+/// Which job types provide what the plugin's manifest asks to make children of, so that it can name them.
+settings::Providers providersFor(const catalog::Snapshot& snapshot, const std::string& plugin) {
+  settings::Providers all;
+  for (const auto& [name, type] : snapshot.types) {
+    if (type.info.plugin_id != plugin) continue;
+    for (const auto& child : type.info.permissions.children) {
+      if (child.starts_with(catalog::kProvidesPrefix)) all[child.substr(catalog::kProvidesPrefix.size())];
+    }
+    break;  // the permissions are the plugin's, the same for each of its types
+  }
+  for (auto& [what, types] : all) {
+    for (const auto& [name, type] : snapshot.types) {
+      const auto& provides = type.info.provides;
+      if (std::find(provides.begin(), provides.end(), what) != provides.end()) types.push_back(name);
+    }
+  }
+  return all;
+}
+
 }  // namespace
 
 store::SqliteStore::Options storeOptions(const settings::Settings& all, const fs::path& data) {
@@ -102,9 +121,22 @@ core::Result<fetch::ClientOptions> fetchOptions(const settings::Settings& all) {
   return to;
 }
 
-services::HostServices::Options serviceOptions(const settings::Settings& all) {
+fs::path uploadFolder(const settings::Settings& all, const fs::path& data) {
+  return all.content.upload_dir.empty() ? data / "uploads" : fs::path(all.content.upload_dir);
+}
+
+services::HostServices::Options serviceOptions(const settings::Settings& all, const fs::path& data,
+                                               const catalog::Catalog& catalog) {
   services::HostServices::Options options;
-  options.config = [all](const std::string& plugin) { return settings::pluginConfigJson(all, plugin); };
+  auto given = all;
+  given.content.upload_dir = uploadFolder(all, data);
+  options.config = [given, &catalog](const std::string& plugin) {
+    return settings::pluginConfigJson(given, plugin, providersFor(*catalog.snapshot(), plugin));
+  };
+  options.provides = [&catalog](std::string_view type) {
+    const auto entry = catalog.findType(type);
+    return entry ? entry->info.provides : std::vector<std::string>{};
+  };
   options.secrets = all.secret;
   options.queued_per_type = all.limits.queued_per_type;
   return options;

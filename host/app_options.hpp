@@ -22,7 +22,11 @@ jobs::JobService::Options jobServiceOptions(const settings::Settings& all, const
 jobs::Retention::Options retentionOptions(const settings::Settings& all, const std::filesystem::path& data);
 /// Error: http.allow_networks cannot be read.
 core::Result<fetch::ClientOptions> fetchOptions(const settings::Settings& all);
-services::HostServices::Options serviceOptions(const settings::Settings& all);
+/// `catalog` is borrowed: plugins are told of it which job types provide what they ask for.
+services::HostServices::Options serviceOptions(const settings::Settings& all, const std::filesystem::path& data,
+                                               const catalog::Catalog& catalog);
+/// Where files lie that were sent to be taken into the content folder.
+std::filesystem::path uploadFolder(const settings::Settings& all, const std::filesystem::path& data);
 services::RecordService::Options recordOptions(const settings::Settings& all);
 pool::RunnerPoolOptions poolOptions(const settings::Settings& all, const std::filesystem::path& data);
 dispatch::Options dispatchOptions(const settings::Settings& all);

@@ -74,16 +74,20 @@ struct TypeRetry {
 
 /// What a plugin asks for; what it gets is the operator's policy.
 struct Permissions {
-  std::vector<std::string> net;           ///< host names, "*." allowed in front
-  std::vector<std::string> exec;          ///< program names
-  std::vector<std::string> secrets;       ///< names of secrets it may read
-  std::vector<std::string> children;      ///< job types it may submit; "*": any
+  std::vector<std::string> net;      ///< host names, "*." allowed in front
+  std::vector<std::string> exec;     ///< program names
+  std::vector<std::string> secrets;  ///< names of secrets it may read
+  /// Job types it may submit: by name, "provides:metadata" for all that offer metadata, "*" for any.
+  std::vector<std::string> children;
   std::vector<std::string> config;        ///< config keys it may read
   bool kv = false;                        ///< key-value spaces of its own
   std::vector<std::string> records_read;  ///< collections of other plugins: "com.example.lib/books"; "…/*": all of it
   std::vector<std::string> records_write;  ///< the same, to change; reading goes with it
   bool operator==(const Permissions&) const = default;
 };
+
+/// Stands before the word in a name of Permissions::children. No job type's name begins so.
+inline constexpr std::string_view kProvidesPrefix = "provides:";
 
 /// A collection of records that a plugin declares (store/record.hpp).
 struct RecordCollection {
@@ -111,7 +115,8 @@ struct JobTypeInfo {
   TypeRetry retry;
   Isolation isolation = Isolation::Shared;
   bool idempotent = false;
-  Permissions permissions;  ///< the plugin's, repeated here
+  std::vector<std::string> provides;  ///< what it can do for others ("metadata"), by which they find it
+  Permissions permissions;            ///< the plugin's, repeated here
   std::vector<std::string> required_extensions;
   bool available = true;           ///< false: jobs are accepted and wait
   std::string unavailable_reason;  ///< for people; empty while available

@@ -166,6 +166,24 @@ core::Backoff readBackoff(Fields& fields, JsonValue retry, const std::string& ba
   return backoff;
 }
 
+/// The name of a collection of records (what the store takes), or of something a job type provides.
+bool isCollectionName(std::string_view text) {
+  return !text.empty() && text.size() <= 64 && text[0] >= 'a' && text[0] <= 'z' &&
+         std::all_of(text.begin(), text.end(), [](char c) { return isLowerOrDigit(c) || c == '-' || c == '_'; });
+}
+
+std::vector<std::string> readProvides(Fields& fields, JsonValue type, const std::string& base) {
+  constexpr std::size_t kMost = 16;
+  auto all = fields.texts(type, base, "provides");
+  if (all.size() > kMost) fields.fault(base + "/provides", "must have at most " + std::to_string(kMost) + " words");
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (isCollectionName(all[i])) continue;
+    fields.fault(base + "/provides/" + std::to_string(i),
+                 "must be a word of up to 64 small letters, digits, '-' and '_', a letter first");
+  }
+  return all;
+}
+
 void readRunning(Fields& fields, JsonValue type, const std::string& base, JobTypeInfo& info) {
   if (const auto limits = fields.object(type, base, "limits")) {
     const std::string at = base + "/limits";
@@ -202,11 +220,14 @@ ManifestType readType(Fields& fields, JsonValue type, const std::string& base) {
   JobTypeInfo& info = out.info;
   fields.known(type, base,
                {"name", "title", "description", "params", "params_version", "result", "positional", "limits", "cancel",
-                "retry", "concurrency", "idempotent", "isolation", "examples", "stall_ms", "reentrant"});
+                "retry", "concurrency", "idempotent", "isolation", "examples", "stall_ms", "reentrant", "provides"});
   info.name = fields.text(type, base, "name", 100, true);
   if (!info.name.empty() && !isTypeName(info.name)) {
     fields.fault(base + "/name",
                  "must have 1 to 100 letters, digits, '_', '-', '.' or ':', a letter, digit or '_' first");
+  }
+  if (info.name.starts_with(kProvidesPrefix)) {
+    fields.fault(base + "/name", "must not begin with \"provides:\", which permissions use");
   }
   info.title = fields.text(type, base, "title", 200);
   if (info.title.empty()) info.title = info.name;
@@ -215,6 +236,7 @@ ManifestType readType(Fields& fields, JsonValue type, const std::string& base) {
   if (const auto result = type.find("result")) info.result_schema_json = result->raw();
   info.params_version = static_cast<int>(fields.whole(type, base, "params_version", 1, 1'000'000, 1));
   info.positional = fields.texts(type, base, "positional");
+  info.provides = readProvides(fields, type, base);
   out.schema = fields.schema(info.params_schema_json, base + "/params");
   fields.schema(info.result_schema_json, base + "/result");
   if (out.schema) {
@@ -227,12 +249,6 @@ ManifestType readType(Fields& fields, JsonValue type, const std::string& base) {
   }
   readRunning(fields, type, base, info);
   return out;
-}
-
-/// The name of a collection of records: what the store takes.
-bool isCollectionName(std::string_view text) {
-  return !text.empty() && text.size() <= 64 && text[0] >= 'a' && text[0] <= 'z' &&
-         std::all_of(text.begin(), text.end(), [](char c) { return isLowerOrDigit(c) || c == '-' || c == '_'; });
 }
 
 /// A field by which records are found: up to four member names with dots between.
@@ -274,6 +290,14 @@ Permissions readPermissions(Fields& fields, JsonValue root) {
   out.exec = fields.texts(*value, at, "exec");
   out.secrets = fields.texts(*value, at, "secrets");
   out.children = fields.texts(*value, at, "children");
+  for (std::size_t i = 0; i < out.children.size(); ++i) {
+    const std::string_view one = out.children[i];
+    if (one == "*" || isTypeName(one)) {
+      if (!one.starts_with(kProvidesPrefix) || isCollectionName(one.substr(kProvidesPrefix.size()))) continue;
+    }
+    fields.fault(at + "/children/" + std::to_string(i),
+                 "must be a job type's name, \"provides:\" and what job types provide, or \"*\" for all");
+  }
   out.config = fields.texts(*value, at, "config");
   out.kv = fields.flag(*value, at, "kv", false);
   if (const auto records = fields.object(*value, at, "records")) {

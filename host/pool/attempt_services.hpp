@@ -58,6 +58,8 @@ class AttemptServices {
   /// Told of a call that is not passed on because the manifest's permissions do not cover it: "config.secret",
   /// "children.submit". `subject`: the secret's or the job type's name.
   virtual void refused(const Caller& /*caller*/, std::string_view /*call*/, std::string_view /*subject*/) {}
+  /// What jobs of this type do for others (catalog::JobTypeInfo::provides); none where the type is not known.
+  [[nodiscard]] virtual std::vector<std::string> provides(std::string_view /*type*/) const { return {}; }
   /// HTTP for attempts; null: this host fetches nothing. Borrowed, for the life of the services.
   virtual HttpServices* http() { return nullptr; }
   /// Records and key-value spaces; null: this host keeps none. Borrowed, for the life of the services.

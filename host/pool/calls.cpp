@@ -58,13 +58,24 @@ bool hasEnded(core::JobState state) {
   return core::isTerminal(state);
 }
 
+/// Whether the manifest asks for children of this type, by its name or by what it provides.
+bool mayMake(const Request& request, std::string_view type) {
+  const auto& names = request.permissions.children;
+  if (allows(names, type)) return true;
+  const auto asks = [&](const std::string& what) {
+    return std::find(names.begin(), names.end(), std::string(catalog::kProvidesPrefix) + what) != names.end();
+  };
+  const auto provided = request.context.services->provides(type);
+  return std::any_of(provided.begin(), provided.end(), asks);
+}
+
 void submitChild(const Request& request) {
   const auto members = core::jsonMembers(request.body);
   const auto type = members ? member(*members, "type") : std::nullopt;
   const auto name = type ? core::jsonString(*type) : std::nullopt;
   if (!name || request.body.size() > kMaxChildBytes)
     return request.refuse(kInvalid, "the child's request cannot be read");
-  if (!allows(request.permissions.children, *name)) {
+  if (!mayMake(request, *name)) {
     request.context.services->refused(request.caller, "children.submit", core::cleanText(*name, 128));
     return request.refuse(kDenied, "the manifest does not ask for permission to make children of type \"" +
                                        core::cleanText(*name, 128) + "\"");

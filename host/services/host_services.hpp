@@ -26,6 +26,8 @@ class HostServices final : public pool::AttemptServices {
   struct Options {
     /// The plugin's configuration, a JSON object; any thread. Empty function: "{}" for every plugin.
     std::function<std::string(const std::string& plugin)> config;
+    /// What a job type does for others; any thread. Empty function: nothing.
+    std::function<std::vector<std::string>(std::string_view type)> provides;
     std::map<std::string, std::map<std::string, std::string>> secrets;  ///< plugin id → name → value
     std::size_t checkpoint_bytes = 16u << 20;
     std::size_t request_bytes = 2u << 20;  ///< of one child's request
@@ -53,6 +55,9 @@ class HostServices final : public pool::AttemptServices {
   void secret(const Caller& caller, std::string name, Done<std::string> done) override;
 
   pool::RecordServices* records() override { return records_; }
+  [[nodiscard]] std::vector<std::string> provides(std::string_view type) const override {
+    return options_.provides ? options_.provides(type) : std::vector<std::string>{};
+  }
   /// Longest first.
   [[nodiscard]] std::vector<std::string> redactions(const std::string& plugin) const override;
 

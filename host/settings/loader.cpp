@@ -128,6 +128,7 @@ class Loader {
     // Plugins work in folders of their own, where a relative path would mean something else.
     makeAbsolute(settings_.content.dir);
     makeAbsolute(settings_.content.thumb_dir);
+    makeAbsolute(settings_.content.upload_dir);
     for (auto& root : settings_.content.roots) makeAbsolute(root);
     std::vector<Effective> effective;
     for (const Row& row : rows()) {
@@ -218,10 +219,20 @@ core::Result<Sources::Option> parseSet(const std::string& text) {
   return Sources::Option{"--set", text.substr(0, equals), text.substr(equals + 1)};
 }
 
-std::string pluginConfigJson(const Settings& settings, const std::string& plugin_id) {
+std::string pluginConfigJson(const Settings& settings, const std::string& plugin_id, const Providers& providers) {
   std::map<std::string, std::string> all;
   if (!settings.content.dir.empty()) all["content_dir"] = quotedText(settings.content.dir);
   if (!settings.content.thumb_dir.empty()) all["thumb_dir"] = quotedText(settings.content.thumb_dir);
+  if (!settings.content.upload_dir.empty()) all["upload_dir"] = quotedText(settings.content.upload_dir);
+  if (!providers.empty()) {
+    std::string object = "{";
+    for (const auto& [what, types] : providers) {
+      object += (object.size() > 1 ? "," : "") + quotedText(what) + ":[";
+      for (const auto& type : types) object += (object.back() == '[' ? "" : ",") + quotedText(type);
+      object += "]";
+    }
+    all["providers"] = object + "}";
+  }
   if (!settings.content.roots.empty()) {
     std::string list = "[";
     for (const auto& root : settings.content.roots) list += (list.size() > 1 ? "," : "") + quotedText(root);

@@ -45,8 +45,11 @@ core::Result<Loaded> load(const Sources& sources);
 /// Splits "key=value" as given to --set. InvalidArgument when there is no '='.
 core::Result<Sources::Option> parseSet(const std::string& text);
 
-/// What a plugin gets as its configuration: a JSON object of content_dir, thumb_dir and roots (where set) and its own
-/// `plugin.<id>.*` values, which win.
-std::string pluginConfigJson(const Settings& settings, const std::string& plugin_id);
+/// The names of the job types that provide something, by what they provide.
+using Providers = std::map<std::string, std::vector<std::string>>;
+
+/// What a plugin gets as its configuration: a JSON object of content_dir, thumb_dir, upload_dir and roots (where set),
+/// `providers` (where there are any) and its own `plugin.<id>.*` values, which win.
+std::string pluginConfigJson(const Settings& settings, const std::string& plugin_id, const Providers& providers = {});
 
 }  // namespace jobhost::settings

@@ -219,6 +219,9 @@ const Row kRows[] = {
     {"content.dir", "folder", "Archive folder of the minion tasks; empty: none.", at<&S::content, &Content::dir>},
     {"content.thumb_dir", "folder", "Where thumbnails of archives lie; empty: thumb beside content.dir.",
      at<&S::content, &Content::thumb_dir>},
+    {"content.upload_dir", "folder",
+     "Where uploads to the archive folder wait; best on its file system. Empty: uploads in the data folder.",
+     at<&S::content, &Content::upload_dir>},
     {"content.roots", "folders", "Folders from which jobs may read source files.", at<&S::content, &Content::roots>},
 
     {"http.allow_private", "", "Lets the HTTP door of plugins (jobhost.http/1) reach loopback and private addresses.",

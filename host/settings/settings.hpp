@@ -148,6 +148,7 @@ struct Log {
 struct Content {
   std::string dir;
   std::string thumb_dir;
+  std::string upload_dir;
   std::vector<std::string> roots;
 };
 

@@ -314,6 +314,8 @@ void writeJobType(JsonWriter& json, const catalog::JobTypeInfo& type) {
               : type.isolation == catalog::Isolation::Shared ? "shared"
                                                              : "in_process_ok");
   json.key("idempotent").boolean(type.idempotent);
+  json.key("provides");
+  writeStrings(json, type.provides);
   json.endObject();
 }
 

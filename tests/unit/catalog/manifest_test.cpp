@@ -48,11 +48,30 @@ TEST(Manifest, NamesEveryFaultByPointer) {
                                              "/job_types/0/params/properties/y/type", "/job_types/2/name"));
 }
 
+TEST(Manifest, SaysWhatAJobTypeProvidesAndWhoseHelpItWants) {
+  const auto manifest = parseManifest(manifestWith(R"("permissions":{"children":["page","provides:metadata"]},)",
+                                                   R"(,"provides":["metadata","script"])"),
+                                      {});
+  ASSERT_TRUE(manifest.ok()) << manifest.error().message;
+  EXPECT_THAT(manifest->types.at(0).info.provides, testing::ElementsAre("metadata", "script"));
+  EXPECT_THAT(manifest->permissions.children, testing::ElementsAre("page", "provides:metadata"));
+  EXPECT_TRUE(manifest->warnings.empty());
+  const auto wrong = parseManifest(manifestWith(R"("permissions":{"children":["provides:","provides:Big","a b","*"]},)",
+                                                R"(,"provides":["Meta data","ok","ok"]},{"name":"provides:metadata")"),
+                                   {});
+  ASSERT_FALSE(wrong.ok());
+  std::vector<std::string> pointers;
+  for (const auto& field : wrong.error().fields) pointers.push_back(field.pointer);
+  EXPECT_THAT(pointers, testing::UnorderedElementsAre("/permissions/children/0", "/permissions/children/1",
+                                                      "/permissions/children/2", "/job_types/0/provides/0",
+                                                      "/job_types/0/provides/2", "/job_types/1/name"));
+}
+
 TEST(Manifest, ReadsCollectionsAndWhoseItWants) {
-  const auto manifest = parseManifest(
-      manifestWith(R"("records":{"pages":{},"books":{"indexes":["url","series.number"]}},
+  const auto manifest =
+      parseManifest(manifestWith(R"("records":{"pages":{},"books":{"indexes":["url","series.number"]}},
                       "permissions":{"records":{"read":["org.example.lib/books"],"write":["org.example.lib/*"]}},)"),
-      {});
+                    {});
   ASSERT_TRUE(manifest.ok()) << manifest.error().message;
   EXPECT_EQ(manifest->records, (std::vector<RecordCollection>{{"books", {"url", "series.number"}}, {"pages", {}}}));
   EXPECT_THAT(manifest->permissions.records_read, testing::ElementsAre("org.example.lib/books"));
@@ -75,10 +94,10 @@ TEST(Manifest, NamesEveryFaultOfRecordsByPointer) {
               testing::ElementsAre("/records/Books", "/records/b", "/records/c/indexes/0", "/records/d/indexes"));
   EXPECT_THAT(faults(R"("records":{"b":{"indexes":["a","b","c","d","e","f","g","h","i"]}},)"),
               testing::ElementsAre("/records/b/indexes"));
-  EXPECT_THAT(faults(R"("permissions":{"records":{"read":["books","org.example.lib/","/x"],"write":[1]}},)"),
-              testing::ElementsAre("/permissions/records/read/0", "/permissions/records/read/1",
-                                   "/permissions/records/read/2", "/permissions/records/write/0",
-                                   "/permissions/records/write/0"));
+  EXPECT_THAT(
+      faults(R"("permissions":{"records":{"read":["books","org.example.lib/","/x"],"write":[1]}},)"),
+      testing::ElementsAre("/permissions/records/read/0", "/permissions/records/read/1", "/permissions/records/read/2",
+                           "/permissions/records/write/0", "/permissions/records/write/0"));
   EXPECT_THAT(faults(R"("permissions":{"records":true},)"), testing::ElementsAre("/permissions/records"));
   std::string many = R"("records":{)";
   for (int i = 0; i < 65; ++i) many += (i > 0 ? ",\"c" : "\"c") + std::to_string(i) + "\":{}";

@@ -125,6 +125,10 @@ TEST_F(SettingsLoader, GivesAPluginItsOwnValuesAsJsonOverTheSharedOnes) {
   EXPECT_EQ(all.settings.plugin.at("com.acme.ocr"),
             (std::map<std::string, std::string>{{"dpi", "300"}, {"lang", "\"de\""}, {"mode", "\"fast\""}}));
   EXPECT_EQ(pluginConfigJson(Settings{}, "other"), "{}");
+  Settings uploads;
+  uploads.content.upload_dir = "/u";
+  EXPECT_EQ(pluginConfigJson(uploads, "other", {{"metadata", {"comicinfo", "x"}}, {"script", {}}}),
+            R"({"providers":{"metadata":["comicinfo","x"],"script":[]},"upload_dir":"/u"})");
 }
 
 TEST_F(SettingsLoader, TakesTextThatOnlyLooksLikeJsonAsText) {

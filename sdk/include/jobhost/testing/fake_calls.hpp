@@ -265,7 +265,7 @@ struct ServiceCalls {
       child.state = "queued";
       if (!child.params.isObject()) return Reply{JH_E_INVALID, "the child's params are not a JSON object"};
       if (!child.options.isObject()) return Reply{JH_E_INVALID, "the child's options are not a JSON object"};
-      if (!permits(state.manifest, "children", child.type)) {
+      if (!permitsChild(state, child.type)) {
         return Reply{JH_E_DENIED,
                      "the manifest does not ask for permission to make children of type \"" + child.type + "\""};
       }
@@ -389,9 +389,15 @@ inline const void* JH_CALL HostCalls::get_extension(const char* id) noexcept {
   static const struct {
     const char* id;
     const void* table;
-  } all[] = {{JH_EXT_OUTPUT, &output},         {JH_EXT_INPUT, &input},   {JH_EXT_TEMP, &temp},
-             {JH_EXT_CONFIG, &config},         {JH_EXT_CANCEL, &cancel}, {JH_EXT_CHILDREN, &children},
-             {JH_EXT_CHECKPOINT, &checkpoint}, {JH_EXT_HTTP, &http},     {JH_EXT_RECORDS, &records},
+  } all[] = {{JH_EXT_OUTPUT, &output},
+             {JH_EXT_INPUT, &input},
+             {JH_EXT_TEMP, &temp},
+             {JH_EXT_CONFIG, &config},
+             {JH_EXT_CANCEL, &cancel},
+             {JH_EXT_CHILDREN, &children},
+             {JH_EXT_CHECKPOINT, &checkpoint},
+             {JH_EXT_HTTP, &http},
+             {JH_EXT_RECORDS, &records},
              {JH_EXT_KV, &kv}};
   if (id == nullptr || State::active() == nullptr) return nullptr;
   State& state = *State::active();

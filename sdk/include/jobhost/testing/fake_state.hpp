@@ -226,4 +226,19 @@ struct State {
   }
 };
 
+/// Whether the manifest asks for children of this type: by name, or by what the test's configuration says that it
+/// provides ("providers"), as a real host knows it from the type's manifest.
+inline bool permitsChild(const State& state, std::string_view type) {
+  if (permits(state.manifest, "children", type)) return true;
+  const Json config = Json::parse(state.config_json);
+  const Json& providers = config["providers"];
+  for (std::size_t i = 0; i < providers.size(); ++i) {
+    if (!permits(state.manifest, "children", "provides:" + providers.names()[i])) continue;
+    for (const Json& one : providers.items()[i].items()) {
+      if (one.stringOr("") == type) return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace jobhost::testing::detail
