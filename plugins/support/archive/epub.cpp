@@ -1,63 +1,14 @@
 #include "support/archive/epub.hpp"
 
-#include <libxml/HTMLparser.h>
-#include <libxml/parser.h>
-#include <libxml/tree.h>
-
-#include <functional>
-#include <memory>
 #include <vector>
 
 #include "support/archive/page_order.hpp"
+#include "support/xml/xml_document.hpp"
 
 namespace jobhost::support {
 namespace {
 
 constexpr std::uint64_t kContainerBytes = 1 << 20;
-constexpr std::uint64_t kDocumentBytes = 16 << 20;
-
-using Doc = std::unique_ptr<xmlDoc, decltype(&xmlFreeDoc)>;
-
-// No network, no DTD, no entities, and libxml2's own bounds (no XML_PARSE_HUGE): depth 256, amplification checked.
-Doc parseXml(const std::string& text) {
-  return {xmlReadMemory(text.data(), static_cast<int>(text.size()), "", nullptr,
-                        XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_RECOVER),
-          &xmlFreeDoc};
-}
-
-Doc parseHtml(const std::string& text) {
-  return {htmlReadMemory(text.data(), static_cast<int>(text.size()), "", nullptr,
-                         HTML_PARSE_NONET | HTML_PARSE_NOERROR | HTML_PARSE_NOWARNING | HTML_PARSE_RECOVER),
-          &xmlFreeDoc};
-}
-
-std::string attribute(xmlNode* node, const char* name) {
-  // By local name: OPF documents use prefixes as they please.
-  for (xmlAttr* at = node->properties; at != nullptr; at = at->next) {
-    if (xmlStrEqual(at->name, reinterpret_cast<const xmlChar*>(name)) == 0) continue;
-    std::unique_ptr<xmlChar, decltype(xmlFree)> value(xmlNodeListGetString(node->doc, at->children, 1), xmlFree);
-    return value ? reinterpret_cast<const char*>(value.get()) : "";
-  }
-  return {};
-}
-
-bool isElement(const xmlNode* node, const char* name) {
-  return node->type == XML_ELEMENT_NODE && xmlStrEqual(node->name, reinterpret_cast<const xmlChar*>(name)) != 0;
-}
-
-// All elements in document order, without recursion; `visit` returns true to stop.
-void walk(xmlDoc* doc, const std::function<bool(xmlNode*)>& visit) {
-  xmlNode* root = doc != nullptr ? xmlDocGetRootElement(doc) : nullptr;
-  for (xmlNode* node = root; node != nullptr;) {
-    if (node->type == XML_ELEMENT_NODE && visit(node)) return;
-    if (node->children != nullptr && node->type == XML_ELEMENT_NODE) {
-      node = node->children;
-      continue;
-    }
-    while (node != nullptr && node != root && node->next == nullptr) node = node->parent;
-    node = node == nullptr || node == root ? nullptr : node->next;
-  }
-}
 
 bool hasWord(std::string_view text, std::string_view word) {
   for (std::size_t at = 0; at < text.size();) {
@@ -89,18 +40,18 @@ struct Package {
   }
 };
 
-Package readPackage(xmlDoc* doc) {
+Package readPackage(const XmlDocument& document) {
   Package package;
-  walk(doc, [&](xmlNode* node) {
+  document.walk([&](xmlNode* node) {
     if (isElement(node, "item")) {
-      package.items.push_back({attribute(node, "id"), attribute(node, "href"), attribute(node, "media-type"),
-                               attribute(node, "properties")});
-    } else if (isElement(node, "meta") && attribute(node, "name") == "cover") {
-      package.cover_id = attribute(node, "content");
-    } else if (isElement(node, "reference") && attribute(node, "type") == "cover") {
-      package.cover_page = attribute(node, "href");
+      package.items.push_back({xmlAttribute(node, "id"), xmlAttribute(node, "href"), xmlAttribute(node, "media-type"),
+                               xmlAttribute(node, "properties")});
+    } else if (isElement(node, "meta") && xmlAttribute(node, "name") == "cover") {
+      package.cover_id = xmlAttribute(node, "content");
+    } else if (isElement(node, "reference") && xmlAttribute(node, "type") == "cover") {
+      package.cover_page = xmlAttribute(node, "href");
     } else if (isElement(node, "itemref") && package.first_id.empty()) {
-      package.first_id = attribute(node, "idref");
+      package.first_id = xmlAttribute(node, "idref");
     }
     return false;
   });
@@ -109,10 +60,10 @@ Package readPackage(xmlDoc* doc) {
 
 // What an element of a page shows; empty when it shows no picture. HTML keeps prefixes as part of the name.
 std::string pictureHref(xmlNode* node) {
-  if (isElement(node, "img")) return attribute(node, "src");
+  if (isElement(node, "img")) return xmlAttribute(node, "src");
   if (!isElement(node, "image") && !isElement(node, "svg:image")) return {};
-  const std::string plain = attribute(node, "href");
-  return plain.empty() ? attribute(node, "xlink:href") : plain;
+  const std::string plain = xmlAttribute(node, "href");
+  return plain.empty() ? xmlAttribute(node, "xlink:href") : plain;
 }
 
 /// Looks for the cover of one book, in the places where makers of books put it, the surest first.
@@ -158,9 +109,8 @@ class CoverFinder {
   std::optional<std::size_t> shown(const std::string& page_name) {
     const auto page = archive_.find(page_name);
     if (!page || isPageName(page_name)) return page;
-    const Doc html = parseHtml(archive_.read(*page, kDocumentBytes));
     std::optional<std::size_t> found;
-    walk(html.get(), [&](xmlNode* node) {
+    XmlDocument::parseHtml(archive_.read(*page, kEpubDocumentBytes)).walk([&](xmlNode* node) {
       const std::string href = pictureHref(node);
       if (!href.empty()) found = archive_.find(resolveHref(page_name, href));
       return found.has_value();
@@ -242,21 +192,23 @@ bool isEpub(Archive& archive) {
   return mimetype && archive.read(*mimetype, kContainerBytes).starts_with("application/epub+zip");
 }
 
-std::optional<std::size_t> findEpubCover(Archive& archive) {
+std::optional<std::size_t> findEpubPackage(Archive& archive) {
   const auto container = archive.find("META-INF/container.xml");
   if (!container) return std::nullopt;
+  std::string opf_name;
+  XmlDocument::parse(archive.read(*container, kContainerBytes)).walk([&](xmlNode* node) {
+    if (isElement(node, "rootfile")) opf_name = resolveHref("", xmlAttribute(node, "full-path"));
+    return !opf_name.empty();
+  });
+  return opf_name.empty() ? std::nullopt : archive.find(opf_name);
+}
+
+std::optional<std::size_t> findEpubCover(Archive& archive) {
   try {
-    std::string opf_name;
-    const Doc doc = parseXml(archive.read(*container, kContainerBytes));
-    walk(doc.get(), [&](xmlNode* node) {
-      if (isElement(node, "rootfile")) opf_name = resolveHref("", attribute(node, "full-path"));
-      return !opf_name.empty();
-    });
-    const auto opf = opf_name.empty() ? std::nullopt : archive.find(opf_name);
+    const auto opf = findEpubPackage(archive);
     if (!opf) return std::nullopt;
-    const Doc document = parseXml(archive.read(*opf, kDocumentBytes));
-    const Package package = readPackage(document.get());
-    return CoverFinder(archive, opf_name, package).find();
+    const Package package = readPackage(XmlDocument::parse(archive.read(*opf, kEpubDocumentBytes)));
+    return CoverFinder(archive, archive.entries()[*opf].name, package).find();
   } catch (const Failure& failure) {
     if (failure.kind() == FailureKind::Limit || failure.kind() == FailureKind::Encrypted) throw;
     return std::nullopt;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,8 +10,15 @@
 
 namespace jobhost::support {
 
+/// How much of a package document or page is read.
+inline constexpr std::uint64_t kEpubDocumentBytes = 16 << 20;
+
 /// True when the zip is an EPUB: its `mimetype` says so or it has META-INF/container.xml.
 [[nodiscard]] bool isEpub(Archive& archive);
+
+/// Where the package document (OPF) is that META-INF/container.xml names, as a position into archive.entries(); nullopt
+/// when there is none. Throws Failure as Archive::read.
+[[nodiscard]] std::optional<std::size_t> findEpubPackage(Archive& archive);
 
 /// Where the cover picture of an EPUB is, as a position into archive.entries(); nullopt when it lists no
 /// picture.
