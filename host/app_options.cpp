@@ -173,6 +173,8 @@ pool::RunnerPoolOptions poolOptions(const settings::Settings& all, const fs::pat
   to.processes = static_cast<int>(from.processes);
   to.max_file_bytes = from.file_mb << 20;
   to.max_open_files = static_cast<int>(from.open_files);
+  to.program_path = all.process.path;
+  to.programs_at_once = static_cast<int>(all.process.max_at_once);
   to.require_sandbox = all.sandbox.require;
   return to;
 }
@@ -198,7 +200,7 @@ catalog::PluginFolder::Options folderOptions(const settings::Settings& all, cons
   // What runner/ serves; a plugin that requires another is refused before it is loaded.
   to.loader.abi.extensions = {"jobhost.output/1",  "jobhost.input/1",    "jobhost.temp/1",       "jobhost.config/1",
                               "jobhost.cancel/1",  "jobhost.children/1", "jobhost.checkpoint/1", "jobhost.http/1",
-                              "jobhost.records/1", "jobhost.kv/1"};
+                              "jobhost.process/1", "jobhost.records/1",  "jobhost.kv/1"};
   to.loader.settle = all.plugins.settle_ms;
   to.loader.early_window = all.plugins.early_window_ms;
   to.loader.early_crashes = static_cast<int>(all.plugins.early_crashes);

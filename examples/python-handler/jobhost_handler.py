@@ -22,16 +22,18 @@ import json
 import mmap
 import os
 import resource
+import select
 import shutil
 import signal
 import socket
+import subprocess
 import struct
 import sys
 import threading
 import time
 import traceback
 
-__all__ = ["handler", "serve", "Job", "JobError", "BadInput", "Cancelled", "CallFailed", "Conflict", "FetchFailed", "OWN_VERSION",
+__all__ = ["handler", "serve", "Job", "JobError", "BadInput", "Cancelled", "CallFailed", "Conflict", "FetchFailed", "ProcessFailed", "OWN_VERSION",
            "BAD_INPUT", "TRANSIENT", "PERMANENT", "RESOURCE", "DENIED", "UPSTREAM", "INTERNAL"]
 
 # Why a job failed; decides whether it is tried again.
@@ -106,6 +108,110 @@ class FetchFailed(JobError):
             told = {}
         super().__init__(told.get("class", INTERNAL), told.get("code", "http.internal"), told.get("message", message))
         self.result = result
+
+
+class ProcessFailed(FetchFailed):
+    """A program was not started, or says too much: `code` is "process.not_permitted", "process.not_found", …"""
+
+
+class ProcessEnd:
+    """How a program ended; exit_code is None when a signal did it. Of Job.run() with `out` and `err`, bytes."""
+
+    def __init__(self, told):
+        self.exit_code, self.signal, self.timed_out = told["exit_code"], told["signal"], told["timed_out"]
+        self.cpu_ms, self.max_rss_kib = told["cpu_ms"], told["max_rss_kib"]
+        self.out = self.err = b""
+
+    @property
+    def ok(self):
+        return self.exit_code == 0 and not self.timed_out
+
+
+class Process:
+    """A program that runs, under a keeper that ends it with all it started (docs/protocol.md, "Programs"). A context manager:
+    it is ended when the block is left. `stdin`, `stdout` and `stderr` are files where they were asked to be pipes."""
+
+    def __init__(self, job, found, argv, options):
+        streams = {0: options.get("stdin", "none"), 1: options.get("stdout", "pipe"), 2: options.get("stderr", "pipe")}
+        self._job, self._told, self.stdin, self.stdout, self.stderr = job, b"", None, None, None
+        self._end = None
+        ours, theirs = socket.socketpair()
+        pipes = [subprocess.PIPE if streams[number] == "pipe" else subprocess.DEVNULL for number in range(3)]
+        try:
+            self._keeper = subprocess.Popen([found["keeper"], f"--keep={theirs.fileno()}"], stdin=pipes[0], stdout=pipes[1],
+                                            stderr=pipes[2], env=dict(one.split("=", 1) for one in found["environment"]),
+                                            pass_fds=(theirs.fileno(),), start_new_session=True)
+        except OSError as error:
+            ours.close()
+            raise JobError(RESOURCE, "process.not_started", f"{found['keeper']}: {error.strerror}") from None
+        finally:
+            theirs.close()
+        self._socket = ours
+        self.stdin, self.stdout, self.stderr = self._keeper.stdin, self._keeper.stdout, self._keeper.stderr
+        job._processes.append(self)
+        request = {"argv": argv, "options": options, "temp": job.temp_dir, "program": found["program"],
+                   "search_path": found["search_path"], "environment": found["environment"]}
+        self._socket.sendall(_json(request).encode() + b"\n")
+        first = self._line(None)
+        if first is None or "started" not in first:
+            self.close()
+            if first is None:
+                raise JobError(RESOURCE, "process.not_started", "its keeper ended")
+            raise ProcessFailed(first["result"], "", json.dumps(first["failed"]))
+
+    def _line(self, deadline):
+        """The keeper's next line; None at its end. Raises TimeoutError, Cancelled."""
+        while b"\n" not in self._told:
+            left = None if deadline is None else max(0, deadline - time.monotonic())
+            ready = select.select([self._socket, self._job._cancel_file()], [], [], left)[0]
+            self._job.check()
+            if not ready:
+                raise TimeoutError("it still runs")
+            data = self._socket.recv(4096)
+            if not data:
+                return None
+            self._told += data
+        line, self._told = self._told.split(b"\n", 1)
+        return json.loads(line)
+
+    def wait(self, timeout_s=None):
+        """Until it and all it started have ended. Answers a ProcessEnd; raises TimeoutError, Cancelled."""
+        if self._end is None:
+            told = self._line(None if timeout_s is None else time.monotonic() + timeout_s)
+            if told is None:
+                raise JobError(RESOURCE, "process.lost", "its keeper was ended, and nobody knows how it ended")
+            self._end = told["ended"]
+        return ProcessEnd(self._end)
+
+    def _order(self, what):
+        try:
+            self._socket.send(what)
+        except OSError:
+            pass
+
+    def end(self, force=False):
+        """Asks it to end, with SIGTERM and after its grace SIGKILL; with force ends it at once."""
+        self._order(b"K" if force else b"T")
+
+    def close(self):
+        """Ends it; after a cancel with the grace it has."""
+        if self in self._job._processes:
+            self._job._processes.remove(self)
+            self._order(b"T" if self._job._cancel else b"K")
+            for pipe in (self.stdin, self.stdout, self.stderr):
+                if pipe:
+                    try:
+                        pipe.close()
+                    except OSError:
+                        pass
+            self._keeper.wait()
+            self._socket.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
 
 
 class Response:
@@ -374,7 +480,7 @@ class _Session:
         waiting = None
         with self.changed:
             if self.current and self.current.slot == slot:
-                self.current._cancel = self.current._cancel or reason
+                self.current._asked_to_stop(reason)
                 self.changed.notify_all()
             else:
                 waiting = next((job for job in self.queue if job.slot == slot), None)
@@ -515,8 +621,28 @@ class Job:
         self._log_tokens, self._log_time, self._dropped = float(session.burst), time.monotonic(), 0
         self._outputs, self._open_outputs, self._outputs_begun = {}, set(), 0
         self._output_dir = self._temp_dir = None
+        self._processes = []
+        self._cancel_pipe = None
 
     # -- cancel
+
+    def _cancel_file(self):
+        """Readable once the job should stop, for select()."""
+        with self._lock:
+            if self._cancel_pipe is None:
+                self._cancel_pipe = os.pipe()
+                if self._cancel:
+                    os.write(self._cancel_pipe[1], b"x")
+            return self._cancel_pipe[0]
+
+    def _asked_to_stop(self, reason):
+        with self._lock:
+            if not self._cancel and self._cancel_pipe:
+                os.write(self._cancel_pipe[1], b"x")
+            self._cancel = self._cancel or reason
+            processes = list(self._processes)
+        for process in processes:
+            process._order(b"T")
 
     @property
     def cancelled(self):
@@ -677,6 +803,50 @@ class Job:
         name = info.get("file")
         return Response(info, answer[4 + length:], os.path.join(folder, name) if name else None)
 
+    def spawn(self, argv, **options):
+        """Starts a program that the manifest's permissions.exec names and answers a Process. Options: stdin ("none", "pipe"
+        or {"file": name}), stdout, stderr, env, timeout_ms, grace_ms, memory_bytes, cpu_s, max_output_bytes, as
+        jobhost.process/1 has them; files are plain names in temp_dir. Raises ProcessFailed, Cancelled."""
+        folder = self.temp_dir  # where it runs
+        if not folder or not argv or not all(isinstance(one, str) for one in argv):
+            raise ValueError("argv is a list of str that begins with the program's name")
+        result, error, answer = self._session.call(self, 56, argv[0].encode(), True)
+        if result < 0:
+            raise ProcessFailed(result, error, answer)
+        found = json.loads(answer)
+        if len(self._processes) >= found["most"]:
+            raise JobError(PERMANENT, "process.too_many", f"the attempt runs {found['most']} processes already")
+        return Process(self, found, list(argv), options)
+
+    def run(self, argv, input=None, **options):
+        """Runs a program to its end and answers a ProcessEnd with what it said, at most max_output_bytes (16 MiB) of it.
+        Options as of spawn()."""
+        most = options.setdefault("max_output_bytes", 16 << 20)
+        name = None
+        if input is not None:
+            name = f".input-{time.monotonic_ns()}"
+            with open(os.path.join(self.temp_dir, name), "wb") as file:
+                file.write(input)
+            options["stdin"] = {"file": name}
+        with self.spawn(argv, **options) as process:
+            if name:
+                os.unlink(os.path.join(self.temp_dir, name))
+            said = {pipe: bytearray() for pipe in (process.stdout, process.stderr) if pipe}
+            left = set(said)
+            while left:
+                ready = select.select([*left, self._cancel_file()], [], [])[0]
+                self.check()
+                for pipe in left.intersection(ready):
+                    data = os.read(pipe.fileno(), 64 << 10)
+                    if not data:
+                        left.remove(pipe)
+                    said[pipe] += data
+                if sum(map(len, said.values())) > most:
+                    raise JobError(PERMANENT, "process.output_limit", f"{argv[0]} wrote more than {most} bytes")
+            end = process.wait()
+        end.out, end.err = bytes(said.get(process.stdout, b"")), bytes(said.get(process.stderr, b""))
+        return end
+
     def submit(self, job_type, params=None, **options):
         """Makes a child job and answers its id. Options: priority, delay_ms, … of the API's submit."""
         return self._json_call(16, {"type": job_type, "params": {} if params is None else params, "options": options})["id"]
@@ -724,6 +894,12 @@ class Job:
         self._send_progress()
         for output in list(self._open_outputs):
             output.abort()
+        for process in list(self._processes):
+            process.close()
+        with self._lock:
+            for end in self._cancel_pipe or ():
+                os.close(end)
+            self._cancel_pipe = None
         if self._temp_dir:
             shutil.rmtree(self._temp_dir, ignore_errors=True)
 

@@ -206,7 +206,8 @@ void dispatchCall(wire::Method method, const Request& request) {
             return bytes ? CallAnswer{0, {}, *std::move(bytes)} : CallAnswer{kNotFound, "there is no checkpoint", {}};
           }));
     case wire::Method::HttpFetch:
-      break;  // goes its own way: http_calls.hpp
+    case wire::Method::ProcessFind:
+      break;  // go their own ways: http_calls.hpp, process_calls.hpp
     default:
       break;
   }

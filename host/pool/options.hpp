@@ -51,6 +51,10 @@ struct RunnerPoolOptions {
   int processes = 256;                    ///< processes a runner may have started at once, when its type names none
   std::int64_t max_file_bytes = 16LL << 30;
   int max_open_files = 1024;
+
+  std::string program_path = "/usr/local/bin:/usr/bin:/bin";  ///< where permissions.exec's programs are looked for
+  int programs_at_once = 8;                                   ///< of one attempt
+
   core::Millis watch_interval{200};  ///< how often the tree of a running attempt is measured
   bool use_cgroups = true;           ///< pids controller, where one is writable
 

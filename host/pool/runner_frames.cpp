@@ -10,6 +10,7 @@
 #include "catalog/plugin_package.hpp"
 #include "pool/calls.hpp"
 #include "pool/http_calls.hpp"
+#include "pool/process_calls.hpp"
 #include "core/json_text.hpp"
 #include "telemetry/log.hpp"
 #include "telemetry/metrics.hpp"
@@ -332,6 +333,7 @@ void Runner::onCall(const wire::Frame& frame) {
   ++attempt->open_calls;
   if (attempt->open_calls > kMaxOpenCalls) return answer(CallAnswer{kCallLimit, "too many calls at once", {}});
   if (call.method == wire::Method::HttpFetch) return fetchForAttempt(context_, *attempt, work_, call, answer);
+  if (call.method == wire::Method::ProcessFind) return findProgramForAttempt(context_, *attempt, call, answer);
   handleCall(context_, *attempt, call, answer);
 }
 

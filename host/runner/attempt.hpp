@@ -15,6 +15,7 @@
 
 #include "jobhost/abi.h"
 #include "runner/http_responses.hpp"
+#include "runner/processes.hpp"
 #include "runner/work_files.hpp"
 #include "wire/messages.hpp"
 
@@ -86,6 +87,7 @@ struct Attempt {
 
   WorkFiles files;
   HttpResponses responses;
+  Processes processes;
 
   /// A string that stays until run() returns. Call with the mutex held.
   jh_str keep(std::string text) {

@@ -182,6 +182,7 @@ const void* JH_CALL get_extension(const char* id) noexcept {
   if (name == JH_EXT_CONFIG) found = configExtension();
   if (name == JH_EXT_CANCEL) found = cancelExtension();
   if (name == JH_EXT_HTTP) found = httpExtension();
+  if (name == JH_EXT_PROCESS) found = processExtension();
   if (name == JH_EXT_CHILDREN) found = childrenExtension();
   if (name == JH_EXT_CHECKPOINT) found = checkpointExtension();
   if (name == JH_EXT_RECORDS) found = recordsExtension();

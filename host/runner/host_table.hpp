@@ -33,6 +33,7 @@ const jh_temp_v1* tempExtension();
 const jh_config_v1* configExtension();
 const jh_cancel_v1* cancelExtension();
 const jh_http_v1* httpExtension();
+const jh_process_v1* processExtension();
 const jh_children_v1* childrenExtension();
 const jh_checkpoint_v1* checkpointExtension();
 const jh_records_v1* recordsExtension();

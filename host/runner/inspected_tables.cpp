@@ -249,6 +249,15 @@ const void* httpTable() {
                               WATCHED("http.close", jh_http_v1::close)});
 }
 
+const void* processTable() {
+  return presented(
+      jh_process_v1{sizeof(jh_process_v1), 0, WATCHED("process.spawn", jh_process_v1::spawn),
+                    WATCHED("process.failure", jh_process_v1::failure), WATCHED("process.write", jh_process_v1::write),
+                    WATCHED("process.close_input", jh_process_v1::close_input),
+                    WATCHED("process.read", jh_process_v1::read), WATCHED("process.wait", jh_process_v1::wait),
+                    WATCHED("process.kill", jh_process_v1::kill), WATCHED("process.close", jh_process_v1::close)});
+}
+
 const void* childrenTable() {
   return presented(jh_children_v1{sizeof(jh_children_v1), 0, WATCHED("children.submit", jh_children_v1::submit),
                                   WATCHED("children.wait", jh_children_v1::wait),
@@ -281,6 +290,7 @@ const void* watchedExtension(std::string_view id, const void* real) {
   if (id == JH_EXT_CONFIG) return realTable<jh_config_v1>() = static_cast<const jh_config_v1*>(real), configTable();
   if (id == JH_EXT_CANCEL) return realTable<jh_cancel_v1>() = static_cast<const jh_cancel_v1*>(real), cancelTable();
   if (id == JH_EXT_HTTP) return realTable<jh_http_v1>() = static_cast<const jh_http_v1*>(real), httpTable();
+  if (id == JH_EXT_PROCESS) return realTable<jh_process_v1>() = static_cast<const jh_process_v1*>(real), processTable();
   if (id == JH_EXT_CHILDREN) {
     return realTable<jh_children_v1>() = static_cast<const jh_children_v1*>(real), childrenTable();
   }

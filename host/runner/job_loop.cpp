@@ -138,6 +138,7 @@ void endLostAttempt(Session& session, const char* code, const char* message) {
   const auto attempt = session.current();
   if (!attempt) return;
   wire::Done done;
+  attempt->processes.end();
   attempt->files.finish();
   if (attempt->files.madeOutputDir()) done.flags |= wire::kDoneHasWorkFiles;
   attempt->files.wipeTemp();
@@ -157,6 +158,7 @@ void runJobs(Session& session, const PluginLibrary& plugin) {
     refreshModules();
     session.begin(attempt);
     const jh_result result = runOne(session, plugin, attempt);
+    attempt->processes.end();
     wire::Done done = judge(*attempt, result, session);
     attempt->files.wipeTemp();
     if (auto* inspector = Inspector::get(); inspector != nullptr) inspector->state("attempt", attempt.get());

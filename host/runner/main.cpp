@@ -18,6 +18,7 @@
 #include "runner/crash.hpp"
 #include "runner/handshake.hpp"
 #include "runner/inspector.hpp"
+#include "runner/keeper.hpp"
 #include "runner/plugin_session.hpp"
 #include "runner/session.hpp"
 #include "runner/status.hpp"
@@ -127,13 +128,18 @@ Arguments readArguments(int argc, char** argv) {
                   wire::kProtocolMax, JH_ABI_MAJOR, JH_ABI_MINOR);
       std::exit(0);
     }
+    if (std::strcmp(argv[i], "--keep") == 0) runner::keepProgram(kSocketFd);
+    if (std::strncmp(argv[i], "--keep=", 7) == 0) {
+      runner::keepProgram(static_cast<int>(std::strtol(argv[i] + 7, nullptr, 10)));
+    }
     if (std::strcmp(argv[i], "--exec") == 0 && i + 1 < argc) {
       read.command = argv + i + 1;
       break;
     }
     if (std::strncmp(argv[i], kOption, std::strlen(kOption)) != 0) {
       die(kExitUsage,
-          "it is started by the host: jobhost-runner --parent=PID [--exec PROGRAM ...] with fds 3 and 4; or --version");
+          "it is started by the host: jobhost-runner --parent=PID [--exec PROGRAM ...] with fds 3 and 4; by runners: "
+          "--keep[=FD]; or --version");
     }
     read.parent = static_cast<pid_t>(std::strtol(argv[i] + std::strlen(kOption), nullptr, 10));
   }

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "jobhost/json.hpp"
+#include "runner/cancel_event.hpp"
 #include "runner/host_table.hpp"
 #include "runner/text.hpp"
 
@@ -68,13 +69,9 @@ jh_result JH_CALL remove_on_cancel(jh_job*, std::uint64_t token) noexcept {
 std::int64_t JH_CALL wait_handle(jh_job* job) noexcept {
   const auto attempt = theSession().find(job);
   if (!attempt) return misuse(SdkCall::WaitHandle), -1;
-  const std::lock_guard lock(attempt->mutex);
-  if (attempt->cancel_event < 0) {
-    const unsigned already = theSession().cancelled(*attempt) != 0 ? 1 : 0;
-    attempt->cancel_event = eventfd(already, EFD_CLOEXEC | EFD_NONBLOCK);
-  }
-  answer(SdkCall::WaitHandle, attempt->cancel_event >= 0 ? JH_OK : JH_E_IO);
-  return attempt->cancel_event;
+  const int event = cancelEvent(*attempt);
+  answer(SdkCall::WaitHandle, event >= 0 ? JH_OK : JH_E_IO);
+  return event;
 }
 
 jh_result JH_CALL child_submit(jh_job* job, jh_str type, jh_str params, jh_str options, std::int64_t* id) noexcept {
@@ -155,6 +152,15 @@ jh_result JH_CALL checkpoint_load(jh_job* job, const void** data, std::size_t* l
 }
 
 }  // namespace
+
+int cancelEvent(Attempt& attempt) {
+  const std::lock_guard lock(attempt.mutex);
+  if (attempt.cancel_event < 0) {
+    const unsigned already = theSession().cancelled(attempt) != 0 ? 1 : 0;
+    attempt.cancel_event = eventfd(already, EFD_CLOEXEC | EFD_NONBLOCK);
+  }
+  return attempt.cancel_event;
+}
 
 const jh_config_v1* configExtension() {
   static const jh_config_v1 table = {sizeof(jh_config_v1), 0, &config, &secret};

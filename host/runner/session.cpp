@@ -165,6 +165,7 @@ void Session::cancelCurrent(const std::shared_ptr<Attempt>& attempt, std::int32_
       [[maybe_unused]] const ssize_t ignored = write(attempt->cancel_event, &one, sizeof(one));
     }
   }
+  attempt->processes.stop();
   callbacks_.fire(attempt->slot, reason);
   channel_.wakeAll();
   { const std::lock_guard lock(mutex_); }

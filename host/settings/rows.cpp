@@ -224,6 +224,12 @@ const Row kRows[] = {
      at<&S::content, &Content::upload_dir>},
     {"content.roots", "folders", "Folders from which jobs may read source files.", at<&S::content, &Content::roots>},
 
+    {"process.path", "folders",
+     "Where programs that plugins may run (permissions.exec) are looked for, and their PATH; absolute, with : between.",
+     at<&S::process, &Process::path>},
+    {"process.max_at_once", "", "Programs one attempt may run at once.", at<&S::process, &Process::max_at_once>, 1,
+     256},
+
     {"http.allow_private", "", "Lets the HTTP door of plugins (jobhost.http/1) reach loopback and private addresses.",
      at<&S::http, &Http::allow_private>},
     {"http.allow_networks", "",
@@ -302,6 +308,7 @@ constexpr SectionHelp kSections[] = {
     {"records", "What plugins keep in the host's database."},
     {"log", "The host's own log."},
     {"content", "Files that jobs work on."},
+    {"process", "Programs of this machine that plugins run."},
     {"http", "Requests that plugins make through the host."},
     {"minion", "The minion dialect."},
     {"sse", "Event streams."},

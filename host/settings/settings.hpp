@@ -152,6 +152,11 @@ struct Content {
   std::vector<std::string> roots;
 };
 
+struct Process {
+  std::string path = "/usr/local/bin:/usr/bin:/bin";
+  std::int64_t max_at_once = 8;
+};
+
 struct Http {
   bool allow_private = false;
   std::vector<std::string> allow_networks;
@@ -210,6 +215,7 @@ struct Settings {
   Records records;
   Log log;
   Content content;
+  Process process;
   Http http;
   Minion minion;
   Sse sse;

@@ -189,6 +189,7 @@ enum class Method : std::uint16_t {
   CheckpointSave = 32,  ///< body: the bytes → empty
   CheckpointLoad = 33,  ///< body: empty → the bytes
   HttpFetch = 48,       ///< HttpFetch → HttpFetched; with an error the body is JSON {code, message, class}
+  ProcessFind = 56,     ///< body: a program's name → JSON (pool/process_calls.hpp); errors as HttpFetch
   RecordGet = 64,       ///< RecordCall → JSON of the record
   RecordPut = 65,       ///< RecordCall → i64 version
   RecordDelete = 66,    ///< RecordCall → empty

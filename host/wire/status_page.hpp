@@ -111,6 +111,14 @@ enum class SdkCall : std::uint16_t {
   HttpPath = 114,
   HttpSaveTo = 115,
   HttpClose = 116,
+  ProcessSpawn = 120,
+  ProcessFailure = 121,
+  ProcessWrite = 122,
+  ProcessCloseInput = 123,
+  ProcessRead = 124,
+  ProcessWait = 125,
+  ProcessKill = 126,
+  ProcessClose = 127,
 };
 
 constexpr const char* toString(SdkCall call) {
@@ -217,6 +225,22 @@ constexpr const char* toString(SdkCall call) {
       return "http.save_to";
     case SdkCall::HttpClose:
       return "http.close";
+    case SdkCall::ProcessSpawn:
+      return "process.spawn";
+    case SdkCall::ProcessFailure:
+      return "process.failure";
+    case SdkCall::ProcessWrite:
+      return "process.write";
+    case SdkCall::ProcessCloseInput:
+      return "process.close_input";
+    case SdkCall::ProcessRead:
+      return "process.read";
+    case SdkCall::ProcessWait:
+      return "process.wait";
+    case SdkCall::ProcessKill:
+      return "process.kill";
+    case SdkCall::ProcessClose:
+      return "process.close";
   }
   return "unknown";
 }

@@ -298,6 +298,54 @@ typedef struct jh_http_v1 {
   jh_result(JH_CALL *close)(jh_http_response *response) JH_NOEXCEPT;
 } jh_http_v1;
 
+/* ------------------------------------------------------------------------------------------------ jobhost.process/1 */
+/* Since 1.1. Programs of the operator's machine, ffmpeg say, run beside the attempt. The manifest names them in
+   permissions.exec; they are looked up in the folders the operator configured, never by path, and no shell is involved.
+   Nothing of a process outlives its attempt: it is ended, with all it started, when it is closed, when run() returns, and
+   when runner or host die. When the job is asked to stop every process gets SIGTERM, and SIGKILL after its grace_ms.
+
+   Its working directory is the job's temp folder. Its environment is PATH, LANG=C.UTF-8, TMPDIR and what options_json adds. */
+#define JH_EXT_PROCESS "jobhost.process/1"
+#define JH_STREAM_ANY 0
+#define JH_STREAM_OUT 1
+#define JH_STREAM_ERR 2
+typedef struct jh_process jh_process;  /* opaque; ended by close or the end of run() */
+typedef struct jh_process_v1 {
+  uint32_t struct_size;
+  uint32_t reserved;
+  /* [any] Starts argv_json, an array of texts whose first is the program's name; at most 4096 and 1 MiB of them.
+     options_json, or empty: {"stdin": "none", "pipe" or {"file": name}, "stdout": "pipe", "none" or {"file": name},
+     "stderr": as stdout or "stdout" (into that), "env": {"TZ": "UTC", …} (of an allow-list), "timeout_ms": n (0: none),
+     "grace_ms": 1000 (from SIGTERM to SIGKILL; at most 60000), "memory_bytes": n (address space), "cpu_s": n,
+     "max_output_bytes": 1073741824 (read from its pipes, and of each file it writes)}. Files are plain names in the temp
+     folder. What nobody reads waits in the pipe (64 KiB), and the process with it. JH_E_INVALID: the request;
+     JH_E_DENIED: not in permissions.exec; JH_E_NOT_FOUND: no such program here; JH_E_LIMIT: too large, or too many at
+     once; JH_E_IO: it cannot be started; JH_E_CANCELLED. failure() tells more. */
+  jh_result(JH_CALL *spawn)(jh_job *job, jh_str argv_json, jh_str options_json, jh_process **process) JH_NOEXCEPT;
+  /* [any] Why this thread's last spawn() failed: {"code": "process.not_found", "message", "class": JH_CLASS_*}; empty when
+     it did not. Valid until this thread's next spawn(). */
+  jh_str(JH_CALL *failure)(jh_job *job) JH_NOEXCEPT;
+  /* [any, one thread at a time] Writes all of data to its stdin, blocking while the pipe is full. JH_E_IO: it reads no
+     more; JH_E_CANCELLED. */
+  jh_result(JH_CALL *write)(jh_process *process, const void *data, size_t len) JH_NOEXCEPT;
+  /* [any] Ends its stdin. JH_OK too when it was ended. */
+  jh_result(JH_CALL *close_input)(jh_process *process) JH_NOEXCEPT;
+  /* [any, one thread at a time for one stream] Up to len bytes of a JH_STREAM_*, blocking until there are some; *got is 0 at its
+     end. *from (may be NULL): the stream they are of. JH_E_LIMIT: more than max_output_bytes, and the process is ended;
+     JH_E_CANCELLED. */
+  jh_result(JH_CALL *read)(jh_process *process, int32_t stream, void *buffer, size_t len, size_t *got,
+                           int32_t *from) JH_NOEXCEPT;
+  /* [any] Blocks until it and all it started have ended. timeout_ms < 0: no limit. *end_json, valid until it is closed:
+     {"exit_code": n or null, "signal": n or null, "timed_out", "cpu_ms", "max_rss_kib"}. JH_E_TIMEOUT: it still runs;
+     JH_E_CANCELLED. */
+  jh_result(JH_CALL *wait)(jh_process *process, int64_t timeout_ms, jh_str *end_json) JH_NOEXCEPT;
+  /* [any; does not block] Asks it to end (SIGTERM, then SIGKILL after its grace), or with force ends it with all it
+     started. JH_OK too when it has ended. */
+  jh_result(JH_CALL *kill)(jh_process *process, int32_t force) JH_NOEXCEPT;
+  /* [any] Ends it, when it still runs, and forgets it. */
+  jh_result(JH_CALL *close)(jh_process *process) JH_NOEXCEPT;
+} jh_process_v1;
+
 /* ------------------------------------------------------------------------------------------------ jobhost.children/1 */
 #define JH_EXT_CHILDREN "jobhost.children/1"
 #define JH_WAIT_ALL 0

@@ -16,6 +16,7 @@
 #include "host.hpp"
 #include "http.hpp"
 #include "json.hpp"
+#include "process.hpp"
 #include "records.hpp"
 #include "value.hpp"
 
@@ -169,6 +170,18 @@ class Job {
   /// Blocks until the response is whole; what there is to it and how it fails: http.hpp.
   ///   const auto page = job.fetch("https://example.com/list.json").requireOk().json();
   HttpResponse fetch(const HttpRequest& request) { return HttpResponse(raw_, request); }
+
+  // Programs of the machine, where the manifest's permissions.exec names them. No shell: an argument is an argument.
+  /// Runs one to its end, and ends it with all it started when it is not done in time or the job is asked to stop. How
+  /// it fails, and what an answer tells: process.hpp.
+  ///   const auto probed = job.run({"ffprobe", "-of", "json", "-show_format", path}).requireOk().out;
+  ProcessResult run(const std::vector<std::string>& argv, const ProcessOptions& options = {}) {
+    return detail::runProgram(raw_, argv, options, options.input.empty() ? std::string() : tempDir());
+  }
+  /// Starts one, to be fed and listened to while it runs.
+  Process spawn(const std::vector<std::string>& argv, const ProcessOptions& options = {}) {
+    return Process(raw_, argv, options);
+  }
 
   // Settings.
   Value config() {
