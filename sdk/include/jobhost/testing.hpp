@@ -121,6 +121,10 @@ class FakeHost {
   /// fetch fails as if there were no network.
   ///   host.onFetch([](const Fetch& asked) { return FetchEnd::json({{"page", 1}}); });
   void onFetch(std::function<FetchEnd(const Fetch&)> callback) { state_.on_fetch = std::move(callback); }
+  /// Answers for the programs the plugin starts; called only for those that the manifest's permissions.exec names.
+  /// Without it there is none of them.
+  ///   host.onSpawn([](const Spawn& asked) { return SpawnEnd::ok("ffmpeg version 5").leaves("frame.png", png); });
+  void onSpawn(std::function<SpawnEnd(const Spawn&)> callback) { state_.on_spawn = std::move(callback); }
   /// Asks the run that is going on to stop, or the next one before it begins.
   void cancel(std::int32_t reason = JH_CANCEL_USER) { state_.cancel.ask(reason); }
   /// … the next run, at its n-th call to the host, or its n-th look at cancelled().
@@ -226,6 +230,10 @@ class FakeHost {
     if (!state_.http.open.empty()) {
       done.complaints.push_back(std::to_string(state_.http.open.size()) + " HTTP responses were left open");
       state_.http.open.clear();
+    }
+    if (!state_.processes.open.empty()) {
+      done.complaints.push_back(std::to_string(state_.processes.open.size()) + " processes were left open");
+      state_.processes.open.clear();
     }
     state_.records.finish(code == JH_OK || code == JH_E_SUSPENDED);
     if (code == JH_E_FAILED && done.error_class == 0) {

@@ -11,6 +11,7 @@
 #include "../abi.h"
 #include "../json.hpp"
 #include "fake_http.hpp"
+#include "fake_process.hpp"
 
 namespace jobhost::testing {
 
@@ -77,6 +78,7 @@ struct Attempt {
   std::map<std::string, std::string> media_types;  ///< by output name
   std::vector<Child> children;                     ///< of the job, also of its earlier attempts
   std::vector<Fetch> fetches;  ///< requests that were allowed to go out
+  std::vector<Spawn> spawns;   ///< programs that were allowed to start
   std::vector<Call> calls;
   std::size_t cancel_checks = 0;  ///< how often cancelled() was asked
   /// Rules of the ABI that were broken without harm here: an output left open, a call with a job that has ended …

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "fake_http_calls.hpp"
+#include "fake_process_calls.hpp"
 #include "fake_record_calls.hpp"
 #include "fake_state.hpp"
 
@@ -373,6 +374,7 @@ inline const void* JH_CALL HostCalls::get_extension(const char* id) noexcept {
   using S = ServiceCalls;
   using W = HttpCalls;
   using R = RecordCalls;
+  using P = ProcessCalls;
   static const jh_output_v1 output{sizeof(jh_output_v1), 0,         &F::dir,     &F::create, &F::write,
                                    &F::commit,           &F::abort, &F::publish, &F::reserve};
   static const jh_input_v1 input{sizeof(jh_input_v1), 0, &F::list, &F::path, &F::open, &F::read, &F::size, &F::close};
@@ -385,6 +387,8 @@ inline const void* JH_CALL HostCalls::get_extension(const char* id) noexcept {
                                &W::read,           &W::path, &W::save_to, &W::close};
   static const jh_records_v1 records{sizeof(jh_records_v1), 0, &R::get, &R::put, &R::del, &R::list, &R::count};
   static const jh_kv_v1 kv{sizeof(jh_kv_v1), 0, &R::key_get, &R::key_put, &R::key_del, &R::key_list};
+  static const jh_process_v1 process{sizeof(jh_process_v1), 0,        &P::spawn, &P::failure, &P::write,
+                                     &P::close_input,       &P::read, &P::wait,  &P::kill,    &P::close};
   // A further extension is one struct of functions above, one table here and one row there.
   static const struct {
     const char* id;
@@ -398,7 +402,8 @@ inline const void* JH_CALL HostCalls::get_extension(const char* id) noexcept {
              {JH_EXT_CHECKPOINT, &checkpoint},
              {JH_EXT_HTTP, &http},
              {JH_EXT_RECORDS, &records},
-             {JH_EXT_KV, &kv}};
+             {JH_EXT_KV, &kv},
+             {JH_EXT_PROCESS, &process}};
   if (id == nullptr || State::active() == nullptr) return nullptr;
   State& state = *State::active();
   try {

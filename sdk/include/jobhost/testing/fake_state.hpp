@@ -21,6 +21,7 @@
 #include "fake_cancel.hpp"
 #include "fake_files.hpp"
 #include "fake_http.hpp"
+#include "fake_process.hpp"
 #include "fake_records.hpp"
 #include "module.hpp"
 
@@ -66,9 +67,11 @@ struct State {
   std::function<void(const std::string&)> on_note;
   std::function<ChildEnd(const Child&)> on_child;
   std::function<FetchEnd(const Fetch&)> on_fetch;
+  std::function<SpawnEnd(const Spawn&)> on_spawn;
   Plan plan;
   FakeFiles files;
   FakeResponses http;
+  FakeProcesses processes;
   FakeRecords records;
   Json foreign_indexes = Json::object();  // what other plugins' collections are indexed by
   std::string init_log;
