@@ -150,8 +150,8 @@ std::string joined(const std::vector<std::string>& parts, std::size_t most) {
 const std::vector<Rule>& allRules() {
   static const std::vector<Rule> rules = [] {
     std::vector<Rule> all;
-    for (const auto& group : {staticRules(), loadRules(), runRules(), errorRules(), httpRules(), cancelRules(),
-                              hygieneRules(), abiRules(), memoryRules(), sandboxRules()})
+    for (const auto& group : {staticRules(), loadRules(), runRules(), errorRules(), httpRules(), processRules(),
+                              cancelRules(), hygieneRules(), abiRules(), memoryRules(), sandboxRules()})
       all.insert(all.end(), group.begin(), group.end());
     return all;
   }();

@@ -77,6 +77,7 @@ std::vector<Rule> loadRules();
 std::vector<Rule> runRules();
 std::vector<Rule> errorRules();
 std::vector<Rule> httpRules();
+std::vector<Rule> processRules();
 std::vector<Rule> cancelRules();
 std::vector<Rule> hygieneRules();
 std::vector<Rule> abiRules();

@@ -187,12 +187,27 @@ Lab::Lab(const Subject& subject, LabOptions options, WatchPlan plan, std::vector
   pool.host_flags = static_cast<std::uint32_t>(options_.host_flags);
   if (options_.in_process) pool.host_flags &= ~std::uint32_t{JH_HOST_ISOLATED};
   pool.inspection = inspection(plan);
+  if (options_.programs != Programs::Real) pool.program_path = standIns(subject);
   pool_ = std::make_unique<pool::RunnerPool>(std::move(pool), catalog_, &services_, clock_);
   pool_->setListener(listener_.get());
 }
 
 Lab::~Lab() {
   pool_.reset();
+}
+
+/// A folder with programs of the names the manifest asks for, which do what `programs` says.
+std::string Lab::standIns(const Subject& subject) const {
+  const fs::path folder = scratch_.path() / "programs";
+  fs::create_directories(folder);
+  if (!subject.manifest) return folder.string();
+  for (const auto& name : subject.manifest->permissions.exec) {
+    if (name.empty() || name.find('/') != std::string::npos) continue;
+    std::ofstream(folder / name) << "#!/bin/sh\n"
+                                 << (options_.programs == Programs::Failing ? "exit 1\n" : "exec /bin/sleep 1000000\n");
+    fs::permissions(folder / name, fs::perms(0755));
+  }
+  return folder.string();
 }
 
 void Lab::publish(const Subject& subject) {

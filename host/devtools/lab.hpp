@@ -66,6 +66,13 @@ struct WatchPlan {
   std::string replay;               ///< a record; empty: none
 };
 
+/// What a job finds when it runs a program that its manifest asks for.
+enum class Programs {
+  Real,     ///< those of this machine
+  Failing,  ///< each ends with status 1 at once
+  Hanging,  ///< none ends
+};
+
 struct LabOptions {
   std::filesystem::path runner;      ///< jobhost-runner; absolute
   core::Millis job_timeout{20'000};  ///< 0: none
@@ -75,6 +82,7 @@ struct LabOptions {
   std::map<std::string, std::string> secrets;
   std::vector<InputSpec> inputs;  ///< of every job
   Web web = Web::Fine;            ///< what jobs find when they fetch
+  Programs programs = Programs::Real;
   bool allow_private = false;     ///< of Web::Real: loopback and private addresses too
   std::vector<std::string> runner_prefix;
   bool limit_memory = true;
@@ -137,6 +145,7 @@ class Lab {
  private:
   class Listener;
   void publish(const Subject& subject);
+  [[nodiscard]] std::string standIns(const Subject& subject) const;
   [[nodiscard]] std::string inspection(const WatchPlan& plan) const;
 
   const LabOptions options_;

@@ -244,6 +244,32 @@ static jh_result fetch_page(jh_job *job) {
 }
 #endif
 
+#ifdef ZOO_RUNS_PROGRAM
+/* Runs a program before its work; what does not go well is taken badly by the variants. */
+static jh_result run_program(jh_job *job) {
+  const jh_process_v1 *programs = host->get_extension(JH_EXT_PROCESS);
+  if (!JH_HAS(programs, jh_process_v1, close)) return JH_OK;
+  jh_process *process = NULL;
+  jh_result result = programs->spawn(job, str("[\"true\"]"), str("{\"grace_ms\": 100}"), &process);
+  if (result == JH_E_CANCELLED) return result;
+  if (result != JH_OK) return fail(job, JH_CLASS_RESOURCE, "no_program", "the program cannot be started");
+  jh_str end;
+  result = programs->wait(process, -1, &end);
+#ifdef ZOO_DEAF_WHILE_RUNNING
+  if (result == JH_E_CANCELLED) {
+    for (;;) pause();
+  }
+#endif
+#ifdef ZOO_ABORTS_ON_STATUS
+  if (result == JH_OK && has(end, "\"exit_code\":1")) abort();
+#endif
+  const int good = result == JH_OK && has(end, "\"exit_code\":0");
+  programs->close(process);
+  if (result == JH_E_CANCELLED) return result;
+  return good ? JH_OK : fail(job, JH_CLASS_PERMANENT, "program_failed", "the program failed");
+}
+#endif
+
 static jh_result JH_CALL run(jh_job *job) JH_NOEXCEPT {
   const jh_output_v1 *out = output();
   if (out == NULL) return fail(job, JH_CLASS_DENIED, "extension_missing", "jobhost.output/1 is missing");
@@ -262,6 +288,10 @@ static jh_result JH_CALL run(jh_job *job) JH_NOEXCEPT {
 #ifdef ZOO_FETCHES
   const jh_result fetched = fetch_page(job);
   if (fetched != JH_OK) return fetched;
+#endif
+#ifdef ZOO_RUNS_PROGRAM
+  const jh_result ran = run_program(job);
+  if (ran != JH_OK) return ran;
 #endif
 #ifdef ZOO_ODD_CODE
   if (is_made(params)) return -77;

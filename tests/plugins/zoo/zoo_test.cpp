@@ -104,6 +104,9 @@ constexpr Animal kAnimals[] = {
     {"blames_params", "errors.http-timeout", "the params were good"},
     {"blames_itself", "errors.http-truncated", "no bug of the plugin's"},
     {"deaf", "cancel.http", "did not stop when asked to"},
+    {"runs_unasked", "run.process-permitted", "permissions.exec"},
+    {"aborts_on_status", "errors.process-failed", "SIGABRT"},
+    {"deaf_to_program", "cancel.process", "did not stop when asked to"},
     {"hates_words", "fuzz.params", "seed 1"},
     {"hates_surprises", "fuzz.invalid", "seed 1"},
     {"slow_to_stop", "cancel.latency", "its grace is 300 ms"},
@@ -163,6 +166,11 @@ TEST(Checker, FindsNothingWrongWithTheGoodOne) {
 
 TEST(Checker, FindsNothingWrongWithOneThatFetchesAndTakesItWell) {
   const auto report = checked(variant("fetches"));
+  EXPECT_TRUE(report.good()) << whatFailed(report);
+}
+
+TEST(Checker, FindsNothingWrongWithOneThatRunsAProgramAndTakesItWell) {
+  const auto report = checked(variant("runs_program"));
   EXPECT_TRUE(report.good()) << whatFailed(report);
 }
 
