@@ -46,7 +46,7 @@ struct GroupingWork {
 ///
 /// Two hashes of at most that distance have one of threshold + 1 parts in common (there are not enough differences for
 /// all of them), so only those that share a part are compared. Where parts get so short that this would be more work
-/// than comparing all pairs, all pairs are compared: 100 000 of them within a minute on one core (duplicates_bench).
+/// than comparing all pairs, all pairs are compared (figures: docs/benchmarks.md).
 /// `step` is called often, and may throw to stop.
 template <class Hash>
 [[nodiscard]] std::vector<std::vector<std::size_t>> groupAlike(const std::vector<Hash>& hashes, int threshold,
