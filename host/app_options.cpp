@@ -118,6 +118,7 @@ core::Result<fetch::ClientOptions> fetchOptions(const settings::Settings& all) {
   to.turns.at_once_per_host = static_cast<int>(from.max_per_host);
   to.turns.per_second_per_host = static_cast<double>(from.rate_per_host);
   to.turns.waiting = static_cast<std::size_t>(from.max_waiting);
+  to.max_held_bytes = static_cast<std::size_t>(from.max_waiting_mb) << 20;
   return to;
 }
 

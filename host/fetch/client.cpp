@@ -85,6 +85,7 @@ class Client::Loop {
   bool closed_ = false;
 
   std::unordered_map<Ticket, std::unique_ptr<Transfer>> transfers_;
+  std::size_t held_bytes_ = 0;  ///< of the bodies of their requests
   Turnstile turns_;
   std::multimap<Steady::time_point, std::string> lingering_;  ///< turns not yet given back, by host
   std::optional<Steady::time_point> curl_timer_;
@@ -297,7 +298,11 @@ void Client::Loop::admit() {
 void Client::Loop::add(std::unique_ptr<Transfer> transfer) {
   Transfer& added = *transfer;
   transfers_.emplace(added.ticket(), std::move(transfer));
+  held_bytes_ += added.requestBytes();
   if (auto wrong = added.prepare()) return end(added, *wrong);
+  if (held_bytes_ > options.max_held_bytes) {
+    return end(added, added.failure(FailureCode::Busy, "other requests' bodies take up the memory there is for them"));
+  }
   queue(added);
 }
 
@@ -318,6 +323,7 @@ void Client::Loop::end(Transfer& transfer, Outcome outcome) {
   if (const auto* failed = std::get_if<Failure>(&outcome)) {
     telemetry::log("fetch").debug("fetch failed code={} reason=\"{}\"", toString(failed->code), failed->message);
   }
+  held_bytes_ -= transfer.requestBytes();
   auto node = transfers_.extract(transfer.ticket());
   node.mapped()->finish(std::move(outcome));
 }

@@ -36,6 +36,7 @@ struct ClientOptions {
   std::size_t max_header_bytes = 128 * 1024;  ///< of all responses of one try together
   std::size_t max_request_bytes = 16 << 20;   ///< of a request's body
   std::int64_t max_unpack_ratio = 200;        ///< of an unpacked body to what came, beyond the first MiB
+  std::size_t max_held_bytes = 256 << 20;     ///< of the bodies of all requests under way or waiting, together
   int max_redirects = 10;
   int max_retries = 5;
   Turnstile::Limits turns;

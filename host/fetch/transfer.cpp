@@ -49,6 +49,7 @@ std::string lowered(std::string_view text) {
 Transfer::Transfer(Client::Ticket ticket, Request request, std::shared_ptr<BodySink> sink, Client::Done done,
                    const ClientOptions& options, Steady::time_point now)
     : ticket_(ticket),
+      request_bytes_(request.body.size()),
       request_(std::move(request)),
       sink_(std::move(sink)),
       done_(std::move(done)),

@@ -55,6 +55,8 @@ class Transfer {
   [[nodiscard]] const std::string& host() const { return url_.host; }
   [[nodiscard]] Steady::time_point deadline() const { return deadline_; }
   [[nodiscard]] CURL* handle() const { return easy_; }
+  /// Of the request's body, as it was given.
+  [[nodiscard]] std::size_t requestBytes() const { return request_bytes_; }
 
   State state = State::Waiting;
   Steady::time_point paused_until;
@@ -85,6 +87,7 @@ class Transfer {
   std::optional<Next> retry(Steady::time_point now, std::optional<std::chrono::milliseconds> retry_after);
 
   const Client::Ticket ticket_;
+  const std::size_t request_bytes_;
   Request request_;
   const std::shared_ptr<BodySink> sink_;
   Client::Done done_;

@@ -235,7 +235,9 @@ const Row kRows[] = {
     {"http.allow_networks", "",
      "Networks (10.1.0.0/16) and addresses it reaches besides, whatever they are: link-local ones too.",
      at<&S::http, &Http::allow_networks>},
-    {"http.proxy", "URL", "Proxy that all requests go through; empty: none, whatever the environment says.",
+    {"http.proxy", "URL",
+     "Proxy that all requests go through; it looks names up, so the guard sees only addresses written in URLs. Empty: "
+     "none.",
      at<&S::http, &Http::proxy>},
     {"http.ca_file", "file", "PEM file of trusted roots; empty: the system's.", at<&S::http, &Http::ca_file>},
     {"http.user_agent", "", "What requests call themselves unless they say; empty: jobhost/<version>.",
@@ -265,6 +267,8 @@ const Row kRows[] = {
      at<&S::http, &Http::rate_per_host>, 0, 100'000},
     {"http.max_waiting", "requests", "Requests that may wait for their turn; more are refused.",
      at<&S::http, &Http::max_waiting>, 1, 1'000'000},
+    {"http.max_waiting_mb", "MiB", "Memory for the bodies of requests on their way or waiting; more are refused.",
+     at<&S::http, &Http::max_waiting_mb>, 16, 1 << 20},
 
     {"minion.enabled", "", "Serves the minion routes.", at<&S::minion, &Minion::enabled>},
     {"minion.query_key", "", "Accepts the API key as ?key= too; it then stands in access logs of proxies.",

@@ -177,6 +177,7 @@ struct Http {
   std::int64_t max_per_host = 6;
   std::int64_t rate_per_host = 0;  ///< requests begun a second; 0: no limit
   std::int64_t max_waiting = 1024;
+  std::int64_t max_waiting_mb = 256;
 };
 
 struct Minion {

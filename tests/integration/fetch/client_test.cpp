@@ -247,6 +247,29 @@ TEST_F(Client_, RefusesWhenTooManyWait) {
   EXPECT_EQ(second.wait().code(), "http.canceled");
 }
 
+TEST_F(Client_, RefusesBodiesBeyondTheMemoryForThem) {
+  options.max_held_bytes = 100;
+  server.on("/hang", [](const Asked&, Connection& to) { to.clientLeaves(20'000); });
+  server.on("/ok", [](const Asked&, Connection& to) { to.answer(200, "ok"); });
+  const auto post = [&] {
+    auto request = get("/hang");
+    request.method = "POST";
+    request.body.assign(60, 'x');
+    return request;
+  };
+  Going first(client(), post());
+  while (server.requests().empty()) std::this_thread::yield();
+  Going second(client(), post());
+  EXPECT_EQ(second.wait().code(), "http.busy");
+  EXPECT_EQ(fetchPath("/ok").code(), "status 200") << "one without a body takes none of it";
+  client().cancel(first.ticket());
+  EXPECT_EQ(first.wait().code(), "http.canceled");
+  Going third(client(), post());
+  while (server.requests().size() < 3) std::this_thread::yield();  // what ended gave its memory back
+  client().cancel(third.ticket());
+  EXPECT_EQ(third.wait().code(), "http.canceled");
+}
+
 TEST_F(Client_, CancelEndsAFetchAtOnceWhereverItIs) {
   options.turns.at_once = 3;
   std::latch asked(3);
