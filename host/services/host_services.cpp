@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "services/answered_call.hpp"
 #include "services/child_request.hpp"
 #include "services/child_waits.hpp"
 #include "telemetry/log.hpp"
@@ -76,9 +77,10 @@ HostServices::~HostServices() {
 
 template <class T>
 void HostServices::run(Done<T> done, std::function<void(Worker&, const Done<T>&)> work) {
-  auto shared = std::make_shared<Done<T>>(std::move(done));
-  const bool taken = worker_->post([shared, work = std::move(work)](Worker& worker) { work(worker, *shared); });
-  if (!taken) (*shared)(exhausted());
+  auto call = std::make_shared<AnsweredCall<T>>(std::move(done));
+  const bool taken = worker_->post(
+      [call, work = std::move(work)](Worker& worker) { call->run([&] { work(worker, call->answer()); }); });
+  if (!taken) call->answer()(exhausted());
 }
 
 void HostServices::submitChild(const Caller& caller, std::string request_json, Done<core::JobId> done) {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "store/record_view.hpp"
+#include "services/answered_call.hpp"
 #include "telemetry/log.hpp"
 
 namespace jobhost::services {
@@ -42,7 +43,7 @@ void RecordService::loop(const std::stop_token& stop) {
       try {
         task();
       } catch (const std::exception& error) {
-        telemetry::log("services").error("call about records failed error={}", error.what());
+        telemetry::log("services").error("collections not declared error={}", error.what());
       }
       if (stop.stop_requested()) return;
     }
@@ -99,9 +100,9 @@ void RecordService::declare() {
 
 template <class T>
 void RecordService::run(Done<T> done, std::function<void(const Done<T>&)> work) {
-  auto shared = std::make_shared<Done<T>>(std::move(done));
-  const bool taken = tasks_.tryPush([shared, work = std::move(work)] { work(*shared); });
-  if (!taken) (*shared)(Error{ErrorCode::Exhausted, "too many calls wait for the host", {}, {}});
+  auto call = std::make_shared<AnsweredCall<T>>(std::move(done));
+  const bool taken = tasks_.tryPush([call, work = std::move(work)] { call->run([&] { work(call->answer()); }); });
+  if (!taken) call->answer()(Error{ErrorCode::Exhausted, "too many calls wait for the host", {}, {}});
 }
 
 RecordService::Writes RecordService::openWrites() {
