@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "cli/json.hpp"
+#include "core/utf8.hpp"
 #include "settings/environment.hpp"
 
 namespace jobhost::cli {
@@ -74,13 +75,13 @@ void printTable(std::ostream& out, const std::vector<std::vector<std::string>>& 
   std::vector<std::size_t> widths;
   for (const auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], core::utf8Characters(row[i]));
   }
   for (const auto& row : rows) {
     std::string line;
     for (std::size_t i = 0; i < row.size(); ++i) {
       line += row[i];
-      if (i + 1 < row.size()) line += std::string(widths[i] - row[i].size() + 2, ' ');
+      if (i + 1 < row.size()) line += std::string(widths[i] - core::utf8Characters(row[i]) + 2, ' ');
     }
     out << line << '\n';
   }

@@ -28,6 +28,13 @@ namespace jobhost::core {
   return 0;
 }
 
+/// Characters (code points) of well-formed UTF-8.
+[[nodiscard]] inline std::size_t utf8Characters(std::string_view text) noexcept {
+  std::size_t count = 0;
+  for (const char c : text) count += (static_cast<unsigned char>(c) & 0xC0u) != 0x80u ? 1 : 0;
+  return count;
+}
+
 /// Whether all of it is well-formed UTF-8.
 [[nodiscard]] inline bool isUtf8(std::string_view text) noexcept {
   for (std::size_t at = 0; at < text.size();) {
