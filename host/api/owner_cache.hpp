@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
@@ -17,8 +18,9 @@ class OwnerCache {
   static constexpr std::size_t kMost = 16'384;
   explicit OwnerCache(jobs::JobService& jobs) : jobs_(jobs) {}
 
-  /// Whether the job is this owner's. A job that is gone and that nobody asked for before is nobody's.
-  bool owns(const std::string& owner, core::JobId job);
+  /// Whether the job is this owner's. A job that is gone and that nobody asked for before is nobody's. nullopt: the
+  /// store cannot say now.
+  std::optional<bool> owns(const std::string& owner, core::JobId job);
 
  private:
   jobs::JobService& jobs_;

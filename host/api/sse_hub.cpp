@@ -189,6 +189,11 @@ bool SseHub::flushBlocking(Watcher& watcher) {
   return true;
 }
 
+std::optional<bool> SseHub::hears(const StreamPlan& plan, core::JobId job) {
+  if (plan.owner.empty()) return true;
+  return owners_.owns(plan.owner, job);
+}
+
 bool SseHub::replay(Watcher& watcher) {
   const auto& plan = watcher.plan;
   if (plan.kind == StreamPlan::Kind::Log) {
@@ -204,9 +209,11 @@ bool SseHub::replay(Watcher& watcher) {
     auto page = parts_.jobs.events(watcher.last_seq, plan.job, kReplayPage);
     if (!page) return false;
     for (const auto& event : *page) {
+      const auto heard = hears(plan, event.job);
+      if (!heard) return false;
       watcher.last_seq = event.seq;
       ended = plan.job && endsJobStream(event);
-      if (!plan.owner.empty() && !owners_.owns(plan.owner, event.job)) continue;
+      if (!*heard) continue;
       if (!snapshot) {
         appendSse(watcher.out, event);
       } else if (!ended) {
@@ -333,11 +340,15 @@ void SseHub::deliver(Watcher& watcher) {
       watcher.log_ended = watcher.log_ended || endsJobStream(event);
       continue;
     }
-    if (event.seq > 0) {
-      if (event.seq <= watcher.last_seq) continue;
-      watcher.last_seq = event.seq;
+    if (event.seq > 0 && event.seq <= watcher.last_seq) continue;
+    const auto heard = hears(watcher.plan, event.job);
+    if (!heard) {
+      // Nobody can say whose it is: the client comes back and reads on from the last one it saw.
+      end(&watcher);
+      return;
     }
-    if (!watcher.plan.owner.empty() && !owners_.owns(watcher.plan.owner, event.job)) continue;
+    if (event.seq > 0) watcher.last_seq = event.seq;
+    if (!*heard) continue;
     appendSse(watcher.out, event);
     watcher.ending = watcher.plan.job && endsJobStream(event);
   }

@@ -49,6 +49,8 @@ class SseHub {
   struct Watcher;
   using WatcherRef = std::shared_ptr<Watcher>;
 
+  /// Whether a caller hears of this job; nullopt: the store cannot say now.
+  std::optional<bool> hears(const StreamPlan& plan, core::JobId job);
   bool replay(Watcher& watcher);
   bool flushBlocking(Watcher& watcher);
   void heard(const WatcherRef& watcher, std::span<const core::JobEvent> events);

@@ -31,11 +31,6 @@ core::Error noUser(const std::string& id) {
   return {core::ErrorCode::NotFound, "user " + id + " does not exist", "", {}};
 }
 
-std::size_t characters(std::string_view text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-}
-
 std::string roleWords() {
   std::string all;
   for (const auto& row : roles()) all += (all.empty() ? "" : ", ") + std::string(row.name);
@@ -170,18 +165,30 @@ core::Result<Accounts::Verdict> Accounts::check(const std::optional<store::User>
   return user->disabled ? Verdict::Disabled : Verdict::Right;
 }
 
+/// check() after a throttle_.begin(), whose end it tells, whatever happens.
+core::Result<Accounts::Verdict> Accounts::checkInTurn(const std::optional<store::User>& user, std::string_view name_key,
+                                                      std::string_view password, std::string_view address) {
+  struct Turn {
+    LoginThrottle& throttle;
+    std::string_view name_key, address;
+    LoginThrottle::End end = LoginThrottle::End::NotTried;
+    ~Turn() { throttle.ended(name_key, address, end); }
+  } turn{throttle_, name_key, address};
+  auto verdict = check(user, password);
+  if (verdict) turn.end = *verdict == Verdict::Wrong ? LoginThrottle::End::Wrong : LoginThrottle::End::Right;
+  return verdict;
+}
+
 Accounts::Login Accounts::login(std::string_view name, std::string_view password, const std::string& address,
                                 std::string_view agent) {
   const auto key = fold(name);
   if (const auto wait = throttle_.begin(key, address)) return {tooMany(), *wait};
   const auto user = findByName(name);
-  const auto verdict = check(user, password);
+  const auto verdict = checkInTurn(user, key, password, address);
   if (!verdict) {
-    throttle_.ended(key, address, LoginThrottle::End::NotTried);
     const bool busy = verdict.error().code == core::ErrorCode::Exhausted;
     return {verdict.error(), busy ? core::Millis(1000) : core::Millis(0)};
   }
-  throttle_.ended(key, address, *verdict == Verdict::Wrong ? LoginThrottle::End::Wrong : LoginThrottle::End::Right);
   if (*verdict == Verdict::Wrong) {
     // Not the name: people type their password there.
     telemetry::log("api").warn("login refused address={}", address);
@@ -308,7 +315,7 @@ core::Result<void> Accounts::checkUser(const UserRequest& request, bool with_pas
   }
   if (with_password) {
     const auto& password = request.password;
-    if (characters(password) < options_.password_min) {
+    if (core::utf8Characters(password) < options_.password_min) {
       wrong.fields.push_back(
           {password_pointer, "must have at least " + std::to_string(options_.password_min) + " characters"});
     } else if (password.size() > kMaxPasswordBytes) {
@@ -393,11 +400,7 @@ core::Result<void> Accounts::changePassword(const std::string& id, std::string_v
     retry_after = *wait;
     return tooMany();
   }
-  const auto verdict = check(before, old_password);
-  const auto end = !verdict                     ? LoginThrottle::End::NotTried
-                   : *verdict == Verdict::Wrong ? LoginThrottle::End::Wrong
-                                                : LoginThrottle::End::Right;
-  throttle_.ended(before->name_key, actor.address, end);
+  const auto verdict = checkInTurn(before, before->name_key, old_password, actor.address);
   if (!verdict) return verdict.error();
   if (*verdict != Verdict::Right) {
     return core::Error{

@@ -117,6 +117,8 @@ class Accounts {
 
   enum class Verdict { Right, Wrong, Disabled };
   core::Result<Verdict> check(const std::optional<store::User>& user, std::string_view password);
+  core::Result<Verdict> checkInTurn(const std::optional<store::User>& user, std::string_view name_key,
+                                    std::string_view password, std::string_view address);
   core::Result<Opened> open(const store::User& user, std::string fresh_hash, const std::string& address,
                             std::string_view agent);
   core::Result<void> checkUser(const UserRequest& request, bool with_password,

@@ -27,12 +27,24 @@ std::string bare(std::string_view text) {
   return isAddress(address) ? address : std::string();
 }
 
+/// One spelling for each address: "::ffff:10.0.0.9", as a peer of a listener for both families is called, is 10.0.0.9.
+std::string plain(const std::string& address) {
+  in6_addr six{};
+  char text[INET6_ADDRSTRLEN];
+  if (::inet_pton(AF_INET6, address.c_str(), &six) != 1) return address;
+  const bool mapped = IN6_IS_ADDR_V4MAPPED(&six);
+  const auto* written = mapped ? ::inet_ntop(AF_INET, &six.s6_addr[12], text, sizeof text)
+                               : ::inet_ntop(AF_INET6, &six, text, sizeof text);
+  return written != nullptr ? written : address;
+}
+
 }  // namespace
 
 std::string clientAddress(const Request& request, const std::vector<std::string>& trusted_proxies) {
-  std::string address(request.peer);
+  std::string address = plain(std::string(request.peer));
   const auto trusted = [&](const std::string& one) {
-    return std::find(trusted_proxies.begin(), trusted_proxies.end(), one) != trusted_proxies.end();
+    return std::any_of(trusted_proxies.begin(), trusted_proxies.end(),
+                       [&](const auto& proxy) { return plain(proxy) == one; });
   };
   if (trusted_proxies.empty() || !trusted(address)) return address;
   // Several header lines are one list.
@@ -41,7 +53,7 @@ std::string clientAddress(const Request& request, const std::vector<std::string>
     auto list = header->value;
     while (!list.empty()) {
       const auto comma = list.rfind(',');
-      const auto one = bare(comma == std::string_view::npos ? list : list.substr(comma + 1));
+      const auto one = plain(bare(comma == std::string_view::npos ? list : list.substr(comma + 1)));
       if (one.empty()) return address;  // written by nobody we trust
       address = one;
       if (!trusted(address)) return address;

@@ -67,6 +67,7 @@ Response showPlugin(const Parts& parts, Call& call) {
   return {200, kJson, json.take()};
 }
 
+/// Before the act, so that none goes without its line; a line may stand for an act that was then refused.
 core::Result<void> note(const Parts& parts, const Call& call, const char* action) {
   return parts.deps.audit.addAudit(actorOf(call).did(parts.deps.clock.now(), action, call.captures[0]));
 }
@@ -75,8 +76,8 @@ Response retryPlugin(const Parts& parts, Call& call) {
   if (!parts.deps.plugin_retry) {
     return problem({core::ErrorCode::Unsupported, "this host has no plugin folder", "", {}});
   }
-  if (const auto done = parts.deps.plugin_retry(call.captures[0]); !done) return problem(done.error());
   if (const auto noted = note(parts, call, "plugin.retry"); !noted) return problem(noted.error());
+  if (const auto done = parts.deps.plugin_retry(call.captures[0]); !done) return problem(done.error());
   return {202, kJson, "{\"accepted\":true}"};
 }
 
@@ -84,8 +85,8 @@ Response grantPlugin(const Parts& parts, Call& call) {
   if (!parts.deps.plugin_grant) {
     return problem({core::ErrorCode::Unsupported, "this host has no plugin folder", "", {}});
   }
-  if (const auto done = parts.deps.plugin_grant(call.captures[0]); !done) return problem(done.error());
   if (const auto noted = note(parts, call, "plugin.grant"); !noted) return problem(noted.error());
+  if (const auto done = parts.deps.plugin_grant(call.captures[0]); !done) return problem(done.error());
   return {202, kJson, "{\"accepted\":true}"};
 }
 

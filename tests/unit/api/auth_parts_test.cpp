@@ -312,6 +312,8 @@ TEST_F(Addresses, AreTheLastThatNoTrustedProxyWrote) {
   EXPECT_EQ(of("10.0.0.9", {"1.1.1.1", "198.51.100.1"}, {"10.0.0.9"}), "198.51.100.1") << "lines are one list";
   EXPECT_EQ(of("10.0.0.9", {"[2001:db8::1]:4711"}, {"10.0.0.9"}), "2001:db8::1");
   EXPECT_EQ(of("10.0.0.9", {"198.51.100.1:4711"}, {"10.0.0.9"}), "198.51.100.1");
+  EXPECT_EQ(of("::ffff:10.0.0.9", {"::ffff:198.51.100.1"}, {"10.0.0.9"}), "198.51.100.1") << "a listener of both kinds";
+  EXPECT_EQ(of("2001:db8::9", {"198.51.100.1"}, {"2001:DB8:0::9"}), "198.51.100.1");
   for (const auto* nonsense : {"", "unknown", "a.b.c.d", ",", "[", "[]", "1.2.3.4.5"}) {
     EXPECT_EQ(of("10.0.0.9", {nonsense}, {"10.0.0.9"}), "10.0.0.9") << nonsense;
   }
