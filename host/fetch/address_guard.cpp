@@ -37,17 +37,21 @@ struct Range {
 
 // RFC 6890 and its successors in IANA's special-purpose registries. The first that holds counts.
 constexpr Range kV4Ranges[] = {
-    {"168.63.129.16", 32, AddressKind::Metadata},  // Azure's, on every virtual network
-    {"0.0.0.0", 8, AddressKind::Reserved},         // Linux connects 0.0.0.0 to itself
-    {"127.0.0.0", 8, AddressKind::Loopback},      {"10.0.0.0", 8, AddressKind::Private},
-    {"172.16.0.0", 12, AddressKind::Private},     {"192.168.0.0", 16, AddressKind::Private},
-    {"100.64.0.0", 10, AddressKind::Private},     {"169.254.0.0", 16, AddressKind::LinkLocal},
-    {"192.0.0.0", 24, AddressKind::Reserved},     {"192.0.2.0", 24, AddressKind::Reserved},
-    {"192.88.99.0", 24, AddressKind::Reserved},   {"198.18.0.0", 15, AddressKind::Reserved},
-    {"198.51.100.0", 24, AddressKind::Reserved},  {"203.0.113.0", 24, AddressKind::Reserved},
-    {"224.0.0.0", 4, AddressKind::Multicast},     {"240.0.0.0", 4, AddressKind::Reserved},
+    {"168.63.129.16", 32, AddressKind::Metadata},    // Azure's, on every virtual network
+    {"100.100.100.200", 32, AddressKind::Metadata},  // Alibaba's
+    {"0.0.0.0", 8, AddressKind::Reserved},           // Linux connects 0.0.0.0 to itself
+    {"127.0.0.0", 8, AddressKind::Loopback},        {"10.0.0.0", 8, AddressKind::Private},
+    {"172.16.0.0", 12, AddressKind::Private},       {"192.168.0.0", 16, AddressKind::Private},
+    {"100.64.0.0", 10, AddressKind::Private},       {"169.254.0.0", 16, AddressKind::LinkLocal},
+    {"192.0.0.0", 24, AddressKind::Reserved},       {"192.0.2.0", 24, AddressKind::Reserved},
+    {"192.88.99.0", 24, AddressKind::Reserved},     {"198.18.0.0", 15, AddressKind::Reserved},
+    {"198.51.100.0", 24, AddressKind::Reserved},    {"203.0.113.0", 24, AddressKind::Reserved},
+    {"224.0.0.0", 4, AddressKind::Multicast},       {"240.0.0.0", 4, AddressKind::Reserved},
 };
 constexpr Range kV6Ranges[] = {
+    {"fd00:ec2::254", 128, AddressKind::Metadata},  // Amazon's
+    {"fd20:ce::254", 128, AddressKind::Metadata},   // Google's
+    {"64:ff9b:1::", 48, AddressKind::Reserved},     // a network's own NAT64, wherever it keeps the IPv4 address
     {"::1", 128, AddressKind::Loopback},
     {"::", 128, AddressKind::Reserved},
     {"100::", 64, AddressKind::Reserved},
@@ -82,10 +86,9 @@ const std::vector<ParsedRange>& ranges(bool v4) {
 std::optional<Address> embedded(const Address& address) {
   const auto& b = address.bytes;
   static const Address nat64 = *Address::parse("64:ff9b::");
-  static const Address local_nat64 = *Address::parse("64:ff9b:1::");
   static const Address compatible = *Address::parse("::");
   static const Address translated = *Address::parse("::ffff:0:0:0");
-  if (samePrefix(address, nat64, 96) || samePrefix(address, local_nat64, 48) || samePrefix(address, translated, 96)) {
+  if (samePrefix(address, nat64, 96) || samePrefix(address, translated, 96)) {
     return mapped(b.data() + 12);
   }
   if (samePrefix(address, compatible, 96) && (b[12] != 0 || b[13] != 0)) return mapped(b.data() + 12);
