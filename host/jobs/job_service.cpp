@@ -9,6 +9,7 @@
 #include "core/job_paths.hpp"
 #include "jobs/draft_check.hpp"
 #include "jobs/job_files.hpp"
+#include "jobs/owned_key.hpp"
 #include "telemetry/metrics.hpp"
 
 namespace jobhost::jobs {
@@ -137,6 +138,7 @@ core::Result<core::JobDraft> JobService::check(JobRequest request) const {
     }
   }
   if (!errors.empty()) return invalid(std::move(errors));
+  if (request.own_only && !draft.queue_key.empty()) draft.queue_key = ownedKey(draft.owner, draft.queue_key);
   return std::move(draft);
 }
 

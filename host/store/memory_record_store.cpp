@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <string_view>
 
 #include "store/record_errors.hpp"
 #include "store/record_view.hpp"
@@ -186,8 +187,10 @@ core::Result<std::int64_t> MemoryRecordStore::countRecords(const RecordQuery& qu
     return noIndex(query.collection, query.field);
   }
   const auto& records = (*collection)->records;
+  const std::set<std::string_view> among(query.among.begin(), query.among.end());
   return static_cast<std::int64_t>(std::count_if(records.begin(), records.end(), [&](const auto& each) {
-    return recordMatches(query, each.first, each.second.parent, each.second.body);
+    return (among.empty() || among.contains(each.first)) &&
+           recordMatches(query, each.first, each.second.parent, each.second.body);
   }));
 }
 

@@ -82,6 +82,7 @@ struct RecordQuery {
   std::optional<Cursor> after;  ///< the last record of the page before
   int limit = 100;              ///< 1 to kMaxRecordPage
   bool with_bodies = true;
+  std::vector<std::string> among;  ///< counts only: of the records with these keys; empty: of all
 };
 
 struct RecordPage {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/json_text.hpp"
 #include "store/record_errors.hpp"
 
 namespace jobhost::store {
@@ -49,8 +50,7 @@ RecordPage readPage(Query& query, const RecordQuery& asked) {
 
 std::vector<std::string> RecordReads::indexes(std::int64_t collection) {
   std::vector<std::string> names;
-  Statement& statement =
-      reader_.prepared("SELECT name FROM record_fields WHERE collection = $1 AND state < 2");
+  Statement& statement = reader_.prepared("SELECT name FROM record_fields WHERE collection = $1 AND state < 2");
   for (Query query(statement, collection); query.step();) names.push_back(query.text(0));
   std::sort(names.begin(), names.end());
   return names;
@@ -154,27 +154,37 @@ core::Result<RecordPage> RecordReads::records(const RecordQuery& asked) {
 core::Result<std::int64_t> RecordReads::count(const RecordQuery& asked) {
   const auto place = find(asked.plugin, asked.collection);
   if (!place) return place.error();
+  std::string keys;
+  for (const auto& key : asked.among) core::appendJsonString(keys.append(keys.empty() ? "[" : ","), key);
+  if (!keys.empty()) keys += ']';
+  const auto among = [&](const std::string& select, const char* column, const char* parameter) {
+    return keys.empty() ? select + " AND " + parameter + " = ''"
+                        : select + " AND " + column + " IN (SELECT value FROM json_each(" + parameter + "))";
+  };
   switch (asked.by) {
     case RecordQuery::By::Key: {
-      if (asked.prefix.empty()) return place->records;
+      if (asked.prefix.empty() && keys.empty()) return place->records;
       const std::string high = asked.prefix + "\xFF";
       Query query(
-          reader_.prepared("SELECT count(*) FROM records r WHERE r.collection = $1 AND r.key >= $2 AND r.key < $3"),
-          place->id, asked.prefix, high);
+          reader_.prepared(among(
+              "SELECT count(*) FROM records r WHERE r.collection = $1 AND r.key >= $2 AND r.key < $3", "r.key", "$4")),
+          place->id, asked.prefix, high, keys);
       query.step();
       return query.number(0);
     }
     case RecordQuery::By::Parent: {
-      Query query(reader_.prepared("SELECT count(*) FROM records r WHERE r.collection = $1 AND r.parent = $2"),
-                  place->id, asked.parent);
+      Query query(reader_.prepared(
+                      among("SELECT count(*) FROM records r WHERE r.collection = $1 AND r.parent = $2", "r.key", "$3")),
+                  place->id, asked.parent, keys);
       query.step();
       return query.number(0);
     }
     case RecordQuery::By::Value: {
       const auto field = fieldFor(*place, asked);
       if (!field) return field.error();
-      Query query(reader_.prepared("SELECT count(*) FROM record_values v WHERE v.field = $1 AND v.value = $2"), *field,
-                  Blob{asked.value});
+      Query query(reader_.prepared(
+                      among("SELECT count(*) FROM record_values v WHERE v.field = $1 AND v.value = $2", "v.key", "$3")),
+                  *field, Blob{asked.value}, keys);
       query.step();
       return query.number(0);
     }

@@ -126,8 +126,8 @@ core::Result<void> SubmitOps::check(const std::vector<core::JobDraft>& drafts, c
         return wrong;
       }
     }
-    if (options.own_only && !draft.unique_key.empty()) {
-      if (auto checked = checkUnique(draft); !checked) {
+    if (options.own_only) {
+      if (auto checked = checkTaken(draft); !checked) {
         Error taken = checked.error();
         for (auto& field : taken.fields) field.pointer.insert(0, "/" + std::to_string(i));
         return taken;
@@ -156,11 +156,12 @@ core::Result<void> SubmitOps::check(const std::vector<core::JobDraft>& drafts, c
 }
 
 /// The job that has the key is not shown to others than its owner, nor is a second one made.
-core::Result<void> SubmitOps::checkUnique(const core::JobDraft& draft) {
+core::Result<void> SubmitOps::checkTaken(const core::JobDraft& draft) {
   const auto existing = findExisting(draft);
   const auto row = existing ? table_.load(existing->id) : std::nullopt;
   if (!row || row->owner == draft.owner) return {};
-  return Error{ErrorCode::Conflict, "unique_key: a job of somebody else has it", {}, {{"/unique_key", "is taken"}}};
+  const std::string name = draft.unique_key.empty() ? "dedupe_key" : "unique_key";
+  return Error{ErrorCode::Conflict, name + ": a job of somebody else has it", {}, {{"/" + name, "is taken"}}};
 }
 
 core::Result<void> SubmitOps::checkReferences(const core::JobDraft& draft, bool own_only) {

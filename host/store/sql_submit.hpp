@@ -28,7 +28,7 @@ class SubmitOps {
   core::Result<std::optional<std::vector<Submitted>>> findPromise(const Idempotency& promise);
   core::Result<void> check(const std::vector<core::JobDraft>& drafts, const SubmitOptions& options);
   core::Result<void> checkReferences(const core::JobDraft& draft, bool own_only);
-  core::Result<void> checkUnique(const core::JobDraft& draft);
+  core::Result<void> checkTaken(const core::JobDraft& draft);
   std::optional<Submitted> findExisting(const core::JobDraft& draft);
   void markCreated(const LiveRow& row);
   Submitted add(const core::JobDraft& draft);

@@ -1,8 +1,10 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <thread>
 
 #include "core/job_paths.hpp"
@@ -361,6 +363,24 @@ TEST(NativeJobs, AParentThatIsBeingCanceledTakesNoChild) {
   const auto refused = host.call("POST", "/api/v1/jobs", R"({"type":"echo","parent":)" + std::to_string(id) + "}");
   EXPECT_EQ(refused.status, 422);
   EXPECT_TRUE(has(refused.body, R"({"pointer":"/parent","message":"is being canceled"})")) << refused.body;
+}
+
+TEST(NativeJobs, AQueueKeyOfAUserHoldsUpNobodyElse) {
+  ApiHost host;
+  host.addUser("ada");
+  host.addUser("bob");
+  const std::string body = R"({"type":"echo","queue_key":"imports"})";
+  std::set<std::string> stored;
+  for (const auto& headers : {host.logIn("ada"), host.logIn("bob"), "X-API-Key: " + host.adminKey() + "\r\n"}) {
+    const auto made = host.bare("POST", "/api/v1/jobs", body, headers);
+    ASSERT_EQ(made.status, 201) << made.body;
+    const auto listed = host.bare("GET", "/api/v1/jobs?queue_key=imports", "", headers);
+    EXPECT_NE(listed.body.find(R"("queue_key":"imports")"), std::string::npos) << listed.body;
+    EXPECT_EQ(listed.body.find("queue_key"), listed.body.rfind("queue_key")) << "one job each: " << listed.body;
+    const auto at = made.body.find("\"id\":");
+    stored.insert(host.store().get({std::atoll(made.body.c_str() + at + 5)})->queue_key);
+  }
+  EXPECT_EQ(stored.size(), 3U);
 }
 
 TEST(NativeOverload, AFullQueueAnswers429WithRetryAfter) {

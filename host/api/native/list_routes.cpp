@@ -4,6 +4,7 @@
 #include "api/native/native_dialect.hpp"
 #include "api/native/parse.hpp"
 #include "api/native/render.hpp"
+#include "jobs/owned_key.hpp"
 
 namespace jobhost::api::native {
 namespace {
@@ -30,6 +31,9 @@ Response list(const Parts& parts, Call& call, std::optional<core::JobId> parent)
   filter.batch = query->text("batch").value_or("");
   filter.tag = query->text("tag").value_or("");
   filter.queue_key = query->text("queue_key").value_or("");
+  if (!call.principal->all_jobs && !filter.queue_key.empty()) {
+    filter.queue_key = jobs::ownedKey(call.principal->id, filter.queue_key);
+  }
   filter.parent = parent;
   if (!parent) {
     const auto of = query->integer("parent", 1, std::numeric_limits<std::int64_t>::max());

@@ -5,6 +5,7 @@
 
 #include "api/json_reader.hpp"
 #include "catalog/manifest.hpp"
+#include "jobs/owned_key.hpp"
 
 namespace jobhost::api::native {
 namespace {
@@ -230,7 +231,7 @@ void writeJob(JsonWriter& json, const core::Job& job, bool with_documents) {
   json.key("tags");
   writeStrings(json, job.tags);
   json.key("queue_key");
-  writeText(json, job.queue_key);
+  writeText(json, std::string(jobs::chosenKey(job.queue_key)));
   json.key("unique_key");
   writeText(json, job.unique_key);
   json.key("input_id");

@@ -280,6 +280,13 @@ TEST_P(PrincipalContract, ADraftOfItsOwnReachesNoJobOfOthers) {
   draft = mine;
   draft.unique_key = "the one";
   EXPECT_EQ(refused(draft, own), "conflict/1/unique_key");
+  auto child = theirs;
+  child.unique_key.clear();
+  child.parent = submit(mine);
+  child.dedupe_key = "page 1";
+  submit(child);
+  child.owner = "me";
+  EXPECT_EQ(refused(child, own), "conflict/1/dedupe_key");
   draft.owner = "them";
   EXPECT_TRUE(store->submit({draft}, own)->front().existing) << "one's own is found";
 }

@@ -211,6 +211,11 @@ TEST_P(RecordContract, ListsByKeyPageByPageBothWays) {
   EXPECT_EQ(down, up);
   EXPECT_EQ(*store->countRecords(query), 25);
   EXPECT_EQ(*store->countRecords(queryOf("pages")), 26);
+  query.among = {"k100", "k124", "other", "none", "\"'\\"};
+  EXPECT_EQ(*store->countRecords(query), 2);
+  query.prefix.clear();
+  EXPECT_EQ(*store->countRecords(query), 3);
+  query.among.clear();
   query.with_bodies = false;
   EXPECT_EQ(store->records(query)->records[0].body, "");
   EXPECT_EQ(store->records(query)->records[0].body_bytes, 2U);
@@ -231,6 +236,9 @@ TEST_P(RecordContract, ListsChildrenInSortOrder) {
   EXPECT_THAT(paged(down, 2), ElementsAre("t", "c", "z", "a", "n"));
   EXPECT_THAT(keys(childrenOf("pages", "")), ElementsAre("top"));
   EXPECT_EQ(*store->countRecords(childrenOf("pages", "book")), 5);
+  auto some = childrenOf("pages", "book");
+  some.among = {"a", "e", "t"};
+  EXPECT_EQ(*store->countRecords(some), 2);
   put(putOf("pages", "a", "{}", "elsewhere", "0"));
   EXPECT_THAT(keys(childrenOf("pages", "book")), ElementsAre("n", "z", "c", "t"));
   EXPECT_THAT(keys(childrenOf("pages", "elsewhere")), ElementsAre("a", "e"));
@@ -243,6 +251,9 @@ TEST_P(RecordContract, FindsByValueWhatHasItNow) {
   EXPECT_THAT(keys(havingOf("books", "tags", "\"x\"")), ElementsAre("b", "a"));
   EXPECT_THAT(paged(havingOf("books", "tags", "\"y\""), 1), ElementsAre("c", "a"));
   EXPECT_EQ(*store->countRecords(havingOf("books", "tags", "\"x\"")), 2);
+  auto some = havingOf("books", "tags", "\"x\"");
+  some.among = {"b", "c"};
+  EXPECT_EQ(*store->countRecords(some), 1);
   auto down = havingOf("books", "tags", "\"x\"");
   down.descending = true;
   EXPECT_THAT(paged(down, 1), ElementsAre("a", "b"));
