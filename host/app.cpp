@@ -293,6 +293,9 @@ int serve(settings::Loaded loaded) {
   raiseFileLimit();
   // One heap per two cores: a heap per thread holds on to memory that idle HTTP threads once used.
   mallopt(M_ARENA_MAX, 4);
+  // A body of megabytes goes back to the system when it is done with; left alone, glibc keeps blocks as large as the
+  // largest it saw.
+  mallopt(M_MMAP_THRESHOLD, 256 * 1024);
 
   const fs::path data = fs::absolute(all.data.dir);
   const auto lock = DataLock::take(data);

@@ -37,6 +37,17 @@ bool isName(std::string_view text, bool dots) {
 }
 
 /// Text from the environment or --set as a JSON value: itself where it is one, else a string.
+/// A URL may hold a password; what a host is asked about itself is shown to more people than may know it.
+std::string withoutUserinfo(const Row& row, std::string value) {
+  if (row.unit != "URL") return value;
+  const auto scheme = value.find("://");
+  if (scheme == std::string::npos) return value;
+  const auto begin = scheme + 3;
+  const auto at = value.substr(0, value.find_first_of("/?#", begin)).rfind('@');
+  if (at != std::string::npos && at > begin) value.replace(begin, at - begin, "***");
+  return value;
+}
+
 std::string asJson(const std::string& text) {
   const bool maybe =
       !text.empty() && (std::string_view("[{\"-0123456789").find(text.front()) != std::string_view::npos ||
@@ -133,7 +144,7 @@ class Loader {
     std::vector<Effective> effective;
     for (const Row& row : rows()) {
       const std::string key(row.key);
-      effective.push_back({key, valueText(row, settings_), source_of_.at(key)});
+      effective.push_back({key, withoutUserinfo(row, valueText(row, settings_)), source_of_.at(key)});
     }
     const auto addFree = [&](const std::string& section, const auto& by_plugin, bool hide) {
       for (const auto& [id, values] : by_plugin) {

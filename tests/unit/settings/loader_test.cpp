@@ -48,6 +48,13 @@ TEST_F(SettingsLoader, WithoutSourcesGivesTheDefaults) {
   EXPECT_THAT(all.effective, Contains(Effective{"server.port", "8080", "default"}));
 }
 
+TEST_F(SettingsLoader, ShowsNoPasswordOfAUrl) {
+  set("http.proxy=http://me:pass@word@proxy.example:3128/a@b");
+  const auto all = loaded();
+  EXPECT_EQ(all.settings.http.proxy, "http://me:pass@word@proxy.example:3128/a@b");
+  EXPECT_THAT(all.effective, Contains(Effective{"http.proxy", "\"http://***@proxy.example:3128/a@b\"", "--set"}));
+}
+
 TEST_F(SettingsLoader, LetsTheEnvironmentWinOverTheFileAndOptionsOverBoth) {
   file("[server]\nport = 1001\nmax_threads = 9\nbind = \"0.0.0.0\"\n");
   variable("JOBHOST_SERVER_PORT", "1002");
