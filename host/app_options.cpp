@@ -223,6 +223,9 @@ api::Accounts::Options accountOptions(const settings::Settings& all) {
   to.hashing.queue = static_cast<int>(from.hash_queue);
   to.throttle.failures = static_cast<int>(from.login_failures);
   to.throttle.address_failures = static_cast<int>(from.login_address_failures);
+  to.throttle.name_failures = static_cast<int>(from.login_name_failures);
+  to.throttle.at_once = static_cast<int>(from.login_at_once);
+  to.throttle.per_minute = static_cast<int>(from.logins_per_minute);
   to.throttle.backoff = from.login_backoff_ms;
   to.throttle.backoff_max = from.login_backoff_max_ms;
   to.throttle.entries = static_cast<std::size_t>(from.login_table);

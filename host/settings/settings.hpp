@@ -120,6 +120,9 @@ struct Auth {
   std::vector<std::string> trusted_origins;
   std::int64_t login_failures = 5;
   std::int64_t login_address_failures = 50;
+  std::int64_t login_name_failures = 100;
+  std::int64_t login_at_once = 2;
+  std::int64_t logins_per_minute = 20;
   Millis login_backoff_ms{1'000};
   Millis login_backoff_max_ms{900'000};
   std::int64_t login_table = 20'000;

@@ -6,7 +6,7 @@
 
 namespace jobhost::api {
 
-TokenBucket::Taken TokenBucket::take(core::Clock::Steady now) {
+TokenBucket::Taken TokenBucket::taken(core::Clock::Steady now, int wanted) {
   const double per_second = per_minute_ / 60.0;
   std::lock_guard lock(mutex_);
   if (now > at_) {  // threads may come a little out of order
@@ -18,7 +18,7 @@ TokenBucket::Taken TokenBucket::take(core::Clock::Steady now) {
   // Sixty additions of a sixtieth are not quite one.
   taken.allowed = tokens_ >= 1 - 1e-9;
   if (taken.allowed) {
-    tokens_ = std::max(0.0, tokens_ - 1);
+    tokens_ = std::max(0.0, tokens_ - wanted);
   } else {
     taken.retry_after_s = std::max<std::int64_t>(1, static_cast<std::int64_t>(std::ceil((1 - tokens_) / per_second)));
   }

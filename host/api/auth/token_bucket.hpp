@@ -22,9 +22,13 @@ class TokenBucket {
     std::int64_t retry_after_s = 0;  ///< until one is left, rounded up; 0 when allowed
   };
   /// Takes one if there is one.
-  Taken take(core::Clock::Steady now);
+  Taken take(core::Clock::Steady now) { return taken(now, 1); }
+  /// What take() would find; takes nothing.
+  Taken look(core::Clock::Steady now) { return taken(now, 0); }
 
  private:
+  Taken taken(core::Clock::Steady now, int wanted);
+
   const int per_minute_;
   const int burst_;
   std::mutex mutex_;

@@ -306,7 +306,9 @@ TEST_F(AccountsTest, ManyLogInAtOnce) {
     for (int i = 0; i < kCallers; ++i) {
       callers.emplace_back([&, i] {
         together.arrive_and_wait();
-        tokens[static_cast<std::size_t>(i)] = logIn("user" + std::to_string(i % 4));
+        auto login = tryIn("user" + std::to_string(i % 4), kPassword, "192.0.2." + std::to_string(i));
+        ASSERT_TRUE(login.opened) << login.opened.error().message;
+        tokens[static_cast<std::size_t>(i)] = login.opened->token;
       });
     }
   }
@@ -316,6 +318,29 @@ TEST_F(AccountsTest, ManyLogInAtOnce) {
     EXPECT_EQ(principal->name, "user" + std::to_string(i % 4));
   }
   EXPECT_EQ(accounts->sessions({}).size(), static_cast<std::size_t>(kCallers));
+}
+
+TEST_F(AccountsTest, OnesOwnLoginsLeaveRoomForOthers) {
+  options.hashing.parallel = 1;
+  options.hashing.queue = 2;
+  options.throttle.per_minute = 100'000;
+  reopen();
+  add("ada"), add("bob");
+  std::atomic<bool> over{false};
+  std::vector<std::jthread> greedy;
+  std::barrier together(17);
+  for (int i = 0; i < 16; ++i) {
+    greedy.emplace_back([&] {
+      together.arrive_and_wait();
+      while (!over) static_cast<void>(tryIn("ada", kPassword, "192.0.2.1"));
+    });
+  }
+  together.arrive_and_wait();
+  for (int i = 0; i < 50; ++i) {
+    const auto login = tryIn("bob", kPassword, "192.0.2.2");
+    EXPECT_TRUE(login.opened) << i << ": " << login.opened.error().message;
+  }
+  over = true;
 }
 
 TEST_F(AccountsTest, ALoginRacingWithADisableLeavesNoSession) {

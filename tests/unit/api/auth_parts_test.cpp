@@ -218,6 +218,79 @@ TEST_F(Throttle, ForgetsInTimeAndNotWhenTheWallClockJumps) {
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(fails()) << i;
 }
 
+TEST_F(Throttle, ABurstBuysNoMoreGuessesThanOneAfterTheOther) {
+  LoginThrottle crowd({.failures = 5, .at_once = 100}, clock);
+  int let_in = 0;
+  for (int i = 0; i < 40; ++i) let_in += crowd.begin("ada", "192.0.2.1") ? 0 : 1;
+  EXPECT_EQ(let_in, 5);
+  for (int i = 0; i < let_in; ++i) crowd.ended("ada", "192.0.2.1", End::Wrong);
+  EXPECT_EQ(crowd.begin("ada", "192.0.2.1"), 1s);
+}
+
+TEST_F(Throttle, AnAddressHasFewAttemptsUnderWay) {
+  for (const auto* name : {"ada", "bob"}) ASSERT_FALSE(throttle.begin(name, "2001:db8::1"));
+  EXPECT_GT(wait("carol", "2001:db8::2"), 0ms) << "the same network";
+  EXPECT_EQ(wait("carol", "2001:db8:0:1::1"), 0ms);
+  throttle.ended("bob", "2001:db8::1", End::Right);
+  EXPECT_EQ(wait("carol", "2001:db8::2"), 0ms);
+  throttle.ended("ada", "2001:db8::1", End::NotTried);
+}
+
+TEST_F(Throttle, ANameIsGuessedAtFromManyNetworksOnlySlowly) {
+  LoginThrottle wide({.failures = 3, .name_failures = 10, .backoff = 1s, .name_backoff_max = 4s}, clock);
+  const auto from = [](int i) { return "2001:db8:0:" + std::to_string(i) + "::1"; };
+  ASSERT_FALSE(wide.begin("ada", "192.0.2.1"));
+  wide.ended("ada", "192.0.2.1", End::Right);
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_FALSE(wide.begin("ada", from(i))) << i;
+    wide.ended("ada", from(i), End::Wrong);
+  }
+  EXPECT_EQ(wide.begin("ada", from(10)), 1s) << "a fresh network is no fresh start";
+  EXPECT_FALSE(wide.begin("bob", from(10)));
+  wide.ended("bob", from(10), End::NotTried);
+  for (const core::Millis expected : {1s, 2s, 4s, 4s}) {
+    EXPECT_EQ(wide.begin("ada", from(11)), expected);
+    EXPECT_FALSE(wide.begin("ada", "192.0.2.1")) << "she logged in from there";
+    wide.ended("ada", "192.0.2.1", End::NotTried);
+    clock.advance(expected);
+    ASSERT_FALSE(wide.begin("ada", from(12)));
+    wide.ended("ada", from(12), End::NotTried);
+    ASSERT_FALSE(wide.begin("ada", from(20 + static_cast<int>(expected.count()))));
+    wide.ended("ada", from(20 + static_cast<int>(expected.count())), End::Wrong);
+  }
+}
+
+TEST_F(Throttle, WhoFloodsTheTableTakesNobodysFamiliarAddressAway) {
+  LoginThrottle small({.failures = 3, .name_failures = 5, .at_once = 2, .entries = 50}, clock);
+  ASSERT_FALSE(small.begin("ada", "192.0.2.1"));
+  small.ended("ada", "192.0.2.1", End::Right);
+  for (int i = 0; i < 200; ++i) {
+    const auto address = "198.51.100." + std::to_string(i);
+    if (!small.begin(i < 100 ? "n" + std::to_string(i) : "ada", address)) {
+      small.ended(i < 100 ? "n" + std::to_string(i) : "ada", address, End::Wrong);
+    }
+  }
+  EXPECT_TRUE(small.begin("ada", "203.0.113.1"));
+  EXPECT_FALSE(small.begin("ada", "192.0.2.1"));
+  small.ended("ada", "192.0.2.1", End::Right);
+}
+
+TEST_F(Throttle, RightPasswordsHaveABudgetToo) {
+  LoginThrottle strict({.per_minute = 3}, clock);
+  const auto logsIn = [&](const std::string& name, const std::string& address) {
+    if (strict.begin(name, address)) return false;
+    strict.ended(name, address, End::Right);
+    return true;
+  };
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(logsIn("ada", "192.0.2.1")) << i;
+  EXPECT_EQ(strict.begin("ada", "192.0.2.1"), 20s);
+  EXPECT_TRUE(logsIn("bob", "192.0.2.1"));
+  EXPECT_TRUE(logsIn("ada", "192.0.2.2"));
+  clock.advance(20s);
+  EXPECT_TRUE(logsIn("ada", "192.0.2.1"));
+  EXPECT_FALSE(logsIn("ada", "192.0.2.1"));
+}
+
 TEST_F(Throttle, KeepsABoundedTable) {
   for (int i = 0; i < 3; ++i) fails("victim", "192.0.2.77");
   for (int i = 0; i < 200; ++i) fails("n" + std::to_string(i), "198.51.100." + std::to_string(i));
