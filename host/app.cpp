@@ -109,7 +109,9 @@ class Host {
         dispatcher_(*store_, catalog_, bus_, pool_, clock_, dispatchOptions(loaded.settings)),
         folder_(folderOptions(loaded.settings, data_), catalog_, probe_, clock_),
         retention_(*store_, store_.get(), clock_, retentionOptions(loaded.settings, data_)),
-        keys_(*store_, clock_, {static_cast<int>(loaded.settings.auth.keys_per_user)}),
+        keys_(*store_, clock_,
+              {static_cast<int>(loaded.settings.auth.keys_per_user),
+               static_cast<int>(loaded.settings.auth.key_changes_per_minute)}),
         accounts_({*store_, *store_, keys_, clock_}, accountOptions(loaded.settings)),
         server_(apiDeps(), serverOptions(loaded.settings, data_)) {
     relay_->dispatcher = &dispatcher_;

@@ -88,6 +88,7 @@ jobs::Retention::Options retentionOptions(const settings::Settings& all, const f
           .every = all.retention.sweep_ms,
           .audit = all.retention.audit_ms,
           .audit_lines = all.retention.audit_lines,
+          .keys = all.retention.keys_ms,
           .batch = static_cast<int>(all.retention.batch)};
 }
 

@@ -165,6 +165,7 @@ void BodyReader::greet() {
 }
 
 core::Result<std::string_view> BodyReader::all(std::int64_t limit) {
+  if (whole_) return *whole_;
   if (finished_) return std::string_view(owned_);
   if (!chunked_) {
     if (left_ > limit) {
@@ -176,6 +177,7 @@ core::Result<std::string_view> BodyReader::all(std::int64_t limit) {
       channel_.use(body.size());
       taken_ = std::exchange(left_, 0);
       finished_ = true;
+      whole_ = body;
       return body;
     }
     owned_.reserve(static_cast<std::size_t>(left_));

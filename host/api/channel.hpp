@@ -64,8 +64,8 @@ class BodyReader {
   };
   BodyReader(Channel& channel, const RequestHead& head, Options options);
 
-  /// The whole body; valid until the request is over. Errors: TooLarge (over `limit`), DeadlineExceeded (too slow),
-  /// InvalidArgument (bad chunking), Canceled (the client went away).
+  /// The whole body, each time it is asked for; valid until the request is over. Errors: TooLarge (over `limit`),
+  /// DeadlineExceeded (too slow), InvalidArgument (bad chunking), Canceled (the client went away).
   core::Result<std::string_view> all(std::int64_t limit);
   /// Some bytes of it; 0 at the end. Errors as all().
   core::Result<std::size_t> read(char* to, std::size_t size);
@@ -96,6 +96,7 @@ class BodyReader {
   ChunkedDecoder decoder_;
   std::string_view chunk_;  ///< decoded and not yet handed out; lies in the channel's window
   std::string owned_;
+  std::optional<std::string_view> whole_;  ///< of all(), where it lies in the channel's buffer
   bool finished_;
   bool failed_ = false;
 };

@@ -173,7 +173,12 @@ bool Connection::serveOne(Channel& channel) {
   Request request{head.method, head.path, head.query, head.headers, &body, peer_};
   auto response = answer(request);
   if (response.stream) {
-    stream(*response.stream);
+    if (head.method == Method::Head) {
+      streamHead();
+      if (channel.send(out_, {}, context_.options.http.send_idle) == Channel::Io::Ok) lingeringClose(channel);
+    } else {
+      stream(*response.stream);
+    }
     return false;
   }
   encodeBody(request, response);
@@ -263,12 +268,16 @@ bool Connection::sendSource(Channel& channel, BodySource& source, bool chunks) {
   }
 }
 
-void Connection::stream(const StreamPlan& plan) {
+void Connection::streamHead() {
   out_ = "HTTP/1.1 200 OK\r\n";
   out_ += dateLine(context_.clock);
   out_ +=
       "Content-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\nConnection: "
       "close\r\n\r\n";
+}
+
+void Connection::stream(const StreamPlan& plan) {
+  streamHead();
   context_.hub.watch(socket(), plan, out_);
 }
 

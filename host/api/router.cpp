@@ -36,7 +36,8 @@ std::optional<std::string> decodeSegment(std::string_view raw) {
 
 }  // namespace
 
-void RouteTable::add(Method method, std::string pattern, Privilege privilege, Handler handler, bool takes_query) {
+void RouteTable::add(Method method, std::string pattern, Privilege privilege, Handler handler, bool takes_query,
+                     Body body) {
   Pattern compiled;
   std::string_view segments[kMaxSegments];
   std::size_t count = 0;
@@ -47,7 +48,7 @@ void RouteTable::add(Method method, std::string pattern, Privilege privilege, Ha
     compiled.takes_rest = capture && segments[i].ends_with("...}");
   }
   patterns_.push_back(std::move(compiled));
-  rows_.push_back({method, std::move(pattern), privilege, std::move(handler), takes_query});
+  rows_.push_back({method, std::move(pattern), privilege, std::move(handler), takes_query, body});
 }
 
 std::optional<RouteTable::Match> RouteTable::match(Method method, std::string_view path) const {

@@ -21,16 +21,28 @@ struct Call {
   PrincipalRef principal;          ///< null on open routes without credentials
   std::string address;             ///< where the caller is, beyond the proxies we trust
   std::string_view session_token;  ///< what the cookie held, when the principal came by it; empty otherwise
+  /// For a handler that reads the body itself (Body::Stream): to be asked when it has come. Knows the caller anew; an
+  /// answer refuses it.
+  std::function<std::optional<Response>()> refusedNow = nullptr;
 };
 
 using Handler = std::function<Response(Call&)>;
+
+/// How a route's body is read.
+enum class Body {
+  Document,  ///< before the handler runs, up to http.body_bytes
+  Small,     ///< the same, up to kSmallBody: also of requests whose sender nobody knows
+  Stream,    ///< by the handler, piece by piece
+};
+inline constexpr std::int64_t kSmallBody = 16 * 1024;
 
 struct Route {
   Method method;
   std::string pattern;  ///< "/api/v1/jobs/{id}"; a last "{name...}" takes the rest, slashes and all
   Privilege privilege;  ///< None: open to everybody
   Handler handler;
-  bool takes_query = false;  ///< whether the handler reads the query string
+  bool takes_query = false;    ///< whether the handler reads the query string
+  Body body = Body::Document;  ///< of POST, PUT and PATCH
 };
 
 /// For RouteTable::add: the handler reads the query string, and refuses names it does not know.
@@ -39,7 +51,8 @@ constexpr bool kTakesQuery = true;
 /// Rows of routes, matched segment by segment. Filled at start, then read by all threads.
 class RouteTable {
  public:
-  void add(Method method, std::string pattern, Privilege privilege, Handler handler, bool takes_query = false);
+  void add(Method method, std::string pattern, Privilege privilege, Handler handler, bool takes_query = false,
+           Body body = Body::Document);
 
   struct Match {
     const Route* route = nullptr;  ///< null: no row fits

@@ -118,17 +118,26 @@ int keyCreate(const KeyArgs& args) {
 }
 
 int keyList(const KeyArgs& args) {
-  return shown(args.client, "/api/v1/keys", [](const JsonObject& answer) {
-    std::vector<std::vector<std::string>> rows{
-        {"ID", "KEY", "NAME", "USER", "PRIVILEGES", "JOBS", "CREATED", "LAST USED", "EXPIRES", "REVOKED"}};
-    for (const auto& key : objectsAt(answer, "keys")) {
+  auto client = connect(args.client);
+  if (!client) return fail(client.error()), kUsage;
+  std::vector<std::vector<std::string>> rows{
+      {"ID", "KEY", "NAME", "USER", "PRIVILEGES", "JOBS", "CREATED", "LAST USED", "EXPIRES", "REVOKED"}};
+  std::string cursor;
+  do {
+    const auto answer = client->get("/api/v1/keys?limit=1000" + (cursor.empty() ? "" : "&cursor=" + encoded(cursor)));
+    if (!answer) return fail(answer.error());
+    const auto page = parseObject(answer->body);
+    if (args.client.json) printBody(args.client, answer->body);  // a page a line
+    for (const auto& key : objectsAt(page, "keys")) {
       rows.push_back({textAt(key, "id"), textAt(key, "mask"), textAt(key, "name"), textAt(key, "user_id"),
                       joined(textsAt(key, "privileges")), textAt(key, "all_jobs") == "true" ? "all" : "own",
                       textAt(key, "created_at"), textAt(key, "last_used_at"), textAt(key, "expires_at"),
                       textAt(key, "revoked_at")});
     }
-    printTable(std::cout, rows);
-  });
+    cursor = textAt(page, "next_cursor");
+  } while (!cursor.empty());
+  if (!args.client.json) printTable(std::cout, rows);
+  return kOk;
 }
 
 int keyRevoke(const KeyArgs& args) {

@@ -50,8 +50,10 @@ Retention::Swept Retention::sweep(const std::stop_token& stop) {
   if (options_.inputs.count() > 0) swept.inputs = sweepInputs(stop);
   swept.audit_lines = sweepAudit(stop);
   swept.sessions = sweepSessions(stop);
+  if (options_.keys.count() > 0) swept.keys = sweepKeys(stop);
   if (swept.jobs + swept.orphans + swept.inputs > 0) {
-    telemetry::log("jobs").info("old jobs removed jobs={} orphan_folders={} inputs={}", swept.jobs, swept.orphans, swept.inputs);
+    telemetry::log("jobs").info("old jobs removed jobs={} orphan_folders={} inputs={}", swept.jobs, swept.orphans,
+                                swept.inputs);
   }
   return swept;
 }
@@ -77,6 +79,20 @@ int Retention::sweepSessions(const std::stop_token& stop) {
     const auto purged = principals_->purgeSessions(clock_.now(), options_.batch);
     if (!purged) {
       telemetry::log("jobs").warn("ended sessions stay reason={}", purged.error().message);
+      break;
+    }
+    removed += *purged;
+    if (*purged < options_.batch) break;
+  }
+  return removed;
+}
+
+int Retention::sweepKeys(const std::stop_token& stop) {
+  int removed = 0;
+  while (principals_ != nullptr && !stop.stop_requested()) {
+    const auto purged = principals_->purgeKeys(clock_.now() - options_.keys, options_.batch);
+    if (!purged) {
+      telemetry::log("jobs").warn("ended keys stay reason={}", purged.error().message);
       break;
     }
     removed += *purged;

@@ -25,7 +25,8 @@ class Retention {
     core::Millis every{3'600'000};
     core::Millis audit{365LL * 24 * 3600 * 1000};  ///< lines of the audit log; 0: for ever
     std::int64_t audit_lines = 1'000'000;          ///< the oldest beyond go
-    int batch = 500;  ///< jobs of one transaction
+    core::Millis keys{90LL * 24 * 3600 * 1000};    ///< revoked and expired API keys stay in lists so long; 0: for ever
+    int batch = 500;                               ///< jobs of one transaction
   };
   struct Swept {
     int jobs = 0;
@@ -33,9 +34,10 @@ class Retention {
     int inputs = 0;
     int audit_lines = 0;
     int sessions = 0;
+    int keys = 0;
   };
 
-  /// `principals` null: neither the audit log nor ended sessions are looked after.
+  /// `principals` null: neither the audit log nor ended sessions and keys are looked after.
   Retention(store::JobStore& store, store::PrincipalStore* principals, const core::Clock& clock, Options options);
   void start();
 
@@ -48,6 +50,7 @@ class Retention {
   int sweepInputs(const std::stop_token& stop);
   int sweepAudit(const std::stop_token& stop);
   int sweepSessions(const std::stop_token& stop);
+  int sweepKeys(const std::stop_token& stop);
   void run(const std::stop_token& stop);
 
   store::JobStore& store_;

@@ -175,6 +175,8 @@ const Row kRows[] = {
     {"auth.sessions_per_user", "", "Sessions of one user at once; the oldest ends when another begins.",
      at<&S::auth, &Auth::sessions_per_user>, 1, 1000},
     {"auth.keys_per_user", "", "Live API keys of one user.", at<&S::auth, &Auth::keys_per_user>, 1, 10'000},
+    {"auth.key_changes_per_minute", "", "API keys one user, who is no admin, may make and revoke.",
+     at<&S::auth, &Auth::key_changes_per_minute>, 1, 100'000},
     {"auth.max_users", "", "Most users.", at<&S::auth, &Auth::max_users>, 1, 1'000'000},
     {"auth.cookie_secure", "", "The session's cookie travels by HTTPS alone; set it when TLS stands in front.",
      at<&S::auth, &Auth::cookie_secure>},
@@ -211,6 +213,8 @@ const Row kRows[] = {
      at<&S::retention, &Retention::audit_ms>, 0, 100 * kYearMs},
     {"retention.audit_lines", "lines", "The oldest lines of the audit log beyond this many are removed.",
      at<&S::retention, &Retention::audit_lines>, 1000, kMany},
+    {"retention.keys_ms", "ms", "Revoked and expired API keys are removed after this time; 0: never.",
+     at<&S::retention, &Retention::keys_ms>, 0, 100 * kYearMs},
 
     {"records.per_plugin", "records", "Records and keys that one plugin may keep.",
      at<&S::records, &Records::per_plugin>, 0, 1'000'000'000},

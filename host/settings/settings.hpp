@@ -114,6 +114,7 @@ struct Auth {
   Millis session_idle_ms{24LL * 3600 * 1000};
   std::int64_t sessions_per_user = 20;
   std::int64_t keys_per_user = 50;
+  std::int64_t key_changes_per_minute = 60;
   std::int64_t max_users = 100'000;
   bool cookie_secure = false;
   std::string cookie_same_site = "lax";
@@ -135,6 +136,7 @@ struct Retention {
   std::int64_t batch = 500;
   Millis audit_ms{365LL * 24 * 3600 * 1000};
   std::int64_t audit_lines = 1'000'000;
+  Millis keys_ms{90LL * 24 * 3600 * 1000};  ///< 0: for ever
 };
 
 struct Records {

@@ -22,10 +22,11 @@ struct AuditEntry {
 
 /// An API key as stored: never the key itself, only its SHA-256.
 struct ApiKey {
-  std::string id;                       ///< public handle, "key_" + 16 hex digits
+  std::string id;  ///< public handle, "key_" + 16 hex digits
   std::string name;
-  std::string sha256;                   ///< lower-case hex of the raw key
-  std::vector<std::string> privileges;  ///< "admin", "run_jobs", "abort_jobs", "delete_jobs", "read_jobs", "tag_jobs", …
+  std::string sha256;  ///< lower-case hex of the raw key
+  std::vector<std::string>
+      privileges;  ///< "admin", "run_jobs", "abort_jobs", "delete_jobs", "read_jobs", "tag_jobs", …
   core::Instant created_at;
   std::optional<core::Instant> expires_at;
   std::optional<core::Instant> revoked_at;
@@ -43,13 +44,19 @@ class KeyStore {
   virtual ~KeyStore() = default;
   /// Conflict: the id or hash exists. Exhausted: the owner has `max_of_owner` live keys already (0: no limit).
   virtual core::Result<void> addKey(const ApiKey& key, int max_of_owner, const AuditEntry& audit) = 0;
-  /// NotFound for an unknown id.
+  /// NotFound for an unknown id. One that is revoked already stays as it is, and no line is written.
   virtual core::Result<void> revokeKey(const std::string& id, core::Instant at, const AuditEntry& audit) = 0;
   /// All live keys of a user.
   virtual core::Result<void> revokeKeysOf(const std::string& user, core::Instant at, const AuditEntry& audit) = 0;
   /// Writes down when it was last used. Does not wait; a loss is no harm.
   virtual void touchKey(const std::string& id, core::Instant at) = 0;
   virtual core::Result<std::vector<ApiKey>> keys() = 0;
+  /// NotFound for an unknown id.
+  virtual core::Result<ApiKey> key(const std::string& id) = 0;
+  /// By id, those after `after` (empty: from the first), at most `limit`; of one user, or of all (empty).
+  virtual core::Result<std::vector<ApiKey>> keys(const std::string& owner, const std::string& after, int limit) = 0;
+  /// Forgets at most `limit` keys that were revoked or expired before `cutoff`; answers how many.
+  virtual core::Result<int> purgeKeys(core::Instant cutoff, int limit) = 0;
 };
 
 }  // namespace jobhost::store

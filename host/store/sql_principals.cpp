@@ -30,6 +30,28 @@ constexpr const char* kUserColumns =
     "id, name, name_key, role, tier, password, disabled, created_at, updated_at, "
     "last_login_at";
 
+constexpr const char* kKeyColumns =
+    "id, name, sha256, privileges, created_at, expires_at, revoked_at, owner, all_jobs, rate_per_minute, rate_burst, "
+    "mask, last_used_at";
+
+ApiKey readKey(const Query& query) {
+  ApiKey key;
+  key.id = query.text(0);
+  key.name = query.text(1);
+  key.sha256 = query.text(2);
+  key.privileges = readTags(query.view(3));
+  key.created_at = core::fromMicros(query.number(4));
+  key.expires_at = instantOf(query.numberOrNull(5));
+  key.revoked_at = instantOf(query.numberOrNull(6));
+  key.owner = query.text(7);
+  key.all_jobs = query.number(8) != 0;
+  key.rate_per_minute = query.integer(9);
+  key.rate_burst = query.integer(10);
+  key.mask = query.text(11);
+  key.last_used_at = instantOf(query.numberOrNull(12));
+  return key;
+}
+
 }  // namespace
 
 int PrincipalSql::changed() const {
@@ -66,9 +88,11 @@ Result<void> PrincipalSql::addKey(const ApiKey& key, int max_of_owner, const Aud
 }
 
 Result<void> PrincipalSql::revokeKey(const std::string& id, core::Instant at, const AuditEntry& audit) {
-  Statement update(db_, "UPDATE api_keys SET revoked_at = coalesce(revoked_at, $1) WHERE id = $2");
+  Statement update(db_, "UPDATE api_keys SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL");
   Query(update, core::toMicros(at), id).run();
-  if (changed() == 0) return notFound("key", id);
+  if (changed() == 0) {
+    return key(id) ? Result<void>() : notFound("key", id);  // revoked already: nothing changed
+  }
   addAudit(audit);
   return {};
 }
@@ -85,28 +109,35 @@ void PrincipalSql::touchKey(const std::string& id, core::Instant at) {
 }
 
 std::vector<ApiKey> PrincipalSql::keys() {
-  Statement select(db_,
-                   "SELECT id, name, sha256, privileges, created_at, expires_at, revoked_at, owner, all_jobs, "
-                   "rate_per_minute, rate_burst, mask, last_used_at FROM api_keys ORDER BY id");
+  Statement select(db_, std::string("SELECT ") + kKeyColumns + " FROM api_keys ORDER BY id");
   std::vector<ApiKey> keys;
-  for (Query query(select); query.step();) {
-    ApiKey key;
-    key.id = query.text(0);
-    key.name = query.text(1);
-    key.sha256 = query.text(2);
-    key.privileges = readTags(query.view(3));
-    key.created_at = core::fromMicros(query.number(4));
-    key.expires_at = instantOf(query.numberOrNull(5));
-    key.revoked_at = instantOf(query.numberOrNull(6));
-    key.owner = query.text(7);
-    key.all_jobs = query.number(8) != 0;
-    key.rate_per_minute = query.integer(9);
-    key.rate_burst = query.integer(10);
-    key.mask = query.text(11);
-    key.last_used_at = instantOf(query.numberOrNull(12));
-    keys.push_back(std::move(key));
-  }
+  for (Query query(select); query.step();) keys.push_back(readKey(query));
   return keys;
+}
+
+std::optional<ApiKey> PrincipalSql::key(const std::string& id) {
+  Statement select(db_, std::string("SELECT ") + kKeyColumns + " FROM api_keys WHERE id = $1");
+  Query query(select, id);
+  return query.step() ? std::optional(readKey(query)) : std::nullopt;
+}
+
+std::vector<ApiKey> PrincipalSql::keys(const std::string& owner, const std::string& after, int limit) {
+  // Two texts, so that each has its index.
+  const std::string of =
+      owner.empty() ? " FROM api_keys WHERE $1 = '' AND id > $2" : " FROM api_keys WHERE owner = $1 AND id > $2";
+  Statement select(db_, std::string("SELECT ") + kKeyColumns + of + " ORDER BY id LIMIT $3");
+  std::vector<ApiKey> keys;
+  for (Query query(select, owner, after, std::max(0, limit)); query.step();) keys.push_back(readKey(query));
+  return keys;
+}
+
+int PrincipalSql::purgeKeys(core::Instant cutoff, int limit) {
+  // Read whole, once a sweep: what is purged here keeps the table small.
+  Statement remove(db_,
+                   "DELETE FROM api_keys WHERE id IN (SELECT id FROM api_keys WHERE revoked_at < $1 OR expires_at < $1 "
+                   "LIMIT $2)");
+  Query(remove, core::toMicros(cutoff), limit).run();
+  return changed();
 }
 
 // ---- users

@@ -21,6 +21,9 @@ class PrincipalSql {
   void revokeKeysOf(const std::string& user, core::Instant at, const AuditEntry& audit);
   void touchKey(const std::string& id, core::Instant at);
   std::vector<ApiKey> keys();
+  std::optional<ApiKey> key(const std::string& id);
+  std::vector<ApiKey> keys(const std::string& owner, const std::string& after, int limit);
+  int purgeKeys(core::Instant cutoff, int limit);
 
   core::Result<void> addUser(const User& user, std::int64_t max_users, const AuditEntry& audit);
   core::Result<void> changeUser(const User& user, const std::optional<std::string>& end_sessions_but,

@@ -35,6 +35,23 @@ Result<std::vector<ApiKey>> SqliteStore::keys() {
   return readers_->with<std::vector<ApiKey>>([](Reader& reader) { return PrincipalSql(reader.database()).keys(); });
 }
 
+Result<ApiKey> SqliteStore::key(const std::string& id) {
+  auto found =
+      readers_->with<std::optional<ApiKey>>([&](Reader& reader) { return PrincipalSql(reader.database()).key(id); });
+  if (!found) return found.error();
+  if (!*found) return core::Error{core::ErrorCode::NotFound, "key " + id + " does not exist", {}, {}};
+  return **std::move(found);
+}
+
+Result<std::vector<ApiKey>> SqliteStore::keys(const std::string& owner, const std::string& after, int limit) {
+  return readers_->with<std::vector<ApiKey>>(
+      [&](Reader& reader) { return PrincipalSql(reader.database()).keys(owner, after, limit); });
+}
+
+Result<int> SqliteStore::purgeKeys(core::Instant cutoff, int limit) {
+  return change<int>([&](WriteSide& side) { return Result(PrincipalSql(side.database).purgeKeys(cutoff, limit)); });
+}
+
 Result<void> SqliteStore::addUser(const User& user, std::int64_t max_users, const AuditEntry& audit) {
   return change<void>([&](WriteSide& side) { return PrincipalSql(side.database).addUser(user, max_users, audit); });
 }

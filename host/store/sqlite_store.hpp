@@ -91,6 +91,9 @@ class SqliteStore final : public JobStore, public PrincipalStore, public RecordS
   core::Result<void> revokeKeysOf(const std::string& user, core::Instant at, const AuditEntry& audit) override;
   void touchKey(const std::string& id, core::Instant at) override;
   core::Result<std::vector<ApiKey>> keys() override;
+  core::Result<ApiKey> key(const std::string& id) override;
+  core::Result<std::vector<ApiKey>> keys(const std::string& owner, const std::string& after, int limit) override;
+  core::Result<int> purgeKeys(core::Instant cutoff, int limit) override;
 
   core::Result<void> addUser(const User& user, std::int64_t max_users, const AuditEntry& audit) override;
   core::Result<void> changeUser(const User& user, const std::optional<std::string>& end_sessions_but,

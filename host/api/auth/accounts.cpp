@@ -58,7 +58,7 @@ std::string detailOf(const UserChange& change) {
   return json.take();
 }
 
-PrincipalRef principalOf(const store::User& user, const std::string& session) {
+PrincipalRef principalOf(const store::User& user, const store::Session& session) {
   const auto* role = findRole(user.role);
   if (user.disabled || role == nullptr) return nullptr;
   auto principal = std::make_shared<Principal>();
@@ -67,7 +67,8 @@ PrincipalRef principalOf(const store::User& user, const std::string& session) {
   principal->privileges = role->privileges;
   principal->all_jobs = principal->may(Privilege::Admin);
   principal->user = user.id;
-  principal->session = session;
+  principal->session = session.id;
+  if (const auto digest = digestFromHex(session.sha256)) principal->credential = *digest;
   return principal;
 }
 
@@ -103,7 +104,7 @@ void Accounts::putUser(const store::User& user) {
   users_[user.id] = user;
   ids_[user.name_key] = user.id;
   for (auto& [digest, entry] : sessions_) {
-    if (entry->session.user == user.id) entry->principal = principalOf(user, entry->session.id);
+    if (entry->session.user == user.id) entry->principal = principalOf(user, entry->session);
   }
 }
 
@@ -111,7 +112,7 @@ void Accounts::putSession(store::Session session, const store::User& user) {
   const auto digest = digestFromHex(session.sha256);
   if (!digest) return;
   auto entry = std::make_shared<SessionEntry>();
-  entry->principal = principalOf(user, session.id);
+  entry->principal = principalOf(user, session);
   entry->seen = entry->written = core::toMicros(session.seen_at);
   entry->session = std::move(session);
   sessions_[*digest] = std::move(entry);
@@ -150,6 +151,26 @@ PrincipalRef Accounts::findSession(std::string_view token) const {
     parts_.sessions.touchSession(principal->session, now);
   }
   return principal;
+}
+
+PrincipalRef Accounts::again(const Principal& principal) const {
+  if (principal.session.empty()) return parts_.keys.again(principal);
+  const auto now = parts_.clock.now();
+  std::shared_lock lock(mutex_);
+  const auto found = sessions_.find(principal.credential);
+  if (found == sessions_.end() || !live(*found->second, now)) return nullptr;
+  return found->second->principal;
+}
+
+bool Accounts::stillMay(const Principal& principal) const {
+  const auto now = again(principal);
+  return now && (now->privileges & principal.privileges) == principal.privileges &&
+         (now->all_jobs || !principal.all_jobs);
+}
+
+void Accounts::observe(CredentialObserver* observer) {
+  observer_.observe(observer);
+  parts_.keys.observe(observer);
 }
 
 /// Costs the same whoever asks: a name nobody has is checked against a hash of nothing.
@@ -231,14 +252,17 @@ core::Result<Accounts::Opened> Accounts::open(const store::User& checked, std::s
   if (!ended) return ended.error();
   user->last_login_at = now;
   if (!fresh_hash.empty()) user->password = std::move(fresh_hash);
-  std::unique_lock lock(mutex_);
-  users_[user->id] = *user;
-  std::erase_if(sessions_, [&](const auto& one) {
-    const auto& known = one.second->session;
-    return std::find(ended->begin(), ended->end(), known.id) != ended->end() ||
-           (known.user == user->id && !live(*one.second, now));
-  });
-  putSession(session, *user);
+  {
+    std::unique_lock lock(mutex_);
+    users_[user->id] = *user;
+    std::erase_if(sessions_, [&](const auto& one) {
+      const auto& known = one.second->session;
+      return std::find(ended->begin(), ended->end(), known.id) != ended->end() ||
+             (known.user == user->id && !live(*one.second, now));
+    });
+    putSession(session, *user);
+  }
+  if (!ended->empty()) observer_.tell();
   opened.user = *std::move(user);
   return opened;
 }
@@ -246,8 +270,11 @@ core::Result<Accounts::Opened> Accounts::open(const store::User& checked, std::s
 core::Result<void> Accounts::logout(const std::string& session) {
   std::lock_guard changing(change_mutex_);
   if (auto revoked = parts_.sessions.revokeSession(session, parts_.clock.now(), nullptr); !revoked) return revoked;
-  std::unique_lock lock(mutex_);
-  std::erase_if(sessions_, [&](const auto& one) { return one.second->session.id == session; });
+  {
+    std::unique_lock lock(mutex_);
+    std::erase_if(sessions_, [&](const auto& one) { return one.second->session.id == session; });
+  }
+  observer_.tell();
   return {};
 }
 
@@ -279,9 +306,13 @@ core::Result<void> Accounts::revokeSession(const std::string& id, const Actor& a
   const auto now = parts_.clock.now();
   const auto line = actor.did(now, "session.revoke", id);
   std::lock_guard changing(change_mutex_);
+  if (auto still = actor.stillMay(); !still) return still.error();
   if (auto revoked = parts_.sessions.revokeSession(id, now, &line); !revoked) return revoked;
-  std::unique_lock lock(mutex_);
-  std::erase_if(sessions_, [&](const auto& one) { return one.second->session.id == id; });
+  {
+    std::unique_lock lock(mutex_);
+    std::erase_if(sessions_, [&](const auto& one) { return one.second->session.id == id; });
+  }
+  observer_.tell();
   return {};
 }
 
@@ -289,10 +320,14 @@ core::Result<void> Accounts::revokeSessions(const std::string& user, const Actor
   const auto now = parts_.clock.now();
   const auto line = actor.did(now, "user.revoke_sessions", user);
   std::lock_guard changing(change_mutex_);
+  if (auto still = actor.stillMay(); !still) return still.error();
   if (!find(user)) return noUser(user);
   if (auto revoked = parts_.sessions.revokeSessions(user, {}, now, line); !revoked) return revoked;
-  std::unique_lock lock(mutex_);
-  dropSessions(user, {});
+  {
+    std::unique_lock lock(mutex_);
+    dropSessions(user, {});
+  }
+  observer_.tell();
   return {};
 }
 
@@ -348,6 +383,7 @@ core::Result<store::User> Accounts::create(UserRequest request, const Actor& act
   detail.number(std::int64_t{user.tier}).endObject();
   const auto line = actor.did(user.created_at, "user.create", user.id, detail.take());
   std::lock_guard changing(change_mutex_);
+  if (auto still = actor.stillMay(); !still) return still.error();
   if (auto added = parts_.users.addUser(user, options_.max_users, line); !added) return added.error();
   parts_.keys.userChanged(user);
   std::unique_lock lock(mutex_);
@@ -368,6 +404,7 @@ core::Result<store::User> Accounts::change(const std::string& id, UserChange cha
     hash = *std::move(hashed);
   }
   std::lock_guard changing(change_mutex_);
+  if (auto still = actor.stillMay(); !still) return still.error();
   auto user = find(id);
   if (!user) return noUser(id);
   const auto detail = detailOf(change);
@@ -383,9 +420,12 @@ core::Result<store::User> Accounts::change(const std::string& id, UserChange cha
   const auto line = actor.did(user->updated_at, "user.change", id, detail);
   if (auto changed = parts_.users.changeUser(*user, but, line); !changed) return changed.error();
   parts_.keys.userChanged(*user);
-  std::unique_lock lock(mutex_);
-  if (ends) dropSessions(id, {});
-  putUser(*user);
+  {
+    std::unique_lock lock(mutex_);
+    if (ends) dropSessions(id, {});
+    putUser(*user);
+  }
+  observer_.tell();
   return *std::move(user);
 }
 
@@ -409,6 +449,7 @@ core::Result<void> Accounts::changePassword(const std::string& id, std::string_v
   auto hash = hasher_.hash(wanted.password);
   if (!hash) return hash.error();
   std::lock_guard changing(change_mutex_);
+  if (auto still = actor.stillMay(); !still) return still.error();
   auto user = find(id);
   if (!user || user->password != before->password) {
     return core::Error{core::ErrorCode::Conflict, "the password was changed meanwhile", "", {}};
@@ -417,15 +458,19 @@ core::Result<void> Accounts::changePassword(const std::string& id, std::string_v
   user->updated_at = parts_.clock.now();
   const auto line = actor.did(user->updated_at, "user.password", id);
   if (auto changed = parts_.users.changeUser(*user, session, line); !changed) return changed;
-  std::unique_lock lock(mutex_);
-  dropSessions(id, session);
-  putUser(*user);
+  {
+    std::unique_lock lock(mutex_);
+    dropSessions(id, session);
+    putUser(*user);
+  }
+  observer_.tell();
   return {};
 }
 
 core::Result<void> Accounts::remove(const std::string& id, const Actor& actor) {
   const auto now = parts_.clock.now();
   std::lock_guard changing(change_mutex_);
+  if (auto still = actor.stillMay(); !still) return still.error();
   const auto user = find(id);
   if (!user) return noUser(id);
   JsonWriter detail;
@@ -433,10 +478,13 @@ core::Result<void> Accounts::remove(const std::string& id, const Actor& actor) {
   const auto line = actor.did(now, "user.delete", id, detail.take());
   if (auto removed = parts_.users.removeUser(id, now, line); !removed) return removed;
   parts_.keys.userRemoved(id);
-  std::unique_lock lock(mutex_);
-  dropSessions(id, {});
-  ids_.erase(user->name_key);
-  users_.erase(id);
+  {
+    std::unique_lock lock(mutex_);
+    dropSessions(id, {});
+    ids_.erase(user->name_key);
+    users_.erase(id);
+  }
+  observer_.tell();
   return {};
 }
 

@@ -81,6 +81,13 @@ class Accounts {
   Login login(std::string_view name, std::string_view password, const std::string& address, std::string_view agent);
   /// Who calls with this token; null: unknown, ended, or its user is gone or disabled.
   [[nodiscard]] PrincipalRef findSession(std::string_view token) const;
+  /// Who a principal of findSession(), or of KeyRing::find(), is now; null: the session or key ended. It counts as no
+  /// use of it.
+  [[nodiscard]] PrincipalRef again(const Principal& principal) const;
+  /// Whether that one can still do all that the principal can.
+  [[nodiscard]] bool stillMay(const Principal& principal) const;
+  /// Told when sessions, users or keys ended or can do less; nullptr: nobody.
+  void observe(CredentialObserver* observer);
   core::Result<void> logout(const std::string& session);
   /// Live ones, oldest first; of one user, or of all (empty).
   [[nodiscard]] std::vector<store::Session> sessions(const std::string& user) const;
@@ -133,6 +140,7 @@ class Accounts {
   PasswordHasher hasher_;
   LoginThrottle throttle_;
   std::mutex change_mutex_;  ///< held over read, store and remember of a change; never while hashing
+  ObserverSlot observer_;
   mutable std::shared_mutex mutex_;
   std::unordered_map<std::string, store::User> users_;
   std::map<std::string, std::string> ids_;  ///< by lower-case name

@@ -49,6 +49,7 @@ std::string createdDetail(const store::ApiKey& key) {
 PrincipalRef KeyRing::principalOf(const Entry& entry) const {
   auto principal = std::make_shared<Principal>();
   principal->key = entry.key.id;
+  principal->credential = entry.digest;
   principal->privileges = bitsOf(entry.key.privileges);
   if (entry.key.owner.empty()) {
     principal->id = entry.key.id;
@@ -74,8 +75,9 @@ PrincipalRef KeyRing::principalOf(const Entry& entry) const {
 void KeyRing::put(const store::ApiKey& key) {
   const auto digest = digestFromHex(key.sha256);
   if (!digest || key.revoked_at) return;
-  Entry entry{key, nullptr, std::make_shared<Usage>()};
+  Entry entry{key, nullptr, std::make_shared<Usage>(), {}};
   if (key.last_used_at) entry.usage->last = entry.usage->written = core::toMicros(*key.last_used_at);
+  entry.digest = *digest;
   entry.principal = principalOf(entry);
   entries_[*digest] = std::move(entry);
 }
@@ -112,6 +114,15 @@ PrincipalRef KeyRing::find(std::string_view raw_key) const {
     store_.touchKey(principal->key, now);
   }
   return principal;
+}
+
+PrincipalRef KeyRing::again(const Principal& principal) const {
+  const auto now = clock_.now();
+  std::shared_lock lock(mutex_);
+  const auto found = entries_.find(principal.credential);
+  if (found == entries_.end() || found->second.key.id != principal.key) return nullptr;
+  const auto& expires = found->second.key.expires_at;
+  return expires && *expires <= now ? nullptr : found->second.principal;
 }
 
 PrincipalRef KeyRing::findBase64(std::string_view base64_key) const {
@@ -169,8 +180,13 @@ core::Result<KeyRing::Created> KeyRing::create(KeyRequest request, const Actor& 
   key.mask = created.raw.substr(0, kMaskBytes) + "…";
   const auto line = actor.did(now, "key.create", key.id, createdDetail(key));
   std::lock_guard changing(change_mutex_);
+  if (auto may = mayChange(actor); !may) return may.error();
   if (auto added = store_.addKey(key, options_.keys_per_user, line); !added) return added.error();
   std::unique_lock lock(mutex_);
+  std::erase_if(entries_, [&](const auto& entry) {
+    const auto& expires = entry.second.key.expires_at;
+    return expires && *expires <= now;  // no use any more, and the store forgets it in time
+  });
   put(key);
   return created;
 }
@@ -178,25 +194,52 @@ core::Result<KeyRing::Created> KeyRing::create(KeyRequest request, const Actor& 
 core::Result<void> KeyRing::revoke(const std::string& id, const Actor& actor) {
   const auto now = clock_.now();
   std::lock_guard changing(change_mutex_);
+  if (auto may = mayChange(actor); !may) return may;
   if (auto revoked = store_.revokeKey(id, now, actor.did(now, "key.revoke", id)); !revoked) return revoked.error();
-  std::unique_lock lock(mutex_);
-  std::erase_if(entries_, [&](const auto& entry) { return entry.second.key.id == id; });
+  {
+    std::unique_lock lock(mutex_);
+    std::erase_if(entries_, [&](const auto& entry) { return entry.second.key.id == id; });
+  }
+  observer_.tell();
   return {};
 }
 
 core::Result<void> KeyRing::revokeOf(const std::string& user, const Actor& actor) {
   const auto now = clock_.now();
   std::lock_guard changing(change_mutex_);
+  if (auto may = actor.stillMay(); !may) return may;
   if (auto revoked = store_.revokeKeysOf(user, now, actor.did(now, "user.revoke_keys", user)); !revoked) {
     return revoked.error();
   }
-  std::unique_lock lock(mutex_);
-  std::erase_if(entries_, [&](const auto& entry) { return entry.second.key.owner == user; });
+  {
+    std::unique_lock lock(mutex_);
+    std::erase_if(entries_, [&](const auto& entry) { return entry.second.key.owner == user; });
+  }
+  observer_.tell();
   return {};
 }
 
-core::Result<std::vector<store::ApiKey>> KeyRing::list() const {
-  auto keys = store_.keys();
+core::Result<void> KeyRing::mayChange(const Actor& actor) {
+  if (auto may = actor.stillMay(); !may) return may;
+  std::shared_ptr<TokenBucket> changes;
+  {
+    std::unique_lock lock(mutex_);
+    const auto user = users_.find(actor.id);
+    if (user == users_.end() || (user->second.privileges & kAdminBit) != 0) return {};
+    auto& bucket = user->second.changes;
+    if (!bucket) {
+      bucket =
+          std::make_shared<TokenBucket>(options_.changes_per_minute, options_.changes_per_minute, clock_.steadyNow());
+    }
+    changes = bucket;
+  }
+  if (changes->take(clock_.steadyNow()).allowed) return {};
+  return core::Error{core::ErrorCode::Exhausted, "you make and revoke keys too fast: come back later", "", {}};
+}
+
+core::Result<std::vector<store::ApiKey>> KeyRing::list(const std::string& user, const std::string& after,
+                                                       int limit) const {
+  auto keys = store_.keys(user, after, limit);
   if (!keys) return keys;
   std::shared_lock lock(mutex_);
   for (auto& key : *keys) {
@@ -208,20 +251,28 @@ core::Result<std::vector<store::ApiKey>> KeyRing::list() const {
   return keys;
 }
 
+core::Result<store::ApiKey> KeyRing::key(const std::string& id) const {
+  return store_.key(id);
+}
+
+void KeyRing::putUser(const store::User& user) {
+  const auto* role = findRole(user.role);
+  auto& state = users_[user.id];
+  state.name = user.name;
+  state.privileges = role != nullptr ? role->privileges : 0;
+  state.disabled = user.disabled;
+}
+
 void KeyRing::setUsers(std::span<const store::User> users) {
   std::unique_lock lock(mutex_);
   users_.clear();
-  for (const auto& user : users) {
-    const auto* role = findRole(user.role);
-    users_[user.id] = {user.name, role != nullptr ? role->privileges : 0, user.disabled};
-  }
+  for (const auto& user : users) putUser(user);
   for (auto& [digest, entry] : entries_) entry.principal = principalOf(entry);
 }
 
 void KeyRing::userChanged(const store::User& user) {
-  const auto* role = findRole(user.role);
   std::unique_lock lock(mutex_);
-  users_[user.id] = {user.name, role != nullptr ? role->privileges : 0, user.disabled};
+  putUser(user);
   refresh(user.id);
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "api/auth/actor.hpp"
+#include "api/auth/credential_observer.hpp"
 #include "api/auth/principal.hpp"
 #include "api/auth/secrets.hpp"
 #include "core/clock.hpp"
@@ -39,6 +40,7 @@ class KeyRing {
  public:
   struct Options {
     int keys_per_user = 50;
+    int changes_per_minute = 60;  ///< keys one user makes and revokes, and as many at once; admins: no limit
   };
   /// Borrowed until destroyed. Call load() before serving.
   KeyRing(store::KeyStore& store, const core::Clock& clock, Options options)
@@ -52,17 +54,27 @@ class KeyRing {
   /// The same for a key whose whole Authorization header would be `Bearer ` + base64(key) (minion's form).
   [[nodiscard]] PrincipalRef findBase64(std::string_view base64_key) const;
 
+  /// Who a principal of find() is now; null: its key ended. It counts as no use of the key.
+  [[nodiscard]] PrincipalRef again(const Principal& principal) const;
+  /// Told when keys ended or can do less; nullptr: nobody.
+  void observe(CredentialObserver* observer) { observer_.observe(observer); }
+
   struct Created {
     store::ApiKey key;
     std::string raw;  ///< shown to its owner once, kept nowhere
   };
   /// Makes a random 256-bit key. InvalidArgument: unknown privilege, empty or long name, expiry in the past, no such
-  /// user, a rate out of bounds. Exhausted: the user has too many.
+  /// user, a rate out of bounds. Exhausted: the user has too many, or changes keys too fast. Unauthenticated: who asks
+  /// is known no longer.
   core::Result<Created> create(KeyRequest request, const Actor& actor);
+  /// One that is revoked already stays as it is. NotFound; Exhausted and Unauthenticated as create().
   core::Result<void> revoke(const std::string& id, const Actor& actor);
   core::Result<void> revokeOf(const std::string& user, const Actor& actor);
-  /// All of them, revoked ones too, with the moment of last use to the second.
-  core::Result<std::vector<store::ApiKey>> list() const;
+  /// Keys by id, those after `after` (empty: from the first), of one user or of all (empty); revoked ones too, until
+  /// retention takes them, with the moment of last use to the second.
+  core::Result<std::vector<store::ApiKey>> list(const std::string& user, const std::string& after, int limit) const;
+  /// NotFound for an unknown id.
+  core::Result<store::ApiKey> key(const std::string& id) const;
 
   // ---- what Accounts tells
   void setUsers(std::span<const store::User> users);
@@ -74,6 +86,7 @@ class KeyRing {
     std::string name;
     std::uint32_t privileges = 0;
     bool disabled = false;
+    std::shared_ptr<TokenBucket> changes = nullptr;  ///< of keys; made with the first
   };
   struct Usage {
     std::atomic<std::int64_t> last{0};     ///< microseconds
@@ -83,15 +96,20 @@ class KeyRing {
     store::ApiKey key;
     PrincipalRef principal;  ///< null while its user is gone or disabled
     std::shared_ptr<Usage> usage;
+    Digest digest;
   };
   void put(const store::ApiKey& key);                  ///< under the exclusive lock
   PrincipalRef principalOf(const Entry& entry) const;  ///< under a lock
   void refresh(const std::string& user);               ///< under the exclusive lock
+  void putUser(const store::User& user);               ///< under the exclusive lock
+  /// What stands before each change, under change_mutex_.
+  core::Result<void> mayChange(const Actor& actor);
 
   store::KeyStore& store_;
   const core::Clock& clock_;
   const Options options_;
   std::mutex change_mutex_;  ///< held over store and remember of a change, so that both follow one order
+  ObserverSlot observer_;
   mutable std::shared_mutex mutex_;
   std::unordered_map<Digest, Entry, DigestHash> entries_;  ///< live keys only
   std::unordered_map<std::string, UserState> users_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -51,6 +52,7 @@ struct Principal {
   std::string user;      ///< the user behind it; empty: a key of the host
   std::string key;       ///< public handle of the key that was presented; empty: none was
   std::string session;   ///< public handle of the session; empty: none
+  std::array<unsigned char, 32> credential{};   ///< SHA-256 of that key or of the session's token: to find it again
   std::shared_ptr<TokenBucket> rate = nullptr;  ///< of the key; null: no limit
 
   [[nodiscard]] bool may(Privilege privilege) const {

@@ -11,7 +11,6 @@
 namespace jobhost::api::native {
 namespace {
 
-constexpr std::int64_t kMaxBody = 16 * 1024;  ///< also of requests whose sender nobody knows yet
 constexpr std::size_t kMaxLogin = 256;
 
 Response forNobodyElse(Response response) {
@@ -26,7 +25,7 @@ std::int64_t secondsOf(core::Millis wait) {
 Response login(const Parts& parts, Call& call) {
   // Or a page elsewhere could log its visitor in as somebody else.
   if (const auto wrong = refuseForeignOrigin(call.request, parts.options.auth)) return problem(*wrong);
-  const auto body = call.request.body->all(kMaxBody);
+  const auto body = call.request.body->all(kSmallBody);
   if (!body) return problem(body.error());
   const auto document = parseJson(*body);
   if (!document) return problem(document.error());
@@ -35,7 +34,7 @@ Response login(const Parts& parts, Call& call) {
   object.require("name");
   object.require("password");
   const auto name = object.string("name", kMaxLogin).value_or("");
-  const auto password = object.string("password", kMaxBody).value_or("");
+  const auto password = object.string("password", kSmallBody).value_or("");
   object.refuseUnknown();
   if (!errors.empty()) return problem(invalid("the login is not valid", std::move(errors)));
   auto login = parts.deps.accounts.login(name, password, call.address, call.request.header("User-Agent").value_or(""));
@@ -86,7 +85,7 @@ Response changePassword(const Parts& parts, Call& call) {
   if (principal.session.empty()) {
     return problem({core::ErrorCode::PermissionDenied, "one's own password is changed in a session", "", {}});
   }
-  const auto body = call.request.body->all(kMaxBody);
+  const auto body = call.request.body->all(kSmallBody);
   if (!body) return problem(body.error());
   const auto document = parseJson(*body);
   if (!document) return problem(document.error());
@@ -94,13 +93,13 @@ Response changePassword(const Parts& parts, Call& call) {
   JsonObject object(*document, "", errors);
   object.require("old_password");
   object.require("new_password");
-  const auto old_password = object.string("old_password", kMaxBody).value_or("");
-  auto new_password = object.string("new_password", kMaxBody).value_or("");
+  const auto old_password = object.string("old_password", kSmallBody).value_or("");
+  auto new_password = object.string("new_password", kSmallBody).value_or("");
   object.refuseUnknown();
   if (!errors.empty()) return problem(invalid("the change is not valid", std::move(errors)));
   core::Millis wait{0};
   const auto changed = parts.deps.accounts.changePassword(principal.user, old_password, std::move(new_password),
-                                                          principal.session, actorOf(call), wait);
+                                                          principal.session, actorOf(parts, call), wait);
   return changed ? Response(204, {}, "") : limited(changed.error(), secondsOf(wait));
 }
 
@@ -129,19 +128,23 @@ Response revokeSession(const Parts& parts, Call& call) {
   if (!session || (!mine && !call.principal->may(Privilege::Admin))) {
     return problem({core::ErrorCode::NotFound, "there is no session with this id", "", {}});
   }
-  const auto revoked = parts.deps.accounts.revokeSession(id, actorOf(call));
+  const auto revoked = parts.deps.accounts.revokeSession(id, actorOf(parts, call));
   return revoked ? Response(204, {}, "") : problem(revoked.error());
 }
 
 }  // namespace
 
 void addAuthRoutes(RouteTable& routes, const Parts& parts) {
-  routes.add(Method::Post, "/api/v1/auth/login", Privilege::None, [parts](Call& call) { return login(parts, call); });
-  routes.add(Method::Post, "/api/v1/auth/logout", Privilege::Known,
-             [parts](Call& call) { return logout(parts, call); });
+  routes.add(
+      Method::Post, "/api/v1/auth/login", Privilege::None, [parts](Call& call) { return login(parts, call); }, false,
+      Body::Small);
+  routes.add(
+      Method::Post, "/api/v1/auth/logout", Privilege::Known, [parts](Call& call) { return logout(parts, call); }, false,
+      Body::Small);
   routes.add(Method::Get, "/api/v1/auth/me", Privilege::Known, [parts](Call& call) { return me(parts, call); });
-  routes.add(Method::Post, "/api/v1/auth/password", Privilege::Known,
-             [parts](Call& call) { return changePassword(parts, call); });
+  routes.add(
+      Method::Post, "/api/v1/auth/password", Privilege::Known,
+      [parts](Call& call) { return changePassword(parts, call); }, false, Body::Small);
   routes.add(
       Method::Get, "/api/v1/auth/sessions", Privilege::Known, [parts](Call& call) { return listSessions(parts, call); },
       kTakesQuery);

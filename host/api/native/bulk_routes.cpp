@@ -59,7 +59,7 @@ Response apply(const Parts& parts, Call& call, store::BulkAction action, const c
   auto text = json.take();
   if (call.principal->all_jobs) {  // it may have been other people's jobs
     const auto noted = parts.deps.audit.addAudit(
-        actorOf(call).did(parts.deps.clock.now(), std::string("jobs.bulk_") + name, "", text));
+        actorOf(parts, call).did(parts.deps.clock.now(), std::string("jobs.bulk_") + name, "", text));
     if (!noted) return problem(noted.error());
   }
   return {200, kJson, std::move(text)};

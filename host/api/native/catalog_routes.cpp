@@ -69,7 +69,7 @@ Response showPlugin(const Parts& parts, Call& call) {
 
 /// Before the act, so that none goes without its line; a line may stand for an act that was then refused.
 core::Result<void> note(const Parts& parts, const Call& call, const char* action) {
-  return parts.deps.audit.addAudit(actorOf(call).did(parts.deps.clock.now(), action, call.captures[0]));
+  return parts.deps.audit.addAudit(actorOf(parts, call).did(parts.deps.clock.now(), action, call.captures[0]));
 }
 
 Response retryPlugin(const Parts& parts, Call& call) {

@@ -1,10 +1,13 @@
 #include "api/native/input_store.hpp"
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 
 #include "api/json_writer.hpp"
 #include "api/native/native_dialect.hpp"
 #include "api/native/parse.hpp"
+#include "core/job_paths.hpp"
 
 namespace jobhost::api::native {
 namespace {
@@ -40,14 +43,20 @@ Response upload(const Parts& parts, Call& call) {
   core::Result<SavedInput> saved =
       multipart ? saveMultipart(parts.options.data_folder, std::string(type), *call.request.body, limit)
                 : saveInput(parts.options.data_folder, name.value_or(""), *call.request.body, limit);
-  return saved ? created(*saved) : problem(saved.error());
+  if (!saved) return problem(saved.error());
+  if (auto refused = call.refusedNow()) {
+    std::error_code ignored;  // what stays goes with the uploads nobody took
+    std::filesystem::remove_all(core::inputFolder(parts.options.data_folder, saved->input_id), ignored);
+    return *std::move(refused);
+  }
+  return created(*saved);
 }
 
 }  // namespace
 
 void addInputRoutes(RouteTable& routes, const Parts& parts) {
   const auto handler = [parts](Call& call) { return upload(parts, call); };
-  routes.add(Method::Post, "/api/v1/inputs", Privilege::RunJobs, handler, kTakesQuery);
+  routes.add(Method::Post, "/api/v1/inputs", Privilege::RunJobs, handler, kTakesQuery, Body::Stream);
 }
 
 }  // namespace jobhost::api::native

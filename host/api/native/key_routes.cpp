@@ -1,4 +1,4 @@
-#include <algorithm>
+#include <cstdint>
 
 #include "api/json_reader.hpp"
 #include "api/json_writer.hpp"
@@ -10,6 +10,7 @@ namespace jobhost::api::native {
 namespace {
 
 constexpr std::int64_t kMaxRate = 1'000'000;
+constexpr std::int64_t kMaxPage = 1000;
 
 /// A user has keys; a key that is the host's own looks after none but with the privilege for all of them.
 std::optional<Response> refuseNobody(const Call& call) {
@@ -28,6 +29,8 @@ Response listKeys(const Parts& parts, Call& call) {
   auto query = QueryReader::from(call.request);
   if (!query) return problem(query.error());
   auto user = query->text("user_id").value_or("");
+  const auto cursor = query->text("cursor").value_or("");
+  const auto limit = static_cast<std::size_t>(query->integer("limit", 1, kMaxPage).value_or(100));
   if (const auto wrong = query->done()) return problem(*wrong);
   if (!call.principal->may(Privilege::Admin)) {
     if (!user.empty() && user != call.principal->user) {
@@ -35,14 +38,16 @@ Response listKeys(const Parts& parts, Call& call) {
     }
     user = call.principal->user;
   }
-  const auto keys = parts.deps.keys.list();
+  auto keys = parts.deps.keys.list(user, cursor, static_cast<int>(limit) + 1);
   if (!keys) return problem(keys.error());
+  const bool more = keys->size() > limit;
+  if (more) keys->resize(limit);
   JsonWriter json;
   json.beginObject().key("keys").beginArray();
-  for (const auto& key : *keys) {
-    if (user.empty() || key.owner == user) writeKey(json, key);
-  }
-  json.endArray().endObject();
+  for (const auto& key : *keys) writeKey(json, key);
+  json.endArray().key("next_cursor");
+  more ? json.string(keys->back().id) : json.null();
+  json.endObject();
   return {200, kJson, json.take()};
 }
 
@@ -62,7 +67,7 @@ void refuseMore(const Principal& principal, const KeyRequest& request, std::vect
 Response createKey(const Parts& parts, Call& call) {
   if (auto refused = refuseNobody(call)) return *std::move(refused);
   if (auto refused = refuseByKey(call)) return *std::move(refused);
-  const auto body = call.request.body->all(parts.options.http.body_bytes);
+  const auto body = call.request.body->all(kSmallBody);
   if (!body) return problem(body.error());
   const auto document = parseJson(*body);
   if (!document) return problem(document.error());
@@ -83,7 +88,7 @@ Response createKey(const Parts& parts, Call& call) {
   object.refuseUnknown();
   refuseMore(*call.principal, request, errors);
   if (!errors.empty()) return problem(invalid("the key's description is not valid", std::move(errors)));
-  const auto created = parts.deps.keys.create(std::move(request), actorOf(call));
+  const auto created = parts.deps.keys.create(std::move(request), actorOf(parts, call));
   if (!created) return problem(created.error());
   JsonWriter json;
   writeKey(json, created->key, created->raw);
@@ -97,13 +102,13 @@ Response revokeKey(const Parts& parts, Call& call) {
   if (auto refused = refuseByKey(call)) return *std::move(refused);
   const auto& id = call.captures[0];
   if (!call.principal->may(Privilege::Admin)) {
-    const auto keys = parts.deps.keys.list();
-    if (!keys) return problem(keys.error());
-    const bool mine = std::any_of(keys->begin(), keys->end(),
-                                  [&](const auto& key) { return key.id == id && key.owner == call.principal->user; });
-    if (!mine) return problem({core::ErrorCode::NotFound, "key " + id + " does not exist", "", {}});
+    const auto key = parts.deps.keys.key(id);
+    if (!key) return problem(key.error());
+    if (key->owner != call.principal->user) {
+      return problem({core::ErrorCode::NotFound, "key " + id + " does not exist", "", {}});
+    }
   }
-  const auto revoked = parts.deps.keys.revoke(id, actorOf(call));
+  const auto revoked = parts.deps.keys.revoke(id, actorOf(parts, call));
   return revoked ? Response(204, {}, "") : problem(revoked.error());
 }
 
@@ -113,7 +118,9 @@ void addKeyRoutes(RouteTable& routes, const Parts& parts) {
   routes.add(
       Method::Get, "/api/v1/keys", Privilege::Known, [parts](Call& call) { return listKeys(parts, call); },
       kTakesQuery);
-  routes.add(Method::Post, "/api/v1/keys", Privilege::Known, [parts](Call& call) { return createKey(parts, call); });
+  routes.add(
+      Method::Post, "/api/v1/keys", Privilege::Known, [parts](Call& call) { return createKey(parts, call); }, false,
+      Body::Small);
   routes.add(Method::Delete, "/api/v1/keys/{id}", Privilege::Known,
              [parts](Call& call) { return revokeKey(parts, call); });
 }

@@ -45,6 +45,10 @@ std::optional<Response> refuseUnread(const Request& request, const Route& route)
   return problem(invalid("the query is not valid", std::move(errors)));
 }
 
+bool takesBody(Method method) {
+  return method == Method::Post || method == Method::Put || method == Method::Patch;
+}
+
 bool changes(Method method) {
   return method != Method::Get && method != Method::Head && method != Method::Options;
 }
@@ -53,8 +57,10 @@ constexpr std::string_view kJobPath = "/api/v1/jobs/{id}";
 
 }  // namespace
 
-Actor actorOf(const Call& call) {
-  return {call.principal->id, call.principal->name, call.address};
+Actor actorOf(const Parts& parts, const Call& call) {
+  const auto& principal = *call.principal;
+  return {principal.id, principal.name, call.address, principal.session.empty() ? principal.key : principal.session,
+          [&accounts = parts.deps.accounts, caller = call.principal] { return accounts.stillMay(*caller); }};
 }
 
 Response limited(const core::Error& error, std::int64_t retry_after_s) {
@@ -161,7 +167,7 @@ void NativeDialect::identify(Call& call) const {
   const auto token = sessionToken(call.request, parts_.options.auth);
   if (!token) return;
   call.principal = parts_.deps.accounts.findSession(*token);
-  if (call.principal) call.session_token = *token;
+  call.session_token = call.principal ? *token : std::string_view{};
 }
 
 std::optional<Response> NativeDialect::refuseForged(const Call& call) const {
@@ -199,9 +205,27 @@ std::optional<Response> NativeDialect::refuse(const Call& call, const Route& rou
   return std::nullopt;
 }
 
+std::optional<Response> NativeDialect::refuseAnew(Call& call, const Route& route) const {
+  if (route.privilege == Privilege::None) return std::nullopt;
+  identify(call);
+  return refuse(call, route);
+}
+
 Response NativeDialect::serve(Call& call, const Route& route) const {
   if (auto refused = refuse(call, route)) return *std::move(refused);
   if (auto refused = refuseUnread(call.request, route)) return *std::move(refused);
+  if (takesBody(call.request.method)) {
+    if (route.body == Body::Stream) {
+      call.refusedNow = [&] { return refuseAnew(call, route); };
+    } else {
+      const auto body = call.request.body->all(route.body == Body::Small ? kSmallBody : parts_.options.http.body_bytes);
+      if (!body) return problem(body.error());
+      // A client may take its time with the body, and who it is may have ended meanwhile.
+      if (!body->empty()) {
+        if (auto refused = refuseAnew(call, route)) return *std::move(refused);
+      }
+    }
+  }
   return route.handler(call);
 }
 

@@ -36,6 +36,8 @@ class NativeDialect final : public Dialect {
   /// What a change by cookie must show besides: that it comes from our own page. nullopt: it does.
   [[nodiscard]] std::optional<Response> refuseForged(const Call& call) const;
   [[nodiscard]] std::optional<Response> refuse(const Call& call, const Route& route) const;
+  /// Who calls and whether they may, once more.
+  [[nodiscard]] std::optional<Response> refuseAnew(Call& call, const Route& route) const;
   Response serve(Call& call, const Route& route) const;
 
   Parts parts_;
@@ -66,7 +68,7 @@ Response submitProblem(core::Error error);
 /// The same with the number of seconds after which to come back.
 Response limited(const core::Error& error, std::int64_t retry_after_s);
 /// Who acts, for the audit log.
-Actor actorOf(const Call& call);
+Actor actorOf(const Parts& parts, const Call& call);
 /// The caller's key from `Authorization: Bearer <key>` or `X-API-Key`; nullopt: none sent.
 std::optional<std::string_view> presentedKey(const Request& request);
 

@@ -9,7 +9,6 @@
 namespace jobhost::api::native {
 namespace {
 
-constexpr std::int64_t kMaxBody = 16 * 1024;
 constexpr std::int64_t kMaxPage = 1000;
 constexpr std::int64_t kIntMax = std::numeric_limits<int>::max();
 
@@ -48,7 +47,7 @@ Response list(const Parts& parts, Call& call) {
 }
 
 Response create(const Parts& parts, Call& call) {
-  const auto body = call.request.body->all(kMaxBody);
+  const auto body = call.request.body->all(kSmallBody);
   if (!body) return problem(body.error());
   const auto document = parseJson(*body);
   if (!document) return problem(document.error());
@@ -64,7 +63,7 @@ Response create(const Parts& parts, Call& call) {
   request.disabled = object.boolean("disabled").value_or(false);
   object.refuseUnknown();
   if (!errors.empty()) return problem(invalid("the user's description is not valid", std::move(errors)));
-  const auto user = parts.deps.accounts.create(std::move(request), actorOf(call));
+  const auto user = parts.deps.accounts.create(std::move(request), actorOf(parts, call));
   if (!user) return problem(user.error());
   auto response = shown(*user, 201);
   response.with("Location", "/api/v1/users/" + user->id);
@@ -85,7 +84,7 @@ std::optional<Response> refuseOnOneself(const Call& call, bool takes_away, bool 
 }
 
 Response change(const Parts& parts, Call& call) {
-  const auto body = call.request.body->all(kMaxBody);
+  const auto body = call.request.body->all(kSmallBody);
   if (!body) return problem(body.error());
   const auto document = parseJson(*body);
   if (!document) return problem(document.error());
@@ -104,19 +103,19 @@ Response change(const Parts& parts, Call& call) {
   }
   const bool takes_away = change.disabled.value_or(false) || (change.role && *change.role != "admin");
   if (auto refused = refuseOnOneself(call, takes_away, change.password.has_value())) return *std::move(refused);
-  const auto user = parts.deps.accounts.change(call.captures[0], std::move(change), actorOf(call));
+  const auto user = parts.deps.accounts.change(call.captures[0], std::move(change), actorOf(parts, call));
   return user ? shown(*user) : problem(user.error());
 }
 
 Response remove(const Parts& parts, Call& call) {
   if (auto refused = refuseOnOneself(call, true, false)) return *std::move(refused);
-  const auto removed = parts.deps.accounts.remove(call.captures[0], actorOf(call));
+  const auto removed = parts.deps.accounts.remove(call.captures[0], actorOf(parts, call));
   return removed ? Response(204, {}, "") : problem(removed.error());
 }
 
 /// Ends the user's sessions, and with `{"keys": true}` the keys too.
 Response revoke(const Parts& parts, Call& call) {
-  const auto body = call.request.body->all(kMaxBody);
+  const auto body = call.request.body->all(kSmallBody);
   if (!body) return problem(body.error());
   bool keys = false;
   if (!body->empty()) {
@@ -129,9 +128,12 @@ Response revoke(const Parts& parts, Call& call) {
     if (!errors.empty()) return problem(invalid("the body is not valid", std::move(errors)));
   }
   const auto& id = call.captures[0];
-  if (const auto ended = parts.deps.accounts.revokeSessions(id, actorOf(call)); !ended) return problem(ended.error());
+  auto actor = actorOf(parts, call);
+  if (const auto ended = parts.deps.accounts.revokeSessions(id, actor); !ended) return problem(ended.error());
+  actor.live = nullptr;  // one's own session may just have ended by it
+  // After the sessions: a key that one of them is making now is either there to be revoked, or refused.
   if (keys) {
-    if (const auto ended = parts.deps.keys.revokeOf(id, actorOf(call)); !ended) return problem(ended.error());
+    if (const auto ended = parts.deps.keys.revokeOf(id, actor); !ended) return problem(ended.error());
   }
   return {204, {}, ""};
 }
@@ -141,17 +143,21 @@ Response revoke(const Parts& parts, Call& call) {
 void addUserRoutes(RouteTable& routes, const Parts& parts) {
   routes.add(
       Method::Get, "/api/v1/users", Privilege::Admin, [parts](Call& call) { return list(parts, call); }, kTakesQuery);
-  routes.add(Method::Post, "/api/v1/users", Privilege::Admin, [parts](Call& call) { return create(parts, call); });
+  routes.add(
+      Method::Post, "/api/v1/users", Privilege::Admin, [parts](Call& call) { return create(parts, call); }, false,
+      Body::Small);
   routes.add(Method::Get, "/api/v1/users/{id}", Privilege::Admin, [parts](Call& call) {
     const auto user = parts.deps.accounts.find(call.captures[0]);
     return user ? shown(*user) : problem(noSuchUser());
   });
-  routes.add(Method::Patch, "/api/v1/users/{id}", Privilege::Admin,
-             [parts](Call& call) { return change(parts, call); });
+  routes.add(
+      Method::Patch, "/api/v1/users/{id}", Privilege::Admin, [parts](Call& call) { return change(parts, call); }, false,
+      Body::Small);
   routes.add(Method::Delete, "/api/v1/users/{id}", Privilege::Admin,
              [parts](Call& call) { return remove(parts, call); });
-  routes.add(Method::Post, "/api/v1/users/{id}/revoke", Privilege::Admin,
-             [parts](Call& call) { return revoke(parts, call); });
+  routes.add(
+      Method::Post, "/api/v1/users/{id}/revoke", Privilege::Admin, [parts](Call& call) { return revoke(parts, call); },
+      false, Body::Small);
 }
 
 }  // namespace jobhost::api::native

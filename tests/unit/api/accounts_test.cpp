@@ -343,6 +343,90 @@ TEST_F(AccountsTest, OnesOwnLoginsLeaveRoomForOthers) {
   over = true;
 }
 
+/// As the API makes it for a request: with the right to act asked anew.
+Actor asking(const Accounts& accounts, PrincipalRef principal) {
+  return {principal->id, principal->name, "127.0.0.1", principal->session,
+          [&accounts, principal] { return accounts.stillMay(*principal); }};
+}
+
+TEST_F(AccountsTest, WhoHasEndedChangesNothingAnyMore) {
+  const auto ada = add("ada", "admin"), bob = add("bob");
+  const auto actor = asking(*accounts, accounts->findSession(logIn("ada")));
+  KeyRequest wanted;
+  wanted.name = "k";
+  wanted.privileges = {"read_jobs"};
+  wanted.owner = ada;
+  const auto first = keys->create(wanted, actor);
+  ASSERT_TRUE(first);
+  ASSERT_TRUE(accounts->revokeSessions(ada, admin));
+  ASSERT_TRUE(keys->revokeOf(ada, admin));
+  UserChange change;
+  change.role = "admin";
+  EXPECT_EQ(keys->create(wanted, actor).error().code, ErrorCode::Unauthenticated);
+  EXPECT_EQ(keys->revoke(first->key.id, actor).error().code, ErrorCode::Unauthenticated);
+  EXPECT_EQ(keys->revokeOf(bob, actor).error().code, ErrorCode::Unauthenticated);
+  EXPECT_EQ(accounts->create({"eve", kPassword, "admin", 0, false}, actor).error().code, ErrorCode::Unauthenticated);
+  EXPECT_EQ(accounts->change(bob, change, actor).error().code, ErrorCode::Unauthenticated);
+  EXPECT_EQ(accounts->remove(bob, actor).error().code, ErrorCode::Unauthenticated);
+  EXPECT_EQ(accounts->revokeSessions(bob, actor).error().code, ErrorCode::Unauthenticated);
+  EXPECT_FALSE(accounts->findByName("eve"));
+  EXPECT_EQ(accounts->find(bob)->role, "user");
+}
+
+TEST_F(AccountsTest, AKeyMadeWhileItsUserIsRevokedDoesNotSurvive) {
+  const auto ada = add("ada");
+  KeyRequest wanted;
+  wanted.name = "k";
+  wanted.privileges = {"read_jobs"};
+  wanted.owner = ada;
+  for (int round = 0; round < 10; ++round) {
+    const auto actor = asking(*accounts, accounts->findSession(logIn("ada")));
+    std::barrier together(2);
+    std::string raw;
+    std::jthread maker([&] {
+      together.arrive_and_wait();
+      if (const auto made = keys->create(wanted, actor)) raw = made->raw;
+    });
+    together.arrive_and_wait();
+    ASSERT_TRUE(accounts->revokeSessions(ada, admin));
+    ASSERT_TRUE(keys->revokeOf(ada, admin));
+    maker.join();
+    EXPECT_TRUE(raw.empty() || keys->find(raw) == nullptr) << round;
+  }
+}
+
+TEST_F(AccountsTest, RevokedAndExpiredKeysAreForgottenInTime) {
+  const auto id = add("ada");
+  KeyRequest wanted;
+  wanted.name = "k";
+  wanted.privileges = {"read_jobs"};
+  wanted.owner = id;
+  const auto revoked = keys->create(wanted, admin);
+  const auto kept = keys->create(wanted, admin);
+  wanted.expires_at = clock.now() + 1h;
+  const auto expiring = keys->create(wanted, admin);
+  ASSERT_TRUE(revoked && kept && expiring);
+  ASSERT_TRUE(keys->revoke(revoked->key.id, admin));
+  jobs::Retention::Options keep;
+  keep.data_folder = folder_;
+  keep.keys = 24h;
+  keep.batch = 1;
+  jobs::Retention retention(*store, store.get(), clock, keep);
+  clock.advance(23h);
+  EXPECT_EQ(retention.sweep().keys, 0);
+  EXPECT_TRUE(keys->key(revoked->key.id)) << "still shown";
+  clock.advance(1h + 1s);
+  EXPECT_EQ(retention.sweep().keys, 1);
+  clock.advance(1h);
+  EXPECT_EQ(retention.sweep().keys, 1);
+  EXPECT_EQ(keys->key(revoked->key.id).error().code, ErrorCode::NotFound);
+  const auto left = keys->list(id, "", 10);
+  ASSERT_TRUE(left);
+  ASSERT_EQ(left->size(), 1U);
+  EXPECT_EQ(left->front().id, kept->key.id);
+  EXPECT_TRUE(keys->find(kept->raw));
+}
+
 TEST_F(AccountsTest, ALoginRacingWithADisableLeavesNoSession) {
   const auto id = add("ada");
   UserChange off, on;

@@ -190,6 +190,46 @@ TEST_P(PrincipalContract, AUserHasOnlySoManyLiveKeys) {
   for (const auto& one : keys) EXPECT_EQ(one.revoked_at.has_value(), one.id != "k4") << one.id;
 }
 
+TEST_P(PrincipalContract, KeysAreReadOneByOneAndInPages) {
+  for (const auto* id : {"k1", "k2", "k3"}) ASSERT_TRUE(principals().addKey(key(id, "u1"), 9, by()).ok());
+  ASSERT_TRUE(principals().addKey(key("k4", ""), 9, by()).ok());
+  EXPECT_EQ(principals().key("k2")->owner, "u1");
+  EXPECT_EQ(principals().key("none").error().code, ErrorCode::NotFound);
+  const auto ids = [&](const std::string& owner, const std::string& after, int limit) {
+    std::vector<std::string> found;
+    for (const auto& one : *principals().keys(owner, after, limit)) found.push_back(one.id);
+    return found;
+  };
+  EXPECT_THAT(ids("", "", 2), ElementsAre("k1", "k2"));
+  EXPECT_THAT(ids("", "k2", 9), ElementsAre("k3", "k4"));
+  EXPECT_THAT(ids("u1", "k1", 9), ElementsAre("k2", "k3"));
+  EXPECT_THAT(ids("u2", "", 9), IsEmpty());
+}
+
+TEST_P(PrincipalContract, AKeyThatIsRevokedAlreadyIsNoActAnyMore) {
+  ASSERT_TRUE(principals().addKey(key("k1", "u1"), 9, by("key.create")).ok());
+  const auto at = clock.now();
+  ASSERT_TRUE(principals().revokeKey("k1", at, by("key.revoke")).ok());
+  clock.advance(1h);
+  ASSERT_TRUE(principals().revokeKey("k1", clock.now(), by("key.revoke")).ok());
+  EXPECT_EQ(principals().key("k1")->revoked_at, at);
+  EXPECT_THAT(actions(), ElementsAre("key.revoke", "key.create"));
+}
+
+TEST_P(PrincipalContract, EndedKeysAreForgotten) {
+  for (const auto* id : {"k1", "k2", "k3"}) ASSERT_TRUE(principals().addKey(key(id, "u1"), 9, by()).ok());
+  auto expiring = key("k4", "");
+  expiring.expires_at = clock.now() + 1h;
+  ASSERT_TRUE(principals().addKey(expiring, 9, by()).ok());
+  for (const auto* id : {"k1", "k2"}) ASSERT_TRUE(principals().revokeKey(id, clock.now(), by()).ok());
+  EXPECT_EQ(*principals().purgeKeys(clock.now(), 9), 0) << "not before it";
+  EXPECT_EQ(*principals().purgeKeys(clock.now() + 1min, 1), 1);
+  EXPECT_EQ(*principals().purgeKeys(clock.now() + 1min, 9), 1);
+  EXPECT_EQ(*principals().purgeKeys(clock.now() + 2h, 9), 1);
+  EXPECT_EQ(principals().keys()->front().id, "k3");
+  EXPECT_THAT(*principals().keys(), SizeIs(1));
+}
+
 TEST_P(PrincipalContract, WritesEachActDownWithTheChangeOrNotAtAll) {
   ASSERT_TRUE(principals().addUser(user("u1", "a"), 10, by("one", "u1")).ok());
   EXPECT_FALSE(principals().addUser(user("u2", "A"), 10, by("refused", "u2")).ok());
