@@ -253,6 +253,8 @@ api::ServerOptions serverOptions(const settings::Settings& all, const fs::path& 
   to.http.body_idle = all.server.request_timeout_ms;
   to.http.keep_alive = all.server.keep_alive_ms;
   to.sse.max_watchers = static_cast<int>(all.sse.max_watchers);
+  to.sse.max_per_caller = static_cast<int>(all.sse.max_per_caller);
+  to.sse.max_replays = static_cast<int>(all.sse.max_replays);
   to.sse.buffer_bytes = static_cast<std::size_t>(all.sse.buffer_bytes);
   to.sse.keep_alive = all.sse.keep_alive_ms;
   to.auth.cookie_secure = all.auth.cookie_secure;

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "api/auth/principal.hpp"
 #include "core/job.hpp"
 #include "core/result.hpp"
 
@@ -97,7 +98,10 @@ struct StreamPlan {
   /// job first (Events of one job), or from now on (Events of all).
   std::optional<std::int64_t> after;
   /// Events of all: only of jobs that this principal owns; empty: of every job.
-  std::string owner;
+  std::string owner{};
+  /// Who watches: the stream ends with the key or session, and when it may do less. Null: nobody in particular.
+  PrincipalRef principal = nullptr;
+  std::shared_ptr<void> seat = nullptr;  ///< of SseHub::seat(); given back with the last copy of the plan
 };
 
 struct Response {

@@ -75,12 +75,18 @@ struct Server::Impl {
   Impl(Deps dependencies, ServerOptions chosen)
       : deps(std::move(dependencies)),
         options(std::move(chosen)),
-        hub({deps.jobs, deps.bus, native::jobJson}, options.sse),
+        hub({deps.jobs, deps.bus, native::jobJson,
+             [this](const Principal& principal) { return deps.accounts.stillMay(principal); }},
+            options.sse),
         context{options, dialects, hub, connections, deps.clock, [this] { return crowded(); }} {
     if (options.minion.enabled) dialects.push_back(std::make_unique<minion::MinionDialect>(deps, options.minion));
     dialects.push_back(std::make_unique<native::NativeDialect>(native::Parts{deps, options, hub, openapi}));
     describe();
+    deps.accounts.observe(&hub);
   }
+  ~Impl() { deps.accounts.observe(nullptr); }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
 
   /// The native document first: it says what is said once.
   void describe() {

@@ -54,7 +54,9 @@ struct HttpLimits {
 };
 
 struct SseLimits {
-  int max_watchers = 20'000;              ///< beyond it 503
+  int max_watchers = 20'000;  ///< beyond it 503
+  int max_per_caller = 100;   ///< streams of one principal, unless an admin; beyond it 429
+  int max_replays = 16;       ///< that read more than a page of the past at once; a quarter for one principal
   std::size_t buffer_bytes = 256 * 1024;  ///< of one watcher; a slower reader is dropped and may come back
   core::Millis keep_alive{15'000};        ///< a comment line is sent so often
 };

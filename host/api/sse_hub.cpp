@@ -1,7 +1,9 @@
 #include "api/sse_hub.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <limits>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -73,6 +75,9 @@ struct SseHub::Watcher {
   std::size_t sent = 0;
   std::size_t replayed = 0;  ///< bytes sent by the HTTP thread
   std::chrono::steady_clock::time_point replay_began = std::chrono::steady_clock::now();
+  [[nodiscard]] std::chrono::steady_clock::time_point replayDeadline() const {
+    return replay_began + kReplaySend + std::chrono::milliseconds(replayed * 1000 / kReplayBytesPerSecond);
+  }
   std::int64_t last_seq = 0;
   std::int64_t log_offset = 0;
   bool ending = false;  ///< close when everything is written
@@ -88,7 +93,12 @@ struct SseHub::Watcher {
   bool overflow = false;
 };
 
-SseHub::SseHub(Parts parts, SseLimits limits) : parts_(std::move(parts)), limits_(limits), owners_(parts_.jobs) {
+SseHub::SseHub(Parts parts, SseLimits limits)
+    : parts_(std::move(parts)),
+      limits_(limits),
+      owners_(parts_.jobs),
+      seats_(std::numeric_limits<int>::max(), std::max(1, limits.max_per_caller)),
+      replays_(std::max(1, limits.max_replays), std::max(1, limits.max_replays / 4)) {
   epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
   wake_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   epoll_event entry{};
@@ -115,6 +125,32 @@ void SseHub::stop() {
     dirty_.clear();
   }
   for (const auto& watcher : left) watcher->subscription.reset();
+}
+
+core::Result<std::shared_ptr<void>> SseHub::seat(const Principal& caller, bool replays) const {
+  if (watchers_count_.load(std::memory_order_relaxed) >= limits_.max_watchers) {
+    return core::Error{core::ErrorCode::Unavailable, "too many streams are open", "", {}};
+  }
+  const auto room = replays ? replays_.room(caller.id) : Places::Room::Free;
+  if (room == Places::Room::Full) {
+    return core::Error{core::ErrorCode::Unavailable, "too many streams are catching up", "", {}};
+  }
+  if (room == Places::Room::CallerFull) {
+    return core::Error{core::ErrorCode::Exhausted, "too many of your streams are catching up", "", {}};
+  }
+  if (caller.may(Privilege::Admin)) return std::shared_ptr<void>();
+  auto seat = seats_.take(caller.id);
+  if (!seat) return core::Error{core::ErrorCode::Exhausted, "you have too many streams open", "", {}};
+  return seat;
+}
+
+void SseHub::credentialsChanged() {
+  credentials_changed_ = true;
+  wake();
+}
+
+bool SseHub::stillMay(const Watcher& watcher) const {
+  return !parts_.still_may || !watcher.plan.principal || parts_.still_may(*watcher.plan.principal);
 }
 
 void SseHub::wake() {
@@ -169,8 +205,7 @@ void SseHub::watch(const Poco::Net::StreamSocket& socket, const StreamPlan& plan
 }
 
 bool SseHub::flushBlocking(Watcher& watcher) {
-  const auto deadline =
-      watcher.replay_began + kReplaySend + std::chrono::milliseconds(watcher.replayed * 1000 / kReplayBytesPerSecond);
+  const auto deadline = watcher.replayDeadline();
   std::size_t at = 0;
   while (at < watcher.out.size()) {
     const auto sent = ::send(watcher.fd, watcher.out.data() + at, watcher.out.size() - at, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -194,6 +229,50 @@ std::optional<bool> SseHub::hears(const StreamPlan& plan, core::JobId job) {
   return owners_.owns(plan.owner, job);
 }
 
+/// Whether there is somebody to read on for, who may, and time left for it.
+bool SseHub::worthGoingOn(const Watcher& watcher) const {
+  if (stopping_ || std::chrono::steady_clock::now() >= watcher.replayDeadline()) return false;
+  pollfd entry{watcher.fd, POLLRDHUP, 0};
+  return ::poll(&entry, 1, 0) == 0 && stillMay(watcher);
+}
+
+/// Adds the next page to what is to be sent; `more`: others follow. False: the store cannot say.
+bool SseHub::replayPage(Watcher& watcher, bool& ended, std::string& last_event, bool& more) {
+  const auto& plan = watcher.plan;
+  const bool snapshot = !plan.after;
+  store::EventPage page;
+  if (plan.owner.empty()) {
+    auto events = parts_.jobs.events(watcher.last_seq, plan.job, kReplayPage);
+    if (!events) return false;
+    page.end = events->size() < static_cast<std::size_t>(kReplayPage);
+    page.next = events->empty() ? watcher.last_seq : events->back().seq;
+    page.events = *std::move(events);
+  } else {
+    auto events = parts_.jobs.eventsOfOwner(plan.owner, watcher.last_seq, kReplayPage);
+    if (!events) return false;
+    page = *std::move(events);
+  }
+  for (const auto& event : page.events) {
+    watcher.last_seq = event.seq;
+    ended = plan.job && endsJobStream(event);
+    if (!snapshot) {
+      appendSse(watcher.out, event);
+    } else if (!ended) {
+      last_event.clear();
+    } else if (isEnd(event)) {
+      last_event.clear();
+      appendSse(last_event, event);
+    }
+  }
+  if (page.next > watcher.last_seq) {
+    // Nothing of this caller's up to there: a number without an event, so that it need not be looked at again.
+    watcher.last_seq = page.next;
+    watcher.out.append("id: ").append(std::to_string(page.next)).append("\n\n");
+  }
+  more = !page.end;
+  return true;
+}
+
 bool SseHub::replay(Watcher& watcher) {
   const auto& plan = watcher.plan;
   if (plan.kind == StreamPlan::Kind::Log) {
@@ -205,26 +284,14 @@ bool SseHub::replay(Watcher& watcher) {
   watcher.last_seq = plan.after.value_or(0);
   bool ended = false;
   std::string last_event;
-  for (;;) {
-    auto page = parts_.jobs.events(watcher.last_seq, plan.job, kReplayPage);
-    if (!page) return false;
-    for (const auto& event : *page) {
-      const auto heard = hears(plan, event.job);
-      if (!heard) return false;
-      watcher.last_seq = event.seq;
-      ended = plan.job && endsJobStream(event);
-      if (!*heard) continue;
-      if (!snapshot) {
-        appendSse(watcher.out, event);
-      } else if (!ended) {
-        last_event.clear();
-      } else if (isEnd(event)) {
-        last_event.clear();
-        appendSse(last_event, event);
-      }
-    }
-    if (watcher.out.size() > kReplayFlush && !flushBlocking(watcher)) return false;
-    if (page->size() < static_cast<std::size_t>(kReplayPage)) break;
+  std::shared_ptr<void> place;
+  for (bool more = true;;) {
+    if (!replayPage(watcher, ended, last_event, more)) return false;
+    if (!more) break;
+    // From here on it is a long one: few at once, for they keep their threads. Without a place, or when its time is
+    // over, the client has what it got, and comes back with the last number.
+    if (!place) place = replays_.take(plan.principal ? plan.principal->id : std::string());
+    if (!flushBlocking(watcher) || !place || !worthGoingOn(watcher)) return false;
   }
   if (snapshot) {
     auto job = parts_.jobs.get(*plan.job);
@@ -256,6 +323,7 @@ void SseHub::run() {
       timeout = static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(next_comment - now).count());
     }
     const int count = ::epoll_wait(epoll_, ready, 256, timeout);
+    endUnwelcome();
     for (int i = 0; i < count; ++i) {
       auto* watcher = static_cast<Watcher*>(ready[i].data.ptr);
       if (watcher == nullptr) {
@@ -298,6 +366,10 @@ void SseHub::takeArrivals() {
       std::lock_guard lock(watcher->mutex);
       watcher->live = true;
     }
+    if (!stillMay(*watcher)) {  // it ended on the way here
+      end(watcher.get());
+      continue;
+    }
     if (watcher->plan.kind == StreamPlan::Kind::Log) {
       const auto job = parts_.jobs.get(*watcher->plan.job);
       watcher->log_ended = !job || core::isTerminal(job->state);
@@ -318,6 +390,15 @@ void SseHub::takeDirty() {
   }
 }
 
+void SseHub::endUnwelcome() {
+  if (!credentials_changed_.load() || !credentials_changed_.exchange(false)) return;
+  std::vector<Watcher*> unwelcome;
+  for (const auto& [watcher, kept] : watchers_) {
+    if (!stillMay(*watcher)) unwelcome.push_back(watcher);
+  }
+  for (auto* watcher : unwelcome) end(watcher);
+}
+
 void SseHub::deliver(Watcher& watcher) {
   std::vector<core::JobEvent> events;
   bool overflow = false;
@@ -327,6 +408,9 @@ void SseHub::deliver(Watcher& watcher) {
     overflow = watcher.overflow;
     events.swap(watcher.inbox);
   }
+  // Asked after the events were taken: what was committed after a revocation is told to nobody whom it concerns.
+  endUnwelcome();
+  if (!watchers_.contains(&watcher)) return;
   if (overflow) {
     telemetry::metrics().add(telemetry::Counter::SseDropped);
     end(&watcher);
@@ -447,6 +531,8 @@ void SseHub::end(Watcher* watcher) {
 }
 
 void SseHub::keepAlive() {
+  credentials_changed_ = true;  // keys and sessions also end by time, which nobody tells
+  endUnwelcome();
   std::vector<Watcher*> all;
   all.reserve(watchers_.size());
   for (const auto& [watcher, kept] : watchers_) all.push_back(watcher);

@@ -373,6 +373,10 @@ core::Result<std::vector<core::JobEvent>> JobService::events(std::int64_t after_
   return store_.events(after_seq, job, std::clamp(limit, 1, kPageEvents));
 }
 
+core::Result<store::EventPage> JobService::eventsOfOwner(const std::string& owner, std::int64_t after_seq, int limit) {
+  return store_.eventsOfOwner(owner, after_seq, std::clamp(limit, 1, kPageEvents));
+}
+
 core::Result<std::vector<store::StateCounts>> JobService::counts() {
   return store_.counts();
 }

@@ -99,6 +99,8 @@ class JobService {
   core::Result<BulkOutcome> applyToBatch(store::BulkAction action, const store::Batch& batch, std::string reason = {});
   /// Removes the batch with its jobs and their files. Conflict: a job of it, or below one, has not ended.
   core::Result<void> removeBatch(const store::Batch& batch);
+  /// See JobStore::eventsOfOwner.
+  core::Result<store::EventPage> eventsOfOwner(const std::string& owner, std::int64_t after_seq, int limit);
   core::Result<std::vector<core::JobEvent>> events(std::int64_t after_seq, std::optional<core::JobId> job, int limit);
   core::Result<std::vector<store::StateCounts>> counts();
 

@@ -295,6 +295,10 @@ const Row kRows[] = {
      at<&S::minion, &Minion::literal_unknown_id>},
 
     {"sse.max_watchers", "", "Event streams open at once.", at<&S::sse, &Sse::max_watchers>, 0, 1'000'000},
+    {"sse.max_per_caller", "", "Event streams of one user or key; admins: no limit beside max_watchers.",
+     at<&S::sse, &Sse::max_per_caller>, 1, 1'000'000},
+    {"sse.max_replays", "", "Streams that catch up on many events at once; of one user or key a quarter of it.",
+     at<&S::sse, &Sse::max_replays>, 1, 4096},
     {"sse.keep_alive_ms", "ms", "A comment is sent on quiet streams this often.", at<&S::sse, &Sse::keep_alive_ms>,
      1000, kDayMs},
     {"sse.buffer_bytes", "bytes", "Unsent bytes at which a slow watcher is dropped; it comes back with Last-Event-ID.",

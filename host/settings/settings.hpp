@@ -196,6 +196,8 @@ struct Minion {
 
 struct Sse {
   std::int64_t max_watchers = 20'000;
+  std::int64_t max_per_caller = 100;
+  std::int64_t max_replays = 16;
   Millis keep_alive_ms{15'000};
   std::int64_t buffer_bytes = 256 << 10;
 };

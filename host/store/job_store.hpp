@@ -60,6 +60,13 @@ struct BatchPage {
   std::optional<std::int64_t> next;  ///< pass as cursor for the next page; nullopt: the end
 };
 
+/// A piece of the story of one owner's jobs.
+struct EventPage {
+  std::vector<core::JobEvent> events;  ///< oldest first
+  std::int64_t next = 0;               ///< every event up to this number was looked at
+  bool end = false;                    ///< there are none beyond it now
+};
+
 struct SubmitOptions {
   std::optional<Idempotency> idempotency;
   std::int64_t max_queued_per_type = 0;   ///< queued jobs of a type beyond which submit answers Exhausted; 0: no limit
@@ -317,6 +324,10 @@ class JobStore {
   /// Committed events after `after_seq`, of one job or of all, oldest first, at most `limit`.
   virtual core::Result<std::vector<core::JobEvent>> events(std::int64_t after_seq, std::optional<core::JobId> job,
                                                            int limit) = 0;
+  /// Committed events after `after_seq` of the jobs of this owner that are still there, at most `limit`. Looks at a
+  /// bounded number of events, so that a call costs little however many others' there are: a page may be empty and not
+  /// the end.
+  virtual core::Result<EventPage> eventsOfOwner(const std::string& owner, std::int64_t after_seq, int limit) = 0;
   virtual core::Result<std::int64_t> lastSeq() = 0;
   /// Jobs per type and state, from counters kept with each change: costs the same however many jobs there are.
   virtual core::Result<std::vector<StateCounts>> counts() = 0;

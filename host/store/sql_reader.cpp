@@ -122,6 +122,49 @@ std::vector<core::JobEvent> Reader::eventsOf(core::JobId job, std::int64_t after
   return events;
 }
 
+/// No index of events by owner: each event of everybody's would pay for it. The numbers are walked in windows, whose
+/// rows find their owner by the job's id.
+EventPage Reader::eventsOfOwner(const std::string& owner, std::int64_t after_seq, int limit) {
+  EventPage page;
+  page.next = after_seq;
+  const auto last = lastSeq();
+  std::int64_t first = 0;  // numbers have gaps where jobs were removed
+  {
+    Query query(prepared("SELECT min(seq) FROM events WHERE seq > $1"), after_seq);
+    if (query.step()) first = query.numberOrNull(0).value_or(0);
+  }
+  if (first == 0) {
+    page.end = true;
+    return page;
+  }
+  const auto to = std::min(last, first + kScanBudget - 1);
+  const auto most = static_cast<std::size_t>(std::max(1, limit));
+  for (Query query(prepared("SELECT e.seq, e.job, e.kind, e.at, e.state, e.attempt, e.data FROM events e CROSS JOIN "
+                            "jobs j ON j.id = e.job WHERE e.seq > $1 AND e.seq <= $2 AND j.owner = $3 "
+                            "ORDER BY e.seq LIMIT $4"),
+                   after_seq, to, owner, static_cast<std::int64_t>(most));
+       query.step();) {
+    page.events.push_back(readEvent(query));
+  }
+  page.next = page.events.size() == most ? page.events.back().seq : to;
+  if (page.events.empty() && page.next < last) page.next = skipToOwner(owner, page.next, last);
+  page.end = page.next >= last;
+  return page;
+}
+
+/// Past what was told before the owner's oldest job that is left was made; `last` when there is none.
+std::int64_t Reader::skipToOwner(const std::string& owner, std::int64_t after_seq, std::int64_t last) {
+  std::optional<core::JobId> oldest;
+  {
+    Query query(prepared("SELECT min(id) FROM jobs WHERE owner = $1"), owner);
+    if (const auto id = query.step() ? query.numberOrNull(0) : std::nullopt) oldest = core::JobId{*id};
+  }
+  if (!oldest) return last;
+  const auto story = eventsOf(*oldest, 0, 1);
+  // A window back: jobs made together need not be told in the order of their ids.
+  return story.empty() ? after_seq : std::max(after_seq, story.front().seq - kScanBudget);
+}
+
 std::int64_t Reader::lastSeq() {
   Query query(last_seq_);
   return query.step() ? query.number(0) : 0;

@@ -29,6 +29,7 @@ class Reader {
   Page list(const JobFilter& filter, const ListOptions& options);
   std::vector<core::JobEvent> events(std::int64_t after_seq, int limit);
   std::vector<core::JobEvent> eventsOf(core::JobId job, std::int64_t after_seq, int limit);
+  EventPage eventsOfOwner(const std::string& owner, std::int64_t after_seq, int limit);
   std::int64_t lastSeq();
   std::vector<StateCounts> counts();
   std::optional<std::string> checkpoint(core::JobId id);
@@ -45,6 +46,7 @@ class Reader {
   Statement& prepared(const std::string& sql);
 
  private:
+  std::int64_t skipToOwner(const std::string& owner, std::int64_t after_seq, std::int64_t last);
   friend class ListScan;
 
   Database database_;

@@ -266,6 +266,10 @@ Result<std::vector<core::JobEvent>> SqliteStore::events(std::int64_t after_seq, 
       [&](Reader& reader) { return job ? reader.eventsOf(*job, after_seq, limit) : reader.events(after_seq, limit); });
 }
 
+Result<EventPage> SqliteStore::eventsOfOwner(const std::string& owner, std::int64_t after_seq, int limit) {
+  return readers_->with<EventPage>([&](Reader& reader) { return reader.eventsOfOwner(owner, after_seq, limit); });
+}
+
 Result<std::int64_t> SqliteStore::lastSeq() {
   return readers_->with<std::int64_t>([](Reader& reader) { return reader.lastSeq(); });
 }

@@ -82,6 +82,7 @@ class SqliteStore final : public JobStore, public PrincipalStore, public RecordS
   core::Result<Page> list(const JobFilter& filter, const ListOptions& options) override;
   core::Result<std::vector<core::JobEvent>> events(std::int64_t after_seq, std::optional<core::JobId> job,
                                                    int limit) override;
+  core::Result<EventPage> eventsOfOwner(const std::string& owner, std::int64_t after_seq, int limit) override;
   core::Result<std::int64_t> lastSeq() override;
   core::Result<std::vector<StateCounts>> counts() override;
   core::Result<void> check() override;

@@ -118,8 +118,123 @@ TEST_P(Revocation, StopsAnUpload) {
   EXPECT_TRUE(!std::filesystem::exists(host_.data() / "inputs") || std::filesystem::is_empty(host_.data() / "inputs"));
 }
 
+TEST_P(Revocation, EndsStreams) {
+  const auto id = std::to_string(host_.submit());
+  Wire all(host_.port()), job(host_.port()), log(host_.port()), other(host_.port());
+  const auto open = [&](Wire& wire, const std::string& target, const std::string& headers) {
+    wire.send("GET " + target + " HTTP/1.1\r\nHost: t\r\n" + headers + "\r\n");
+    EXPECT_TRUE(has(wire.readUntil("\r\n\r\n"), "200 OK")) << target;
+  };
+  open(all, "/api/v1/events", headers_);
+  open(job, "/api/v1/jobs/" + id + "/events", headers_);
+  open(log, "/api/v1/jobs/" + id + "/logs?follow=true", headers_);
+  open(other, "/api/v1/events", byKey(host_.adminKey()));
+  end();
+  host_.submit("resize", R"({"width":7})");
+  EXPECT_FALSE(has(all.readUntil("nothing is told, and it ends"), "event: queued"));
+  EXPECT_TRUE(job.atEnd());
+  EXPECT_TRUE(log.atEnd());
+  EXPECT_TRUE(has(other.readUntil("event: queued"), "event: queued")) << "others go on";
+}
+
 INSTANTIATE_TEST_SUITE_P(Of, Revocation, testing::ValuesIn(endings()),
                          [](const auto& each) { return each.param.name; });
+
+TEST(Demotion, EndsTheStreamsOfAnAdminAndLimitsWhatIsOnItsWay) {
+  ApiHost host;
+  const auto root = host.addUser("root", "admin");
+  const auto session = host.logIn("root");
+  Wire events(host.port()), making(host.port());
+  events.send("GET /api/v1/events HTTP/1.1\r\nHost: t\r\n" + session + "\r\n");
+  events.readUntil("\r\n\r\n");
+  const std::string body = R"({"name":"of the host","privileges":["admin"]})";
+  making.send("POST /api/v1/keys HTTP/1.1\r\nHost: t\r\n" + session +
+              "Expect: 100-continue\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n");
+  EXPECT_EQ(making.receive().status, 100);
+  EXPECT_EQ(host.call("PATCH", "/api/v1/users/" + root, R"({"role":"user"})").status, 200);
+  making.send(body);
+  const auto refused = making.receive();
+  EXPECT_EQ(refused.status, 422) << refused.body;
+  EXPECT_TRUE(has(refused.body, "is more than you may do yourself")) << refused.body;
+  EXPECT_TRUE(events.atEnd());
+}
+
+TEST(Expiry, EndsAStreamAtTheNextSignOfLife) {
+  api::ServerOptions options;
+  options.sse.keep_alive = 20ms;
+  ApiHost host(options);
+  const auto key = host.addKey(R"({"name":"e","privileges":["read_jobs"],"expires_at":"2027-01-15T08:00:01Z"})");
+  Wire wire(host.port());
+  wire.send("GET /api/v1/events HTTP/1.1\r\nHost: t\r\n" + byKey(key) + "\r\n");
+  EXPECT_TRUE(has(wire.readUntil(":\n\n"), "200 OK"));
+  host.clock().advance(2s);
+  EXPECT_TRUE(wire.atEnd());
+}
+
+TEST(Streams, OfOneCallerAreLimited) {
+  api::ServerOptions options;
+  options.sse.max_per_caller = 2;
+  ApiHost host(options);
+  host.addUser("ada");
+  host.addUser("bob");
+  const auto ada = host.logIn("ada"), bob = host.logIn("bob");
+  Wire one(host.port()), two(host.port());
+  for (auto* wire : {&one, &two}) {
+    wire->send("GET /api/v1/events HTTP/1.1\r\nHost: t\r\n" + ada + "\r\n");
+    wire->readUntil("\r\n\r\n");
+  }
+  const auto refused = host.bare("GET", "/api/v1/events", "", ada);
+  EXPECT_EQ(refused.status, 429) << refused.body;
+  EXPECT_EQ(refused.headers.at("retry-after"), "1");
+  const auto job = std::to_string(host.submitAs(host.accounts().findByName("ada")->id));
+  EXPECT_EQ(host.bare("GET", "/api/v1/jobs/" + job + "/logs?follow=true", "", ada).status, 429);
+  Wire of_bob(host.port());
+  of_bob.send("GET /api/v1/events HTTP/1.1\r\nHost: t\r\n" + bob + "\r\n");
+  EXPECT_TRUE(has(of_bob.readUntil("\r\n\r\n"), "200 OK"));
+}
+
+TEST(Streams, ThatCatchUpOnMuchAreFewAtOnce) {
+  api::ServerOptions options;
+  options.sse.max_replays = 1;
+  ApiHost host(options);
+  host.addUser("ada");
+  const auto ada = host.logIn("ada");
+  for (int batch = 0; batch < 8; ++batch) {
+    std::vector<core::JobDraft> drafts(10'000);
+    for (auto& draft : drafts) draft.type = "echo";
+    ASSERT_TRUE(host.store().submit(std::move(drafts), {}));
+  }
+  // Takes a first page, and so has its place, and then nothing more of what no buffer holds.
+  Wire slow(host.port());
+  slow.send("GET /api/v1/events?after=0 HTTP/1.1\r\nHost: t\r\n" + byKey(host.adminKey()) + "\r\n");
+  slow.readUntil("id: 400\n");
+  const auto same = host.call("GET", "/api/v1/events?after=0");
+  EXPECT_EQ(same.status, 429) << same.body;
+  const auto other = host.bare("GET", "/api/v1/events?after=0", "", ada);
+  EXPECT_EQ(other.status, 503) << other.body;
+  EXPECT_EQ(other.headers.at("retry-after"), "1");
+  Wire now(host.port());
+  now.send("GET /api/v1/events HTTP/1.1\r\nHost: t\r\n" + ada + "\r\n");
+  EXPECT_TRUE(has(now.readUntil("\r\n\r\n"), "200 OK")) << "from now on needs no such place";
+}
+
+TEST(Streams, OfAUserWithoutJobsLookAtNobodyElses) {
+  ApiHost host;
+  const auto id = host.addUser("ada");
+  const auto ada = host.logIn("ada");
+  for (int batch = 0; batch < 3; ++batch) {
+    std::vector<core::JobDraft> drafts(10'000);
+    for (auto& draft : drafts) draft.type = "echo";
+    ASSERT_TRUE(host.store().submit(std::move(drafts), {}));
+  }
+  Wire wire(host.port());
+  wire.send("GET /api/v1/events?after=0 HTTP/1.1\r\nHost: t\r\n" + ada + "\r\n");
+  wire.readUntil("\r\n\r\n");
+  EXPECT_EQ(wire.readUntil("\n\n"), "id: " + std::to_string(*host.store().lastSeq()) + "\n\n")
+      << "where to go on from, and no event";
+  const auto mine = host.submitAs(id);
+  EXPECT_TRUE(has(wire.readUntil("\"job_id\":" + std::to_string(mine) + ","), "event: queued"));
+}
 
 TEST(Streams, AnswerHeadWithTheHeadAlone) {
   ApiHost host;

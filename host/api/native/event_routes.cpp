@@ -24,7 +24,8 @@ core::Result<std::optional<std::int64_t>> readAfter(Call& call) {
 Response stream(const Parts& parts, Call& call, std::optional<core::JobId> id) {
   const auto after = readAfter(call);
   if (!after) return problem(after.error());
-  if (parts.hub.full()) return problem({core::ErrorCode::Unavailable, "too many streams are open", "", {}});
+  auto seat = parts.hub.seat(*call.principal, after->has_value());
+  if (!seat) return problem(seat.error());
   if (id) {
     const auto job = parts.deps.jobs.get(*id);
     if (!job) return problem(job.error());
@@ -36,7 +37,7 @@ Response stream(const Parts& parts, Call& call, std::optional<core::JobId> id) {
     }
   }
   Response response;
-  response.stream = StreamPlan{StreamPlan::Kind::Events, id, *after, {}};
+  response.stream = StreamPlan{StreamPlan::Kind::Events, id, *after, {}, call.principal, *std::move(seat)};
   if (!id && !call.principal->all_jobs) response.stream->owner = call.principal->id;
   return response;
 }

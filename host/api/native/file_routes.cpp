@@ -138,7 +138,8 @@ Response sendArchive(const Parts& parts, Call&, core::JobId id) {
 }
 
 Response followLog(const Parts& parts, Call& call, core::JobId id, std::int64_t offset) {
-  if (parts.hub.full()) return problem({core::ErrorCode::Unavailable, "too many streams are open", "", {}});
+  auto seat = parts.hub.seat(*call.principal, false);
+  if (!seat) return problem(seat.error());
   if (const auto job = parts.deps.jobs.get(id); !job) return problem(job.error());
   if (const auto last = call.request.header("Last-Event-ID")) {
     const auto seen = toInteger(*last);
@@ -148,7 +149,7 @@ Response followLog(const Parts& parts, Call& call, core::JobId id, std::int64_t 
     offset = *seen;
   }
   Response response;
-  response.stream = StreamPlan{StreamPlan::Kind::Log, id, offset, {}};
+  response.stream = StreamPlan{StreamPlan::Kind::Log, id, offset, {}, call.principal, *std::move(seat)};
   return response;
 }
 

@@ -11,6 +11,7 @@
 #include "api/auth/client_address.hpp"
 #include "api/auth/cookies.hpp"
 #include "api/auth/login_throttle.hpp"
+#include "api/places.hpp"
 #include "api/auth/password_hasher.hpp"
 #include "api/auth/principal.hpp"
 #include "api/auth/secrets.hpp"
@@ -289,6 +290,24 @@ TEST_F(Throttle, RightPasswordsHaveABudgetToo) {
   clock.advance(20s);
   EXPECT_TRUE(logsIn("ada", "192.0.2.1"));
   EXPECT_FALSE(logsIn("ada", "192.0.2.1"));
+}
+
+TEST(SharedPlaces, GoToNobodyAloneAndComeBack) {
+  Places places(3, 2);
+  auto a1 = places.take("a"), a2 = places.take("a");
+  ASSERT_TRUE(a1 && a2);
+  EXPECT_EQ(places.room("a"), Places::Room::CallerFull);
+  EXPECT_EQ(places.take("a"), nullptr);
+  auto b1 = places.take("b");
+  ASSERT_TRUE(b1);
+  EXPECT_EQ(places.room("b"), Places::Room::Full);
+  EXPECT_EQ(places.take("c"), nullptr);
+  const auto copy = a2;
+  a2.reset();
+  EXPECT_EQ(places.take("c"), nullptr) << "a copy holds it";
+  a1.reset();
+  EXPECT_EQ(places.room("a"), Places::Room::Free);
+  EXPECT_TRUE(places.take("c"));
 }
 
 TEST_F(Throttle, KeepsABoundedTable) {

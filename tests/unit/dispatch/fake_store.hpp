@@ -182,6 +182,7 @@ class FakeStore final : public store::JobStore {
   core::Result<std::vector<core::JobEvent>> events(std::int64_t, std::optional<core::JobId>, int) override {
     return unsupported();
   }
+  core::Result<store::EventPage> eventsOfOwner(const std::string&, std::int64_t, int) override { return unsupported(); }
   core::Result<std::int64_t> lastSeq() override { return unsupported(); }
   core::Result<std::vector<store::StateCounts>> counts() override { return unsupported(); }
   core::Result<void> check() override { return {}; }

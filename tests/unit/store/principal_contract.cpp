@@ -230,6 +230,36 @@ TEST_P(PrincipalContract, EndedKeysAreForgotten) {
   EXPECT_THAT(*principals().keys(), SizeIs(1));
 }
 
+TEST_P(PrincipalContract, EventsOfAnOwnerAreFoundAmongThoseOfOthers) {
+  const auto of = [&](const std::string& owner, int count) {
+    std::vector<core::JobDraft> drafts(static_cast<std::size_t>(count));
+    for (auto& draft : drafts) {
+      draft.type = "t";
+      draft.owner = owner;
+    }
+    EXPECT_TRUE(store->submit(std::move(drafts), {}).ok());
+  };
+  of("u0", 9'000), of("u1", 3), of("u0", 25'000), of("u1", 2);
+  std::vector<std::int64_t> jobs;
+  std::int64_t after = 0;
+  int pages = 0;
+  for (bool end = false; !end && pages < 20; ++pages) {
+    const auto page = store->eventsOfOwner("u1", after, 2);
+    ASSERT_TRUE(page.ok());
+    for (const auto& event : page->events) jobs.push_back(event.job.value);
+    EXPECT_TRUE(page->end || page->next > after);
+    after = page->next;
+    end = page->end;
+  }
+  EXPECT_THAT(jobs, ElementsAre(9001, 9002, 9003, 34'004, 34'005));
+  EXPECT_EQ(after, *store->lastSeq());
+  EXPECT_LE(pages, 8);
+  const auto none = store->eventsOfOwner("nobody", 0, 100);
+  EXPECT_TRUE(none->end) << "who has no job waits for no walk";
+  EXPECT_EQ(none->next, *store->lastSeq());
+  EXPECT_TRUE(store->eventsOfOwner("u1", after, 2)->end);
+}
+
 TEST_P(PrincipalContract, WritesEachActDownWithTheChangeOrNotAtAll) {
   ASSERT_TRUE(principals().addUser(user("u1", "a"), 10, by("one", "u1")).ok());
   EXPECT_FALSE(principals().addUser(user("u2", "A"), 10, by("refused", "u2")).ok());

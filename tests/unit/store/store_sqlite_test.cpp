@@ -41,6 +41,7 @@ TEST_F(SqliteStoreFile, AnswersNoHotStatementByAScanOrASort) {
   filters[4].queue_key = "k";
   filters[5].input_id = "none";
   for (const auto& filter : filters) ASSERT_TRUE(store->list(filter, {}).ok());
+  ASSERT_TRUE(store->eventsOfOwner("me", 0, 10).ok());
   int statements = 0;
   for (const std::string& plan : sqlite().queryPlansForTest()) {
     const bool whole = plan.find("FROM counts c") != std::string::npos ||
