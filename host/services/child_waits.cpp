@@ -45,6 +45,7 @@ core::Result<std::vector<core::JobId>> ChildWaits::childrenOf(core::JobId parent
   }
   store::ListOptions options;
   options.limit = 1000;
+  options.with_documents = false;
   std::vector<core::JobId> ids;
   do {
     const auto page = store_.list(filter, options);

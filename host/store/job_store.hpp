@@ -212,13 +212,13 @@ struct JobFilter {
 
 struct Page {
   std::vector<core::Job> jobs;
-  std::optional<core::JobId> next;  ///< pass as `before` (or `after`) for the next page; nullopt: the end
+  std::optional<core::JobId> next;  ///< pass as `cursor` for the next page; nullopt: the end
 };
 
 struct ListOptions {
   std::optional<core::JobId> cursor;  ///< jobs beyond this id in the order asked for
   bool ascending = false;             ///< default: newest first
-  int limit = 50;                     ///< 1..1000
+  int limit = 50;                     ///< 1..1000; a page ends earlier with 16 MiB of documents
   bool with_documents = true;         ///< params, result, notes, outputs; false leaves them empty
 };
 

@@ -17,6 +17,13 @@ namespace {
 constexpr int kTextRows = 3;
 constexpr std::int64_t kBytesPerRow = 4096;
 
+// Documents a page takes with it before it ends short of its limit: a job may hold several MiB of them.
+constexpr std::size_t kPageBytes = 16 << 20;
+
+std::size_t documentBytes(const core::Job& job) {
+  return job.params_json.size() + job.notes_json.size() + job.result_json.size();
+}
+
 }  // namespace
 
 /// Walks the ids one index gives, in order, and keeps those that pass the rest of the filter.
@@ -178,8 +185,9 @@ bool ListScan::passes(std::int64_t id) {
 bool ListScan::hasWords(std::int64_t id) {
   Statement& sizes =
       reader_.prepared("SELECT coalesce(sum(length(body)), 0) FROM job_docs WHERE job = $1 AND kind IN (0, 2)");
-  examined_ += kTextRows;
-  if (Query query(sizes, id); query.step()) examined_ += static_cast<int>(query.number(0) / kBytesPerRow);
+  int cost = kTextRows;
+  if (Query query(sizes, id); query.step()) cost += static_cast<int>(query.number(0) / kBytesPerRow);
+  examined_ += cost * static_cast<int>(filter_.words.size());  // each word reads the texts anew
   Statement& match = reader_.prepared(
       "SELECT 1 FROM jobs j JOIN types t ON t.id = j.type_id WHERE j.id = $1 AND (t.name LIKE $2 ESCAPE '\\' OR "
       "j.tags LIKE $2 ESCAPE '\\' OR j.params LIKE $2 ESCAPE '\\' OR EXISTS (SELECT 1 FROM job_docs d "
@@ -202,17 +210,21 @@ Page ListScan::run() {
   if (options_.cursor) {
     beyond = options_.ascending ? std::max(beyond, options_.cursor->value) : std::min(beyond, options_.cursor->value);
   }
+  std::size_t bytes = 0;
   for (int count = static_cast<int>(limit_) + 1;; count = 1000) {
     const Ids ids = candidates(beyond, count);
     for (const std::int64_t id : ids) {
       if (id < from_ || id >= until_) return page;
-      if (page.jobs.size() == limit_ || ++examined_ > Reader::kScanBudget) {
+      if (page.jobs.size() == limit_ || bytes >= kPageBytes || ++examined_ > Reader::kScanBudget) {
         page.next = core::JobId{beyond};
         return page;
       }
       beyond = id;
       if (!passes(id)) continue;
-      if (auto job = reader_.job({id}, options_.with_documents)) page.jobs.push_back(*std::move(job));
+      auto job = reader_.job({id}, options_.with_documents);
+      if (!job) continue;
+      bytes += documentBytes(*job);
+      page.jobs.push_back(*std::move(job));
     }
     if (ids.size() < static_cast<std::size_t>(count)) return page;
   }

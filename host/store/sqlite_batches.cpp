@@ -55,11 +55,14 @@ Result<std::vector<bool>> SqliteStore::applyAll(BulkAction action, std::span<con
                                                 std::string reason) {
   std::vector<bool> all;
   all.reserve(ids.size());
-  for (std::size_t begin = 0; begin < ids.size(); begin += kBulkStep) {
-    const auto some = ids.subspan(begin, std::min(kBulkStep, ids.size() - begin));
+  while (all.size() < ids.size()) {
+    const auto some = ids.subspan(all.size(), std::min(kBulkStep, ids.size() - all.size()));
     auto step = change<BulkStep>([&](WriteSide& side) -> Result<BulkStep> {
       BulkStep made;  // a new one each time: the writer may run it again
+      const std::size_t before = side.ledger.events.size();
       for (const core::JobId id : some) {
+        // Each of a hundred jobs may bring a tree of a thousand along: the rest is left to the next step.
+        if (side.ledger.events.size() - before >= CommandOps::kTreeStep) break;
         const auto moved = applyOne(side, action, id, reason, made);
         if (!moved) return moved.error();
         made.changed.push_back(*moved);

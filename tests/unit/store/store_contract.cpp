@@ -706,4 +706,39 @@ TEST_P(StoreContract, SearchesTextsWithinABoundedPage) {
   EXPECT_LT(pages, 10);
 }
 
+TEST_P(StoreContract, EndsAPageWhenItsDocumentsAreMany) {
+  core::JobDraft draft = draftOf("t");
+  draft.params_json = R"({"text":")" + std::string(3 << 20, 'x') + R"("})";
+  for (int i = 0; i < 8; ++i) submit(draft);
+  ListOptions options;
+  const auto first = store->list({}, options);
+  ASSERT_TRUE(first.ok());
+  EXPECT_THAT(first->jobs, SizeIs(6)) << "16 MiB, and what the last one brings";
+  ASSERT_TRUE(first->next.has_value());
+  options.cursor = first->next;
+  const auto rest = store->list({}, options);
+  ASSERT_TRUE(rest.ok());
+  EXPECT_THAT(rest->jobs, SizeIs(2));
+  EXPECT_FALSE(rest->next.has_value());
+  options.cursor.reset();
+  options.with_documents = false;
+  const auto small = store->list({}, options);
+  ASSERT_TRUE(small.ok());
+  EXPECT_THAT(small->jobs, SizeIs(8));
+}
+
+TEST_P(StoreContract, AppliesACommandToManyTrees) {
+  std::vector<core::JobId> roots;
+  for (int i = 0; i < 3; ++i) roots.push_back(submit("t"));
+  for (const auto root : roots) {
+    std::vector<core::JobDraft> drafts(800, draftOf("t"));
+    for (auto& draft : drafts) draft.parent = root;
+    ASSERT_TRUE(store->submit(drafts, {}).ok());
+  }
+  EXPECT_THAT(*store->applyAll(BulkAction::Cancel, roots, ""), ElementsAre(true, true, true));
+  EXPECT_EQ(count("t", JobState::Canceled), 2403);
+  EXPECT_THAT(*store->applyAll(BulkAction::Remove, roots, ""), ElementsAre(true, true, true));
+  EXPECT_EQ(count("t", JobState::Canceled), 0);
+}
+
 }  // namespace jobhost::store
