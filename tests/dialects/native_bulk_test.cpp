@@ -127,7 +127,8 @@ TEST(NativeBulk, CommandsReachWhatTheFilterFindsAndNoMore) {
   EXPECT_EQ(host.call("GET", "/api/v1/jobs/2").status, 404);
   EXPECT_FALSE(std::filesystem::exists(log)) << "files go with the job";
   const auto audit = host.call("GET", "/api/v1/audit?action=jobs.bulk_delete").body;
-  EXPECT_TRUE(has(audit, R"("detail":{"matched":2,"changed":2,"next_cursor":null})")) << audit;
+  EXPECT_TRUE(has(audit, R"("detail":{"filter":{"type":["echo"]},"matched":2,"changed":2,"next_cursor":null})"))
+      << audit;
 }
 
 TEST(NativeBulk, CommandsAskForAFilterThatSaysSomething) {
@@ -138,6 +139,12 @@ TEST(NativeBulk, CommandsAskForAFilterThatSaysSomething) {
   EXPECT_TRUE(has(refused(R"({"filter":{"state":["gone"]}})").body, R"("pointer":"/filter/state")"));
   EXPECT_TRUE(has(refused(R"({"filter":{"colour":"red"}})").body, R"("pointer":"/filter/colour")"));
   EXPECT_TRUE(has(refused(R"({"filter":{"q":" "}})").body, R"("pointer":"/filter/q")"));
+  // What a script's empty variable leaves must not widen the command to all that the other conditions find.
+  for (const char* nothing : {R"("batch":"")", R"("tag":null)", R"("type":[])"}) {
+    const auto answer = refused(std::string(R"({"filter":{"state":["queued"],)") + nothing + "}}");
+    EXPECT_EQ(answer.status, 422) << nothing;
+    EXPECT_TRUE(has(answer.body, "must say something, or be left out")) << answer.body;
+  }
   EXPECT_TRUE(has(refused(R"({"filter":{"tag":"x"},"limit":10001})").body, R"("pointer":"/limit")"));
   EXPECT_EQ(refused(R"({"filter":{"tag":"x"},"limit":0})").status, 422);
   EXPECT_EQ(host.call("POST", "/api/v1/jobs/bulk/retry", R"({"filter":{"tag":"x"},"reason":"r"})").status, 422);

@@ -11,13 +11,25 @@ namespace {
 
 constexpr std::int64_t kUsualJobs = 1000;
 
+constexpr std::size_t kNotedFilter = 4096;  ///< bytes of a filter that the audit log keeps
+
 struct BulkRequest {
   store::JobFilter filter;
-  bool reachable = true;  ///< false: it names jobs of others
+  std::string filter_json;  ///< as it was sent
+  bool reachable = true;    ///< false: it names jobs of others
   std::optional<core::JobId> cursor;
   int limit = kUsualJobs;
   std::string reason;
 };
+
+/// Whether a condition says nothing: left by a program whose variable was empty, it would widen the command.
+bool saysNothing(const JsonValue& value) {
+  if (value.kind == JsonKind::Null) return true;
+  if (value.kind == JsonKind::String) return value.raw == "\"\"";
+  if (value.kind != JsonKind::Array) return false;
+  const auto list = parseJson(value.raw);
+  return list && list->members.empty();
+}
 
 core::Result<BulkRequest> readBulk(std::string_view body, const Principal& caller, store::BulkAction action) {
   const auto document = parseJson(body);
@@ -30,6 +42,10 @@ core::Result<BulkRequest> readBulk(std::string_view body, const Principal& calle
     const auto members = parseJson(*raw);
     JsonObject filter(*members, "/filter", errors);
     request.reachable = readFilter(filter, caller, request.filter);
+    request.filter_json = *raw;
+    for (const auto& member : members->members) {
+      if (saysNothing(member.value)) filter.refuse(unescape(member.raw_key), "must say something, or be left out");
+    }
   }
   request.limit = static_cast<int>(object.integer("limit", 1, jobs::JobService::kBulkJobs).value_or(kUsualJobs));
   if (const auto cursor = object.integer("cursor", 1, std::numeric_limits<std::int64_t>::max())) {
@@ -41,28 +57,47 @@ core::Result<BulkRequest> readBulk(std::string_view body, const Principal& calle
   return request;
 }
 
+void writeOutcome(JsonWriter& json, const jobs::JobService::BulkOutcome& outcome) {
+  json.key("matched").number(outcome.matched).key("changed").number(outcome.changed).key("next_cursor");
+  outcome.next ? json.number(outcome.next->value) : json.null();
+}
+
+/// What the audit log keeps of a command: what it was for, and what came of it.
+std::string detailOf(const std::string& filter, const core::Result<jobs::JobService::BulkOutcome>& done) {
+  JsonWriter json;
+  json.beginObject().key("filter");
+  filter.size() <= kNotedFilter ? json.raw(filter) : json.null();
+  if (done) {
+    writeOutcome(json, *done);
+  } else {
+    json.key("error").string(core::toString(done.error().code));
+  }
+  json.endObject();
+  return json.take();
+}
+
 Response apply(const Parts& parts, Call& call, store::BulkAction action, const char* name) {
   const auto body = call.request.body->all(parts.options.http.body_bytes);
   if (!body) return problem(body.error());
   auto request = readBulk(*body, *call.principal, action);
   if (!request) return problem(request.error());
+  const auto filter = std::move(request->filter_json);
   core::Result<jobs::JobService::BulkOutcome> done = jobs::JobService::BulkOutcome{};
   if (request->reachable) {
     done = parts.deps.jobs.applyAll(action, std::move(request->filter), request->cursor, request->limit,
                                     std::move(request->reason));
   }
-  if (!done) return problem(done.error());
-  JsonWriter json;
-  json.beginObject().key("matched").number(done->matched).key("changed").number(done->changed).key("next_cursor");
-  done->next ? json.number(done->next->value) : json.null();
-  json.endObject();
-  auto text = json.take();
-  if (call.principal->all_jobs) {  // it may have been other people's jobs
+  if (call.principal->all_jobs) {  // it may have been other people's jobs; also when a part of it was done
     const auto noted = parts.deps.audit.addAudit(
-        actorOf(parts, call).did(parts.deps.clock.now(), std::string("jobs.bulk_") + name, "", text));
+        actorOf(parts, call).did(parts.deps.clock.now(), std::string("jobs.bulk_") + name, "", detailOf(filter, done)));
     if (!noted) return problem(noted.error());
   }
-  return {200, kJson, std::move(text)};
+  if (!done) return problem(done.error());
+  JsonWriter json;
+  json.beginObject();
+  writeOutcome(json, *done);
+  json.endObject();
+  return {200, kJson, json.take()};
 }
 
 }  // namespace
