@@ -309,9 +309,11 @@ core::Result<JobService::BulkOutcome> JobService::applyAll(store::BulkAction act
   reason = shortened(std::move(reason), kReasonBytes);
   BulkOutcome outcome;
   outcome.next = cursor;
+  // Canceled are parents first: one whose children have all ended would go on, or even succeed, before its turn comes.
+  const bool oldest_first = action == store::BulkAction::Cancel;
   for (int page = 0; page < kBulkPages; ++page) {
     const auto left = limit - static_cast<int>(outcome.matched);
-    const auto found = store_.list(filter, {outcome.next, false, std::min(left, kPageJobs), false});
+    const auto found = store_.list(filter, {outcome.next, oldest_first, std::min(left, kPageJobs), false});
     if (!found) return found.error();
     std::vector<core::JobId> ids;
     ids.reserve(found->jobs.size());

@@ -87,8 +87,9 @@ class JobService {
     std::int64_t changed = 0;         ///< of those: canceled (or asked to), queued again, removed
     std::optional<core::JobId> next;  ///< pass as `cursor` to go on; nullopt: there are no more
   };
-  /// Newest first, at most `limit` jobs (1..kBulkJobs), and looks at a bounded number of rows: `next` says where to go
-  /// on. Without states in the filter it takes those the action is for. The files of removed jobs go with them.
+  /// Newest first, but oldest first to cancel; at most `limit` jobs (1..kBulkJobs), and looks at a bounded number of
+  /// rows: `next` says where to go on. Without states in the filter it takes those the action is for. The files of
+  /// removed jobs go with them.
   core::Result<BulkOutcome> applyAll(store::BulkAction action, store::JobFilter filter,
                                      std::optional<core::JobId> cursor, int limit, std::string reason = {});
   static constexpr int kBulkJobs = 10'000;

@@ -109,10 +109,10 @@ TEST(NativeBulk, CommandsReachWhatTheFilterFindsAndNoMore) {
     return host.call("POST", "/api/v1/jobs/bulk/" + command, body);
   };
   EXPECT_EQ(bulk("cancel", R"({"filter":{"type":["echo"]},"limit":2,"reason":"why"})").body,
-            R"({"matched":2,"changed":2,"next_cursor":4})");
-  EXPECT_EQ(bulk("cancel", R"({"filter":{"type":["echo"]},"cursor":4})").body,
+            R"({"matched":2,"changed":2,"next_cursor":2})");
+  EXPECT_EQ(bulk("cancel", R"({"filter":{"type":["echo"]},"cursor":2})").body,
             R"({"matched":3,"changed":3,"next_cursor":null})");
-  EXPECT_TRUE(has(host.call("GET", "/api/v1/jobs/5").body, "\"why\""));
+  EXPECT_TRUE(has(host.call("GET", "/api/v1/jobs/1").body, "\"why\""));
   EXPECT_EQ(memberOf(host.call("GET", "/api/v1/jobs/6").body, "state"), "queued");
   EXPECT_EQ(bulk("cancel", R"({"filter":{"type":["echo"],"state":["canceled"]}})").body,
             R"({"matched":5,"changed":0,"next_cursor":null})")
@@ -129,6 +129,22 @@ TEST(NativeBulk, CommandsReachWhatTheFilterFindsAndNoMore) {
   const auto audit = host.call("GET", "/api/v1/audit?action=jobs.bulk_delete").body;
   EXPECT_TRUE(has(audit, R"("detail":{"filter":{"type":["echo"]},"matched":2,"changed":2,"next_cursor":null})"))
       << audit;
+}
+
+TEST(NativeBulk, CancelsAWaitingParentBeforeItsChildrenLetItGoOn) {
+  ApiHost host;
+  const auto parent = host.submit();
+  const auto running = host.start(parent);
+  std::string children = "[";
+  for (int i = 0; i < 250; ++i) {  // more than fit one transaction
+    children += std::string(i == 0 ? "" : ",") + R"({"type":"echo","parent":)" + std::to_string(parent) + "}";
+  }
+  ASSERT_EQ(host.call("POST", "/api/v1/jobs/bulk", children + "]").status, 201);
+  host.settle(running, OutcomeKind::Succeeded, "{}");
+  const auto path = "/api/v1/jobs/" + std::to_string(parent);
+  ASSERT_EQ(memberOf(host.call("GET", path).body, "state"), "waiting");
+  EXPECT_EQ(host.call("POST", "/api/v1/jobs/bulk/cancel", R"({"filter":{"type":["echo"]}})").status, 200);
+  EXPECT_EQ(memberOf(host.call("GET", path).body, "state"), "canceled");
 }
 
 TEST(NativeBulk, CommandsAskForAFilterThatSaysSomething) {
