@@ -87,8 +87,10 @@ std::optional<RouteTable::Match> RouteTable::match(Method method, std::string_vi
       match.captures[1] = std::move(captures[1]);
       return match;
     }
+    const auto other = toString(rows_[row].method);
+    if (match.allow.find(other) != std::string::npos) continue;  // "bulk/cancel" also fits "{id}/cancel"
     match.allow += match.allow.empty() ? "" : ", ";
-    match.allow += toString(rows_[row].method);
+    match.allow += other;
   }
   return match;
 }
