@@ -15,11 +15,11 @@ namespace {
 constexpr std::size_t kWindow = 16 * 1024;
 constexpr std::int64_t kSlowestBytesPerSecond = 4 * 1024;
 
+}  // namespace
+
 Deadline fairDeadline(Deadline start, core::Millis idle, std::int64_t bytes) {
   return start + idle + std::chrono::milliseconds(bytes * 1000 / kSlowestBytesPerSecond);
 }
-
-}  // namespace
 
 Channel::Channel(int fd, std::size_t head_bytes)
     : fd_(fd), capacity_(head_bytes + kWindow), buffer_(new char[capacity_]) {}

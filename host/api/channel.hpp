@@ -14,6 +14,9 @@ namespace jobhost::api {
 
 using Deadline = std::chrono::steady_clock::time_point;
 
+/// When the other end must have moved so many bytes since `start`, at the slowest rate that we bear with.
+Deadline fairDeadline(Deadline start, core::Millis idle, std::int64_t bytes);
+
 /// A connected socket with the bytes read from it and not yet used. One thread. Does not own the descriptor.
 ///
 /// The buffer never moves while a request is handled: its head lies at the front, and what follows it is a window the

@@ -249,12 +249,17 @@ bool Connection::write(Channel& channel, Response& response, Manner manner) {
 /// Piece by piece, as the client takes them: no more of the body than one piece is ever in memory.
 bool Connection::sendSource(Channel& channel, BodySource& source, bool chunks) {
   const auto idle = context_.options.http.send_idle;
+  const auto begun = std::chrono::steady_clock::now();
+  std::int64_t total = 0;
   for (;;) {
     const auto piece = source.next();
     if (!piece) {
       telemetry::log("api").warn("body broken off reason={}", piece.error().message);
       return false;
     }
+    // As for a file: a client that takes a little now and then does not have the thread for days.
+    if (std::chrono::steady_clock::now() > fairDeadline(begun, idle, total)) return false;
+    total += static_cast<std::int64_t>(piece->size());
     if (!chunks) {
       if (piece->empty()) return true;
       if (channel.send(*piece, {}, idle) != Channel::Io::Ok) return false;

@@ -9,7 +9,8 @@
 namespace jobhost::api {
 namespace {
 
-constexpr int kLevel = 4;  ///< half the time of zlib's default for some hundredths of size
+constexpr std::size_t kLargest = 32 << 20;  ///< beyond it a request's thread would be at it for a second and more
+constexpr int kLevel = 4;                   ///< half the time of zlib's default for some hundredths of size
 
 std::string_view trimmed(std::string_view text) {
   const auto blank = [](char c) { return c == ' ' || c == '\t'; };
@@ -101,6 +102,7 @@ bool acceptsGzip(std::span<const Header> headers) {
 
 void encodeBody(const Request& request, Response& response) {
   if (response.file || response.source || response.stream || response.body.size() < kCompressedBody) return;
+  if (response.body.size() > kLargest) return;
   if (response.status == 206 || !isJson(response)) return;
   if (headerOf(response, "Content-Encoding") != nullptr || headerOf(response, "ETag") != nullptr) return;
   if (auto* vary = headerOf(response, "Vary")) {
