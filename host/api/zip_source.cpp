@@ -127,10 +127,14 @@ class ZipSource final : public BodySource {
     return {};
   }
 
-  /// Names that differed and are the same once made safe: the later one gets a number.
+  /// Names that differed and are the same once made safe, or where case does not count: the later one gets a number.
   std::string unused(std::string name) {
+    const auto folded = [](std::string text) {
+      for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+      return text;
+    };
     std::string wanted = name;
-    for (int i = 2; !used_.insert(wanted).second; ++i) {
+    for (int i = 2; !used_.insert(folded(wanted)).second; ++i) {
       const auto slash = name.rfind('/');
       auto dot = name.rfind('.');
       if (dot == std::string::npos || (slash != std::string::npos && dot < slash + 2) || dot == 0) dot = name.size();
@@ -179,7 +183,8 @@ std::string zipName(std::string_view name) {
   std::string part;
   const auto finish = [&] {
     if (part.empty() || part == ".") return part.clear();
-    if (part == "..") part = "__";
+    // Windows drops dots and blanks at the end: "..", ".. " and "a." would be other names there.
+    for (std::size_t i = part.size(); i > 0 && (part[i - 1] == '.' || part[i - 1] == ' '); --i) part[i - 1] = '_';
     if (isDevice(part)) part.insert(0, "_");
     out += (out.empty() ? "" : "/") + part;
     part.clear();

@@ -22,8 +22,8 @@ struct ZipEntry {
 /// with an error (Unavailable).
 std::unique_ptr<BodySource> zipOf(std::vector<ZipEntry> entries);
 
-/// A name no unpacking program is led astray by: '/' between parts, no empty, "." or ".." part, no drive, backslash or
-/// control character, valid UTF-8.
+/// A name no unpacking program is led astray by: '/' between parts, no empty, "." or ".." part, no part that ends in a
+/// dot or blank, no drive, backslash or control character, valid UTF-8.
 std::string zipName(std::string_view name);
 
 /// Whether files of this media type are compressed already.

@@ -142,14 +142,18 @@ TEST(NativeOutputs, ArchiveNamesAreSafe) {
   EXPECT_EQ(api::zipName("/abs//x/./y/"), "abs/x/y");
   EXPECT_EQ(api::zipName("C:\\evil\\x.exe"), "C__evil_x.exe");
   EXPECT_EQ(api::zipName("a\nb\x7f"), "a_b_");
+  EXPECT_EQ(api::zipName(".. /.../a. /b .txt"), "___/___/a__/b .txt") << "Windows drops dots and blanks at the end";
   EXPECT_EQ(api::zipName("con/NUL.txt/com1"), "_con/_NUL.txt/_com1");
   EXPECT_EQ(api::zipName("\xff\xfe.txt"), "__.txt");
   EXPECT_EQ(api::zipName(""), "_");
   const auto folder = fs::temp_directory_path() / ("jobhost-zip-" + std::to_string(::getpid()));
   fs::create_directories(folder);
   std::ofstream(folder / "f") << "x";
-  const auto source = api::zipOf(
-      {{"a:b.txt", folder / "f", false}, {"a?b.txt", folder / "f", false}, {"ü/a_b.txt", folder / "f", false}});
+  const auto source = api::zipOf({{"a:b.txt", folder / "f", false},
+                                  {"a?b.txt", folder / "f", false},
+                                  {"ü/a_b.txt", folder / "f", false},
+                                  {"Ü.txt", folder / "f", false},
+                                  {"A_B.TXT", folder / "f", false}});
   std::string bytes;
   for (;;) {
     const auto piece = source->next();
@@ -160,7 +164,7 @@ TEST(NativeOutputs, ArchiveNamesAreSafe) {
   fs::remove_all(folder);
   std::vector<std::string> names;
   for (const auto& [name, content] : unzip(bytes)) names.push_back(name);
-  EXPECT_EQ(names, (std::vector<std::string>{"a_b (2).txt", "a_b.txt", "ü/a_b.txt"}));
+  EXPECT_EQ(names, (std::vector<std::string>{"A_B (3).TXT", "a_b (2).txt", "a_b.txt", "Ü.txt", "ü/a_b.txt"}));
 }
 
 TEST(NativeOutputs, ArchiveIsMadeInPieces) {
