@@ -188,18 +188,15 @@ bool ListScan::hasWords(std::int64_t id) {
   int cost = kTextRows;
   if (Query query(sizes, id); query.step()) cost += static_cast<int>(query.number(0) / kBytesPerRow);
   examined_ += cost * static_cast<int>(filter_.words.size());  // each word reads the texts anew
+  // No LIKE: SQLite plans a statement anew for each pattern that is bound to one.
   Statement& match = reader_.prepared(
-      "SELECT 1 FROM jobs j JOIN types t ON t.id = j.type_id WHERE j.id = $1 AND (t.name LIKE $2 ESCAPE '\\' OR "
-      "j.tags LIKE $2 ESCAPE '\\' OR j.params LIKE $2 ESCAPE '\\' OR EXISTS (SELECT 1 FROM job_docs d "
-      "WHERE d.job = j.id AND d.kind IN (0, 2) AND CAST(d.body AS TEXT) LIKE $2 ESCAPE '\\'))");
-  return std::all_of(filter_.words.begin(), filter_.words.end(), [&](const std::string& word) {
-    std::string pattern = "%";
-    for (const char c : word) {
-      if (c == '%' || c == '_' || c == '\\') pattern += '\\';
-      pattern += c;
-    }
-    pattern += '%';
-    Query query(match, id, pattern);
+      "SELECT 1 FROM jobs j JOIN types t ON t.id = j.type_id WHERE j.id = $1 AND (instr(lower(t.name), $2) OR "
+      "instr(lower(j.tags), $2) OR instr(lower(j.params), $2) OR EXISTS (SELECT 1 FROM job_docs d "
+      "WHERE d.job = j.id AND d.kind IN (0, 2) AND instr(lower(CAST(d.body AS TEXT)), $2)))");
+  return std::all_of(filter_.words.begin(), filter_.words.end(), [&](std::string word) {
+    std::transform(word.begin(), word.end(), word.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    Query query(match, id, word);
     return query.step();
   });
 }
@@ -230,7 +227,30 @@ Page ListScan::run() {
   }
 }
 
+namespace {
+
+/// One snapshot for all statements of a page. Each statement by itself would take and give back SQLite's locks, which
+/// costs many times what finding a row does.
+class Snapshot {
+ public:
+  explicit Snapshot(Reader& reader) : end_(reader.prepared("COMMIT")) { Query(reader.prepared("BEGIN")).run(); }
+  ~Snapshot() {
+    try {
+      Query(end_).run();
+    } catch (const SqlError&) {  // the connection is broken: the statement that found out has told
+    }
+  }
+  Snapshot(const Snapshot&) = delete;
+  Snapshot& operator=(const Snapshot&) = delete;
+
+ private:
+  Statement& end_;
+};
+
+}  // namespace
+
 Page Reader::list(const JobFilter& filter, const ListOptions& options) {
+  const Snapshot snapshot(*this);
   return ListScan(*this, filter, options).run();
 }
 

@@ -19,7 +19,7 @@ using catalog::JsonKind;
 using catalog::JsonValue;
 
 constexpr int kMaxParts = 64;  ///< schemas that one field's schema is put together from
-constexpr std::int64_t kLongText = 200;
+constexpr std::int64_t kLongText = 4096;  ///< a path is none
 
 /// "max_width" as "Max width".
 std::string labelOf(std::string_view name) {
