@@ -1,9 +1,9 @@
 #include <chrono>
 
 #include "api/auth/secrets.hpp"
+#include "api/auth/session_cookie.hpp"
 #include "api/json_reader.hpp"
 #include "api/json_writer.hpp"
-#include "api/native/auth_cookie.hpp"
 #include "api/native/native_dialect.hpp"
 #include "api/native/parse.hpp"
 #include "api/native/render.hpp"

@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include "api/json_writer.hpp"
+#include "api/multipart.hpp"
 #include "api/native/native_dialect.hpp"
 #include "api/native/parse.hpp"
 #include "core/job_paths.hpp"
@@ -31,7 +32,7 @@ Response upload(const Parts& parts, Call& call) {
   if (!query) return problem(query.error());
   const auto name = query->text("name");
   const auto type = call.request.header("Content-Type").value_or("");
-  const bool multipart = type.size() >= 19 && sameNoCase(type.substr(0, 19), "multipart/form-data");
+  const bool multipart = isMultipartForm(type);
   if (multipart && name) query->refuse("name", "excludes multipart/form-data, whose parts bring their names");
   if (const auto wrong = query->done()) return problem(*wrong);
   const auto length = call.request.body->length();

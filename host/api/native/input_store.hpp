@@ -6,15 +6,10 @@
 #include <vector>
 
 #include "api/channel.hpp"
+#include "api/file_sink.hpp"
 #include "core/result.hpp"
 
 namespace jobhost::api::native {
-
-struct SavedFile {
-  std::string name;
-  std::int64_t size_bytes = 0;
-  std::string sha256;
-};
 
 /// An upload that waits for its job in core::inputFolder(data, input_id). Durable once returned: the files and the
 /// folder were synced, and the folder appears whole by a rename. Retention removes those no job takes.

@@ -3,11 +3,9 @@
 #include <algorithm>
 
 #include "api/auth/client_address.hpp"
-#include "api/auth/cookies.hpp"
-#include "api/auth/secrets.hpp"
+#include "api/auth/session_cookie.hpp"
 #include "api/auth/token_bucket.hpp"
 #include "api/json_writer.hpp"
-#include "api/native/auth_cookie.hpp"
 #include "api/native/openapi.hpp"
 #include "api/native/parse.hpp"
 
@@ -170,24 +168,14 @@ void NativeDialect::identify(Call& call) const {
   call.session_token = call.principal ? *token : std::string_view{};
 }
 
-std::optional<Response> NativeDialect::refuseForged(const Call& call) const {
-  const auto& request = call.request;
-  if (const auto wrong = refuseForeignOrigin(request, parts_.options.auth)) return problem(*wrong);
-  const auto shown = request.header("X-CSRF-Token");
-  if (shown && sameSecret(*shown, csrfTokenOf(call.session_token))) return std::nullopt;
-  return problem({core::ErrorCode::PermissionDenied,
-                  "a change by cookie needs the header X-CSRF-Token, as the login answered it",
-                  "",
-                  {}});
-}
-
 std::optional<Response> NativeDialect::refuse(const Call& call, const Route& route) const {
   if (route.privilege == Privilege::None) return std::nullopt;
   if (!call.principal) {
     return problem({core::ErrorCode::Unauthenticated, "a valid API key or session is needed", "", {}});
   }
   if (!call.session_token.empty() && changes(call.request.method)) {
-    if (auto forged = refuseForged(call)) return forged;
+    if (const auto forged = refuseForged(call.request, call.session_token, parts_.options.auth))
+      return problem(*forged);
   }
   if (!call.principal->may(route.privilege)) {
     return problem({core::ErrorCode::PermissionDenied,

@@ -33,8 +33,7 @@ class NativeDialect final : public Dialect {
  private:
   /// Who calls, by the key presented or the session's cookie; null: nobody known.
   void identify(Call& call) const;
-  /// What a change by cookie must show besides: that it comes from our own page. nullopt: it does.
-  [[nodiscard]] std::optional<Response> refuseForged(const Call& call) const;
+  /// What keeps the caller from the route; nullopt: nothing.
   [[nodiscard]] std::optional<Response> refuse(const Call& call, const Route& route) const;
   /// Who calls and whether they may, once more.
   [[nodiscard]] std::optional<Response> refuseAnew(Call& call, const Route& route) const;

@@ -1,10 +1,11 @@
-#include "api/native/auth_cookie.hpp"
+#include "api/auth/session_cookie.hpp"
 
 #include <algorithm>
 
 #include "api/auth/cookies.hpp"
+#include "api/auth/secrets.hpp"
 
-namespace jobhost::api::native {
+namespace jobhost::api {
 namespace {
 
 /// With the prefix a browser takes it only from us, by HTTPS, and for no other host of the domain.
@@ -41,4 +42,14 @@ std::optional<core::Error> refuseForeignOrigin(const Request& request, const Aut
   return core::Error{core::ErrorCode::PermissionDenied, "a page of another origin must not do this", "", {}};
 }
 
-}  // namespace jobhost::api::native
+std::optional<core::Error> refuseForged(const Request& request, std::string_view token, const AuthOptions& options) {
+  if (auto wrong = refuseForeignOrigin(request, options)) return wrong;
+  const auto shown = request.header("X-CSRF-Token");
+  if (shown && sameSecret(*shown, csrfTokenOf(token))) return std::nullopt;
+  return core::Error{core::ErrorCode::PermissionDenied,
+                     "a change by cookie needs the header X-CSRF-Token, as the login answered it",
+                     "",
+                     {}};
+}
+
+}  // namespace jobhost::api

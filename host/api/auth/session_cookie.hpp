@@ -8,7 +8,7 @@
 #include "api/server.hpp"
 #include "core/error.hpp"
 
-namespace jobhost::api::native {
+namespace jobhost::api {
 
 /// The token in the session's cookie; nullopt: none, or not one that can be believed.
 std::optional<std::string_view> sessionToken(const Request& request, const AuthOptions& options);
@@ -18,4 +18,7 @@ std::string sessionCookie(std::string_view token, const AuthOptions& options);
 /// none at all (it is no browser's).
 std::optional<core::Error> refuseForeignOrigin(const Request& request, const AuthOptions& options);
 
-}  // namespace jobhost::api::native
+/// The same for a change by the session of this token: it must also show that a page of ours asked for it.
+std::optional<core::Error> refuseForged(const Request& request, std::string_view token, const AuthOptions& options);
+
+}  // namespace jobhost::api
