@@ -177,7 +177,7 @@ bool Connection::serveOne(Channel& channel) {
       streamHead();
       if (channel.send(out_, {}, context_.options.http.send_idle) == Channel::Io::Ok) lingeringClose(channel);
     } else {
-      stream(*response.stream);
+      stream(*std::move(response.stream));
     }
     return false;
   }
@@ -281,9 +281,12 @@ void Connection::streamHead() {
       "close\r\n\r\n";
 }
 
-void Connection::stream(const StreamPlan& plan) {
+void Connection::stream(StreamPlan plan) {
+  // It was asked to give way for having no request, just as one came: the stream lives on nevertheless.
+  context_.connections.remove(this);
+  plan.deaf = ending();
   streamHead();
-  context_.hub.watch(socket(), plan, out_);
+  context_.hub.watch(socket(), std::move(plan), out_);
 }
 
 void Connection::lingeringClose(Channel& channel) {

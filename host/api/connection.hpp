@@ -77,7 +77,7 @@ class Connection final : public Poco::Net::TCPServerConnection {
   bool write(Channel& channel, Response& response, Manner manner);
   bool sendSource(Channel& channel, BodySource& source, bool chunks);
   void streamHead();  ///< to out_
-  void stream(const StreamPlan& plan);
+  void stream(StreamPlan plan);
   void lingeringClose(Channel& channel);
 
   ServingContext& context_;

@@ -347,6 +347,12 @@ void SseHub::run() {
   while (!watchers_.empty()) end(watchers_.begin()->first);
 }
 
+/// Where our own side stopped reading, its end would be taken for the client's.
+std::uint32_t SseHub::interestOf(const Watcher& watcher) {
+  const std::uint32_t reading = watcher.plan.deaf ? 0U : static_cast<std::uint32_t>(EPOLLIN | EPOLLRDHUP);
+  return reading | (watcher.wants_write ? static_cast<std::uint32_t>(EPOLLOUT) : 0U);
+}
+
 void SseHub::takeArrivals() {
   std::vector<WatcherRef> arrived;
   {
@@ -356,7 +362,7 @@ void SseHub::takeArrivals() {
   for (const auto& watcher : arrived) {
     watchers_.emplace(watcher.get(), watcher);
     epoll_event entry{};
-    entry.events = EPOLLIN | EPOLLRDHUP;
+    entry.events = interestOf(*watcher);
     entry.data.ptr = watcher.get();
     if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, watcher->fd, &entry) != 0) {
       end(watcher.get());
@@ -513,7 +519,7 @@ void SseHub::flush(Watcher& watcher) {
   if (wants == watcher.wants_write) return;
   watcher.wants_write = wants;
   epoll_event entry{};
-  entry.events = EPOLLIN | EPOLLRDHUP | (wants ? static_cast<std::uint32_t>(EPOLLOUT) : 0U);
+  entry.events = interestOf(watcher);
   entry.data.ptr = &watcher;
   ::epoll_ctl(epoll_, EPOLL_CTL_MOD, watcher.fd, &entry);
 }

@@ -68,6 +68,7 @@ class SseHub final : public CredentialObserver {
 
   // On the hub's thread only.
   void run();
+  static std::uint32_t interestOf(const Watcher& watcher);
   void takeArrivals();
   void takeDirty();
   void endUnwelcome();
