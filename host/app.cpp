@@ -2,14 +2,17 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cctype>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -175,7 +178,15 @@ class Host {
             .config_json = [this] { return configJson(loaded_); },
             .plugin_why = [this](const std::string& id) { return pluginWhy(id); },
             .plugin_retry = [this](const std::string& id) { return pluginRetry(id); },
-            .plugin_grant = [this](const std::string& id) { return pluginGrant(id); }};
+            .plugin_grant = [this](const std::string& id) { return pluginGrant(id); },
+            .archive = [this](const std::string& id) { return archiveRecord(id); }};
+  }
+
+  /// The library plugin's record of an archive; what it has not written yet is not known.
+  std::optional<std::string> archiveRecord(const std::string& id) {
+    auto record = static_cast<store::RecordStore&>(*store_).record({"org.jobhost.library", "archives", id});
+    if (!record || !*record) return std::nullopt;
+    return std::move((*record)->body);
   }
 
   core::Result<void> ready() {
@@ -265,6 +276,16 @@ std::string refuseWeak(const settings::Settings& all) {
   return {};
 }
 
+/// A prefix stands in a cookie and before every path: segments of plain characters, each after a slash; empty: none.
+bool isUrlPrefix(std::string_view text) {
+  if (text.empty()) return true;
+  const bool plain = std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '/' || c == '-' || c == '_' || c == '~' || c == '.';
+  });
+  return plain && text.front() == '/' && text.back() != '/' && text.size() <= 200 &&
+         text.find("//") == std::string_view::npos && text.find("/.") == std::string_view::npos;
+}
+
 int waitForSignal(const sigset_t& stop) {
   int signal = 0;
   do {
@@ -289,6 +310,10 @@ int serve(settings::Loaded loaded) {
   }
   if (const auto weak = refuseWeak(all); !weak.empty()) {
     log().error("start refused: {}", weak);
+    return kStartFailed;
+  }
+  if (!isUrlPrefix(all.minion.base_url_path)) {
+    log().error("start refused: minion.base_url_path: \"{}\" is no path like /reader", all.minion.base_url_path);
     return kStartFailed;
   }
   const sigset_t stop_signals = blockStopSignals();

@@ -52,6 +52,21 @@ settings::Providers providersFor(const catalog::Snapshot& snapshot, const std::s
   return all;
 }
 
+// An absolute folder spelled plainly, without a slash at its end; empty stays empty.
+fs::path plainFolder(const fs::path& folder) {
+  if (folder.empty()) return {};
+  const auto plain = fs::absolute(folder).lexically_normal();
+  return plain.has_filename() ? plain : plain.parent_path();
+}
+
+// As the thumbnail plugin has it (plugins/thumbnail/settings.cpp): without a content folder there is none to share.
+fs::path thumbFolder(const settings::Content& content) {
+  const fs::path dir = content.thumb_dir.empty() && !content.dir.empty()
+                           ? plainFolder(content.dir).parent_path() / "thumb"
+                           : fs::path(content.thumb_dir);
+  return plainFolder(dir);
+}
+
 }  // namespace
 
 store::SqliteStore::Options storeOptions(const settings::Settings& all, const fs::path& data) {
@@ -85,6 +100,9 @@ jobs::Retention::Options retentionOptions(const settings::Settings& all, const f
   return {.data_folder = data,
           .finished = all.retention.finished_ms,
           .inputs = all.retention.inputs_ms,
+          .uploads_folder = uploadFolder(all, data),
+          .upload_prefixes = {"up_", ".part-up_", "url-"},
+          .upload_types = {"handle_upload", "download_url"},
           .every = all.retention.sweep_ms,
           .audit = all.retention.audit_ms,
           .audit_lines = all.retention.audit_lines,
@@ -268,6 +286,10 @@ api::ServerOptions serverOptions(const settings::Settings& all, const fs::path& 
   to.minion.cors = all.minion.cors;
   to.minion.open = all.minion.open;
   to.minion.literal_unknown_id = all.minion.literal_unknown_id;
+  to.minion.base_url_path = all.minion.base_url_path;
+  to.minion.max_open_jobs = all.minion.max_open_jobs;
+  to.minion.thumb_dir = thumbFolder(all.content);
+  to.minion.upload_dir = uploadFolder(all, data);
   return to;
 }
 

@@ -8,7 +8,6 @@ namespace {
 
 constexpr std::size_t kMaxChunkLine = 256;
 constexpr std::size_t kMaxTrailers = 8 * 1024;
-constexpr std::size_t kMaxTarget = 16 * 1024;
 
 constexpr std::array<bool, 256> kTokenChars = [] {
   std::array<bool, 256> table{};
@@ -52,7 +51,8 @@ bool lists(std::string_view value, std::string_view token) {
   return false;
 }
 
-HeadResult requestLine(std::string_view line, RequestHead& head) {
+/// `longest`: of the target; half of what the head may have, so that headers have room beside it.
+HeadResult requestLine(std::string_view line, std::size_t longest, RequestHead& head) {
   const auto first = line.find(' ');
   const auto last = line.rfind(' ');
   if (first == std::string_view::npos || first == last) return bad(400, "the request line is not valid");
@@ -65,7 +65,7 @@ HeadResult requestLine(std::string_view line, RequestHead& head) {
     return bad(
         400, version.starts_with("HTTP/") ? "only HTTP/1.1 and HTTP/1.0 are spoken" : "the request line is not valid");
   }
-  if (target.size() > kMaxTarget) return bad(414, "the request target is too long");
+  if (target.size() > longest) return bad(414, "the request target is too long");
   if (!std::all_of(target.begin(), target.end(), [](char c) { return c > 0x20 && c < 0x7f; })) {
     return bad(400, "the request target has a character that must be percent-encoded");
   }
@@ -168,7 +168,8 @@ HeadResult parseHead(std::string_view text, const HeadLimits& limits, RequestHea
     at = end + 1;
     if (line.empty()) break;
     if (!first && head.headers.size() >= limits.headers) return bad(431, "there are too many headers");
-    if (const auto result = first ? requestLine(line, head) : headerLine(line, head); result.state == HeadState::Bad) {
+    if (const auto result = first ? requestLine(line, limits.bytes / 2, head) : headerLine(line, head);
+        result.state == HeadState::Bad) {
       return result;
     }
     first = false;

@@ -79,7 +79,7 @@ struct Server::Impl {
              [this](const Principal& principal) { return deps.accounts.stillMay(principal); }},
             options.sse),
         context{options, dialects, hub, connections, deps.clock, [this] { return crowded(); }} {
-    if (options.minion.enabled) dialects.push_back(std::make_unique<minion::MinionDialect>(deps, options.minion));
+    if (options.minion.enabled) dialects.push_back(std::make_unique<minion::MinionDialect>(deps, options));
     dialects.push_back(std::make_unique<native::NativeDialect>(native::Parts{deps, options, hub, openapi}));
     describe();
     deps.accounts.observe(&hub);

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,9 @@ struct Deps {
   /// Takes a quarantined or refused plugin up again. Empty function: Unsupported.
   std::function<core::Result<void>(const std::string& plugin_id)> plugin_retry;
   std::function<core::Result<void>(const std::string& plugin_id)> plugin_grant;
+  /// What the library knows of an archive, a JSON object (contracts/minion.md 3.0); nullopt: nothing. Empty function:
+  /// there is no library.
+  std::function<std::optional<std::string>(const std::string& archive_id)> archive = {};
 };
 
 struct HttpLimits {
@@ -63,11 +67,15 @@ struct SseLimits {
 
 struct MinionOptions {
   bool enabled = true;
-  bool query_key = true;            ///< `?key=` authorises like the header
-  bool open = false;                ///< no key is asked for at all (upstream's enablepass = 0)
-  bool literal_unknown_id = false;  ///< unknown ids answer upstream's literal 500 instead of the readable 400
-  bool no_fun = false;              ///< the open status route asks for the key too (upstream's nofunmode)
-  bool cors = false;                ///< answers of known routes may be read by pages of any origin
+  bool query_key = true;                ///< `?key=` authorises like the header
+  bool open = false;                    ///< no key is asked for at all (upstream's enablepass = 0)
+  bool literal_unknown_id = false;      ///< unknown ids answer upstream's literal 500 instead of the readable 400
+  bool no_fun = false;                  ///< the open status route asks for the key too (upstream's nofunmode)
+  bool cors = false;                    ///< answers of known routes may be read by pages of any origin
+  std::string base_url_path;            ///< "/reader": the routes stand below it too; empty: no prefix
+  std::filesystem::path thumb_dir;      ///< where the thumbnail plugin puts pictures of archives; empty: nowhere
+  std::filesystem::path upload_dir;     ///< where archives wait for handle_upload; empty: none are taken
+  std::int64_t max_open_jobs = 10'000;  ///< of one task, queued: beyond it callers without a key are refused
 };
 
 struct AuthOptions {

@@ -1,5 +1,6 @@
 #include "jobs/retention.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <string>
 
@@ -9,6 +10,9 @@
 namespace jobhost::jobs {
 namespace fs = std::filesystem;
 namespace {
+
+// From a file's last byte to the commit of its job, at most.
+constexpr auto kUploadTakes = std::chrono::hours(1);
 
 // A name that is all digits; folders of other names are not ours to judge.
 std::optional<core::JobId> jobIdOf(const fs::path& folder) {
@@ -48,12 +52,13 @@ Retention::Swept Retention::sweep(const std::stop_token& stop) {
   if (options_.finished.count() > 0) swept.jobs = sweepJobs(stop);
   swept.orphans = sweepOrphans(stop);
   if (options_.inputs.count() > 0) swept.inputs = sweepInputs(stop);
+  if (options_.inputs.count() > 0) swept.uploads = sweepUploads(stop);
   swept.audit_lines = sweepAudit(stop);
   swept.sessions = sweepSessions(stop);
   if (options_.keys.count() > 0) swept.keys = sweepKeys(stop);
-  if (swept.jobs + swept.orphans + swept.inputs > 0) {
-    telemetry::log("jobs").info("old jobs removed jobs={} orphan_folders={} inputs={}", swept.jobs, swept.orphans,
-                                swept.inputs);
+  if (swept.jobs + swept.orphans + swept.inputs + swept.uploads > 0) {
+    telemetry::log("jobs").info("old jobs removed jobs={} orphan_folders={} inputs={} uploads={}", swept.jobs,
+                                swept.orphans, swept.inputs, swept.uploads);
   }
   return swept;
 }
@@ -154,6 +159,35 @@ int Retention::sweepInputs(const std::stop_token& stop) {
     const auto users = store_.list(taken_over, {.limit = 1, .with_documents = false});
     if (!users || !users->jobs.empty()) continue;
     fs::remove_all(folder.path(), gone);
+    ++removed;
+  }
+  return removed;
+}
+
+int Retention::sweepUploads(const std::stop_token& stop) {
+  if (options_.uploads_folder.empty() || !fs::exists(options_.uploads_folder)) return 0;
+  // A job names its file by path alone. Files are put there before their jobs are made, so what is older than the
+  // oldest job that may still want one is nobody's.
+  auto cutoff = clock_.now() - options_.inputs;
+  store::JobFilter waiting;
+  waiting.types = options_.upload_types;
+  waiting.states = {core::JobState::Queued, core::JobState::Running, core::JobState::Waiting,
+                    core::JobState::Suspended};
+  const auto oldest = store_.list(waiting, {.ascending = true, .limit = 1, .with_documents = false});
+  if (!oldest) return 0;
+  if (!oldest->jobs.empty()) cutoff = std::min(cutoff, oldest->jobs.front().created_at - kUploadTakes);
+  int removed = 0;
+  std::error_code failed;
+  for (const auto& entry : fs::directory_iterator(options_.uploads_folder, failed)) {
+    if (stop.stop_requested()) return removed;
+    const auto name = entry.path().filename().string();
+    const auto& ours = options_.upload_prefixes;
+    std::error_code gone;
+    if (!entry.is_directory(gone) || entry.is_symlink(gone)) continue;
+    if (std::none_of(ours.begin(), ours.end(), [&](const auto& prefix) { return name.starts_with(prefix); })) continue;
+    const auto at = modifiedAt(entry.path(), gone);
+    if (gone || at >= cutoff) continue;
+    fs::remove_all(entry.path(), gone);
     ++removed;
   }
   return removed;

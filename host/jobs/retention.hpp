@@ -22,6 +22,9 @@ class Retention {
     std::filesystem::path data_folder;
     core::Millis finished{30LL * 24 * 3600 * 1000};  ///< kept for so long after the root job ended; 0: for ever
     core::Millis inputs{24LL * 3600 * 1000};         ///< uploads kept for so long; 0: for ever
+    std::filesystem::path uploads_folder;            ///< files that wait for a job by their path; empty: none
+    std::vector<std::string> upload_prefixes;        ///< of the folders made there; nothing else is touched
+    std::vector<std::string> upload_types;           ///< the job types that take them
     core::Millis every{3'600'000};
     core::Millis audit{365LL * 24 * 3600 * 1000};  ///< lines of the audit log; 0: for ever
     std::int64_t audit_lines = 1'000'000;          ///< the oldest beyond go
@@ -32,6 +35,7 @@ class Retention {
     int jobs = 0;
     int orphans = 0;  ///< job folders without a row
     int inputs = 0;
+    int uploads = 0;
     int audit_lines = 0;
     int sessions = 0;
     int keys = 0;
@@ -48,6 +52,7 @@ class Retention {
   int sweepJobs(const std::stop_token& stop);
   int sweepOrphans(const std::stop_token& stop);
   int sweepInputs(const std::stop_token& stop);
+  int sweepUploads(const std::stop_token& stop);
   int sweepAudit(const std::stop_token& stop);
   int sweepSessions(const std::stop_token& stop);
   int sweepKeys(const std::stop_token& stop);

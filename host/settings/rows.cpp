@@ -293,6 +293,10 @@ const Row kRows[] = {
     {"minion.literal_unknown_id", "",
      "Answers an unknown job id with upstream's 500 instead of a 400 clients can read.",
      at<&S::minion, &Minion::literal_unknown_id>},
+    {"minion.base_url_path", "path", "Prefix under which the minion routes are served too: /reader.",
+     at<&S::minion, &Minion::base_url_path>},
+    {"minion.max_open_jobs", "jobs", "Queued thumbnail jobs of a task beyond which callers without a key are refused.",
+     at<&S::minion, &Minion::max_open_jobs>, 0, 10'000'000},
 
     {"sse.max_watchers", "", "Event streams open at once.", at<&S::sse, &Sse::max_watchers>, 0, 1'000'000},
     {"sse.max_per_caller", "", "Event streams of one user or key; admins: no limit beside max_watchers.",

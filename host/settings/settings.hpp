@@ -192,6 +192,8 @@ struct Minion {
   bool literal_unknown_id = false;
   bool no_fun = false;
   bool cors = false;
+  std::string base_url_path;
+  std::int64_t max_open_jobs = 10'000;
 };
 
 struct Sse {

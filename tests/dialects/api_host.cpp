@@ -230,6 +230,11 @@ ApiHost::ApiHost(api::ServerOptions options, jobs::SubmitLimits limits, api::Acc
                                                 {},
                                                 noPlugin,
                                                 noPlugin});
+  deps_->archive = [this](const std::string& id) -> std::optional<std::string> {
+    std::lock_guard lock(mutex_);
+    const auto found = archives_.find(id);
+    return found == archives_.end() ? std::nullopt : std::optional(found->second);
+  };
   server_ = std::make_unique<api::Server>(*deps_, options);
   const auto started = server_->start();
   EXPECT_TRUE(started) << (started ? "" : started.error().message);
@@ -257,6 +262,15 @@ Answer ApiHost::bare(const std::string& method, const std::string& target, const
 Answer ApiHost::call(const std::string& method, const std::string& target, const std::string& body,
                      const std::string& headers) {
   return bare(method, target, body, "Authorization: Bearer " + admin_key_ + "\r\n" + headers);
+}
+
+void ApiHost::addType(const std::string& name, std::vector<std::string> positional) {
+  catalog_.addTypeForTest(type(name, R"({"type":"object"})", std::move(positional)));
+}
+
+void ApiHost::addArchive(const std::string& id, const std::string& record_json) {
+  std::lock_guard lock(mutex_);
+  archives_[id] = record_json;
 }
 
 const std::vector<api::Route>& ApiHost::routes() {

@@ -85,6 +85,10 @@ class ApiHost {
   api::Accounts& accounts() { return *accounts_; }
   core::ManualClock& clock() { return clock_; }
   events::EventBus& bus() { return bus_; }
+  /// A job type that takes any params.
+  void addType(const std::string& name, std::vector<std::string> positional);
+  /// What the library is to know of an archive.
+  void addArchive(const std::string& id, const std::string& record_json);
   api::Server& server() { return *server_; }
   /// The native rows; valid while the host lives.
   const std::vector<api::Route>& routes();
@@ -134,6 +138,7 @@ class ApiHost {
   std::mutex mutex_;
   std::condition_variable claimed_;
   std::vector<store::ClaimedJob> claims_;
+  std::map<std::string, std::string> archives_;
   std::uint64_t generation_ = 0;
   std::uint64_t seen_ = 0;
 };

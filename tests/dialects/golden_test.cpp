@@ -108,6 +108,7 @@ TEST_P(Golden, AnswersAsWritten) {
   if (GetParam().find("no_fun") != std::string::npos) options.minion.no_fun = true;
   if (GetParam().find("cors") != std::string::npos) options.minion.cors = true;
   if (GetParam().find("no_query_key") != std::string::npos) options.minion.query_key = false;
+  if (GetParam().find("prefix") != std::string::npos) options.minion.base_url_path = "/reader";
   ApiHost host(options);
   const auto file = std::filesystem::path(JOBHOST_SOURCE_DIR) / "tests" / "dialects" / GetParam();
   const auto exchanges = readGolden(file, host.adminKey());

@@ -3,50 +3,18 @@
 #include <algorithm>
 #include <limits>
 
+#include "api/auth/session_cookie.hpp"
 #include "api/auth/token_bucket.hpp"
 #include "api/json_reader.hpp"
 #include "api/json_writer.hpp"
-#include "api/minion/minion_render.hpp"
 #include "api/minion/openapi.hpp"
-#include "core/utf8.hpp"
 
 namespace jobhost::api::minion {
 namespace {
 
-constexpr std::string_view kPrefix = "/api/minion/";
 constexpr std::string_view kTasks[] = {"thumbnail_task",       "tank_thumbnail_task", "page_thumbnails",
                                        "regen_all_thumbnails", "find_duplicates",     "build_stat_hashes",
                                        "handle_upload",        "download_url",        "run_plugin"};
-constexpr std::int64_t kMaxForm = 16 * 1024;  ///< read before the key is known
-
-/// As JSON::Validator takes an integer from a path or query: no leading zeros, blanks, fraction, exponent.
-bool looksLikeInteger(std::string_view text) {
-  if (text.starts_with('-')) text.remove_prefix(1);
-  if (text.empty() || (text.size() > 1 && text.front() == '0')) return false;
-  return std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
-
-struct Target {
-  std::string name;    ///< job id or task
-  std::string action;  ///< "", "detail" or "queue"
-};
-
-/// nullopt: no such path.
-std::optional<Target> readTarget(std::string_view path) {
-  if (!path.starts_with(kPrefix)) return std::nullopt;
-  path.remove_prefix(kPrefix.size());
-  if (path.ends_with('/')) path.remove_suffix(1);  // one trailing slash is accepted
-  const auto slash = path.find('/');
-  const auto name = percentDecode(path.substr(0, slash), false);
-  if (!name || name->empty() || name->find('/') != std::string::npos || name->find('.') != std::string::npos ||
-      !core::isUtf8(*name)) {
-    return std::nullopt;
-  }
-  if (slash == std::string_view::npos) return Target{*name, ""};
-  const auto action = path.substr(slash + 1);
-  if (action != "detail" && action != "queue") return std::nullopt;
-  return Target{*name, std::string(action)};
-}
 
 Response notFound() {
   return complain(404, {{"Not Found.", "/"}});
@@ -89,29 +57,48 @@ std::string readArgs(std::optional<std::string_view> text, std::vector<Complaint
   return {};
 }
 
-int readPriority(std::optional<std::string_view> text, std::vector<Complaint>& complaints) {
-  if (!text) return 0;
-  if (!looksLikeInteger(*text)) {
-    complaints.push_back({"Expected integer - got string.", "/priority"});
-    return 0;
-  }
-  const std::int64_t outside = std::numeric_limits<std::int64_t>::max();
-  const std::int64_t number = toInteger(*text).value_or(outside);
-  if (number < std::numeric_limits<int>::min() || number > std::numeric_limits<int>::max()) {
-    complaints.push_back({"Integer out of range.", "/priority"});
-    return 0;
-  }
-  return static_cast<int>(number);
+bool startsWithSegment(std::string_view path, std::string_view segment) {
+  return path.starts_with(segment) && (path.size() == segment.size() || path[segment.size()] == '/');
+}
+
+/// Who calls where no key is asked for.
+const PrincipalRef& anybody() {
+  static const auto kAnybody = std::make_shared<const Principal>(Principal{
+      .id = "minion",
+      .name = "minion",
+      .privileges = static_cast<std::uint32_t>(Privilege::ReadJobs) | static_cast<std::uint32_t>(Privilege::RunJobs)});
+  return kAnybody;
 }
 
 }  // namespace
 
+MinionDialect::MinionDialect(const Deps& deps, const ServerOptions& options)
+    : deps_(deps),
+      server_(options),
+      options_(options.minion),
+      cookie_("lrr_baseurl=" + options_.base_url_path + "; path=/; SameSite=Lax") {}
+
+std::string_view MinionDialect::withoutPrefix(std::string_view path) const {
+  const auto& prefix = options_.base_url_path;
+  if (!prefix.empty() && startsWithSegment(path, prefix)) path.remove_prefix(prefix.size());
+  return path;
+}
+
 bool MinionDialect::owns(std::string_view path) const {
-  // Upstream answers every unknown path under /api; /api/v1 is the native surface's.
-  return path == "/api" || (path.starts_with("/api/") && path != "/api/v1" && !path.starts_with("/api/v1/"));
+  // Upstream answers every unknown path under /api; /api/v1 is the native surface's, which knows no prefix.
+  if (startsWithSegment(path, "/api/v1")) return false;
+  const auto rest = withoutPrefix(path);
+  return startsWithSegment(rest, "/api") || startsWithSegment(rest, "/upload");
 }
 
 Response MinionDialect::failure(const core::Error& error, int status) const {
+  auto response = failed(error, status);
+  response.with("Set-Cookie", cookie_);
+  return response;
+}
+
+Response MinionDialect::failed(const core::Error& error, int status) const {
+  if (status == 0) status = statusOf(error.code);
   auto response = complain(status, {{status >= 500 && status != 503 ? "Internal Server Error." : error.message, "/"}});
   if (status == 429 || status == 503) response.with("Retry-After", "1");
   return response;
@@ -122,14 +109,19 @@ std::string_view MinionDialect::openApi() const {
 }
 
 Response MinionDialect::handle(Request& request) {
-  const auto target = readTarget(request.path);
-  if (!target) return notFound();
-  const bool queues = target->action == "queue";
-  const auto operation = queues ? Operation::Queue : target->action == "detail" ? Operation::Detail : Operation::Status;
-  const bool reads = request.method == Method::Get || request.method == Method::Head;
-  if (request.method != Method::Options && (queues ? request.method != Method::Post : !reads)) return notFound();
-  auto response = serve(request, target->name, operation);
-  if (options_.cors) {  // on every answer of a known route, errors and preflights too
+  auto response = route(request);
+  response.with("Set-Cookie", cookie_);  // upstream's front end finds the prefix by it
+  return response;
+}
+
+Response MinionDialect::route(Request& request) {
+  const auto path = withoutPrefix(request.path);
+  const auto match = matchMinion(request.method, path);
+  if (!match || (!match->method_fits && request.method != Method::Options)) return notFound();
+  Visit visit{request, *match->route, match->capture, {}, nullptr};
+  auto response = serve(visit);
+  if (options_.cors && match->route->operation != Operation::Upload) {
+    // on every answer of a known route, errors and preflights too
     response.with("Access-Control-Allow-Origin", "*");
     response.with("Access-Control-Allow-Methods", "GET, OPTIONS, POST, DELETE, PUT");
     response.with("Access-Control-Allow-Headers", "Authorization");
@@ -137,25 +129,54 @@ Response MinionDialect::handle(Request& request) {
   return response;
 }
 
-Response MinionDialect::serve(Request& request, const std::string& name, Operation operation) {
-  const bool queues = operation == Operation::Queue;
-  if (request.method == Method::Options) {
-    return answer(200, describeJson(queues                           ? "queueMinionJob"
-                                    : operation == Operation::Detail ? "minionJobDetail"
-                                                                     : "minionJobStatus"));
+Response MinionDialect::serve(Visit& visit) {
+  const auto& route = visit.route;
+  if (visit.request.method == Method::Options) return answer(200, describePath(route.pattern));
+  // An upload goes to the disk as it comes, and not before its sender is known.
+  visit.parameters = Parameters::read(visit.request, route.operation != Operation::Upload);
+  const bool open = route.open && !options_.no_fun;
+  if (open && route.operation == Operation::JobStatus) return dispatch(visit);
+  visit.caller = authorise(visit);
+  if (!visit.caller && route.operation == Operation::Upload) {
+    auto known = identify(visit.request);
+    if (!known) return complain(403, {{known.error().message, "/header/X-CSRF-Token"}});
+    visit.caller = *std::move(known);
   }
-  const auto query = Query::parse(request.query);
-  if (operation == Operation::Status && !options_.no_fun) return status(name, operation, nullptr);
-  const auto principal = authorise(request, query);
-  if (!principal || !principal->may(queues ? Privilege::RunJobs : Privilege::ReadJobs)) return refuse();
-  if (principal->rate) {
-    if (const auto taken = principal->rate->take(deps_.clock.steadyNow()); !taken.allowed) {
+  if (open && visit.caller && !visit.caller->may(Privilege::RunJobs)) visit.caller = nullptr;  // its jobs are nobody's
+  if (!open && (!visit.caller || !visit.caller->may(route.privilege))) return refuse();
+  if (visit.caller && visit.caller->rate) {
+    if (const auto taken = visit.caller->rate->take(deps_.clock.steadyNow()); !taken.allowed) {
       auto response = complain(429, {{"Too many requests.", "/"}});
       response.with("Retry-After", std::to_string(taken.retry_after_s));
       return response;
     }
   }
-  return queues ? queue(name, query, principal) : status(name, operation, principal);
+  return dispatch(visit);
+}
+
+Response MinionDialect::dispatch(Visit& visit) {
+  switch (visit.route.operation) {
+    case Operation::JobStatus:
+    case Operation::JobDetail:
+      return status(visit);
+    case Operation::QueueJob:
+      return queue(visit);
+    case Operation::Thumbnail:
+      return thumbnail(visit);
+    case Operation::TankThumbnail:
+      return tankThumbnail(visit);
+    case Operation::PageThumbnails:
+      return pageThumbnails(visit);
+    case Operation::RegenThumbnails:
+      return regenThumbnails(visit);
+    case Operation::DownloadUrl:
+      return downloadUrl(visit);
+    case Operation::QueuePlugin:
+      return queuePlugin(visit);
+    case Operation::Upload:
+      return upload(visit);
+  }
+  return notFound();
 }
 
 Response MinionDialect::refuse() const {
@@ -165,51 +186,43 @@ Response MinionDialect::refuse() const {
   return answer(401, json.take());
 }
 
-PrincipalRef MinionDialect::authorise(Request& request, const std::optional<Query>& query) const {
-  if (options_.open) {
-    static const auto kAnybody =
-        std::make_shared<const Principal>(Principal{.id = "minion",
-                                                    .name = "minion",
-                                                    .privileges = static_cast<std::uint32_t>(Privilege::ReadJobs) |
-                                                                  static_cast<std::uint32_t>(Privilege::RunJobs)});
-    return kAnybody;
-  }
+PrincipalRef MinionDialect::authorise(const Visit& visit) const {
+  if (options_.open) return anybody();
   constexpr std::string_view kBearer = "Bearer ";
-  if (const auto header = request.header("Authorization"); header && header->starts_with(kBearer)) {
+  if (const auto header = visit.request.header("Authorization"); header && header->starts_with(kBearer)) {
     if (auto principal = deps_.keys.findBase64(header->substr(kBearer.size()))) return principal;
   }
-  if (!options_.query_key) return nullptr;
-  if (const auto key = query ? query->last("key") : std::nullopt) return deps_.keys.find(*key);
-  const auto type = request.header("Content-Type").value_or("");
-  if (request.method != Method::Post || !type.starts_with("application/x-www-form-urlencoded")) return nullptr;
-  const auto body = request.body->all(kMaxForm);
-  const auto form = body ? Query::parse(*body) : std::nullopt;
-  const auto key = form ? form->last("key") : std::nullopt;
+  const auto key = options_.query_key ? visit.parameters.any("key") : std::nullopt;
   return key ? deps_.keys.find(*key) : nullptr;
 }
 
-Response MinionDialect::unknownId(Operation operation) const {
-  if (options_.literal_unknown_id) return complain(500, {{"Missing property.", "/body/errors"}});
-  JsonWriter json(true);
-  json.beginObject().key("error").string("No job with this ID.");
-  json.key("errors").beginArray().beginObject().key("message").string("No job with this ID.");
-  json.key("path").string("/jobid").endObject().endArray();
-  json.key("operation").string(operation == Operation::Detail ? "minion_job_detail" : "minion_job_status");
-  json.key("status").number(std::int64_t{400}).key("success").number(std::int64_t{0});
-  json.key("successMessage").string("").endObject();
-  return answer(400, json.take());
+core::Result<PrincipalRef> MinionDialect::identify(const Request& request) const {
+  constexpr std::string_view kBearer = "Bearer ";
+  if (const auto header = request.header("Authorization")) {
+    return header->starts_with(kBearer) ? deps_.keys.find(header->substr(kBearer.size())) : nullptr;
+  }
+  if (const auto key = request.header("X-API-Key")) return deps_.keys.find(*key);
+  const auto token = sessionToken(request, server_.auth);
+  auto principal = token ? deps_.accounts.findSession(*token) : nullptr;
+  if (!principal) return PrincipalRef();
+  if (auto forged = refuseForged(request, *token, server_.auth)) return *std::move(forged);
+  return principal;
 }
 
-Response MinionDialect::status(std::string_view id_text, Operation operation, const PrincipalRef& caller) {
+Response MinionDialect::unknownId(const MinionRoute& route) const {
+  if (options_.literal_unknown_id) return complain(500, {{"Missing property.", "/body/errors"}});
+  return complainTwice(route.word, {"No job with this ID.", "/jobid"});
+}
+
+Response MinionDialect::status(const Visit& visit) {
+  const auto& id_text = visit.target;
   if (!looksLikeInteger(id_text)) return complain(400, {{"Expected integer - got string.", "/jobid"}});
   const auto id = toInteger(id_text);
-  if (!id || *id <= 0) return unknownId(operation);
+  if (!id || *id <= 0) return unknownId(visit.route);
   const auto job = deps_.jobs.get({*id});
-  if (!job)
-    return job.error().code == core::ErrorCode::NotFound ? unknownId(operation)
-                                                         : failure(job.error(), statusOf(job.error().code));
-  if (caller && !caller->reaches(job->owner)) return unknownId(operation);
-  if (operation == Operation::Status) return answer(200, statusJson(*job));
+  if (!job) return job.error().code == core::ErrorCode::NotFound ? unknownId(visit.route) : failed(job.error());
+  if (visit.caller && !visit.caller->reaches(job->owner)) return unknownId(visit.route);
+  if (visit.route.operation == Operation::JobStatus) return answer(200, statusJson(*job));
   const auto type = deps_.catalog.findType(job->type);
   return answer(200, detailJson(*job, type ? type->info.positional : std::vector<std::string>{}));
 }
@@ -226,41 +239,69 @@ std::string MinionDialect::refuseTask(const std::string& task) const {
   return message + ".";
 }
 
-Response MinionDialect::queue(std::string_view task, const std::optional<Query>& query, const PrincipalRef& principal) {
-  if (!query) return complain(400, {{"Malformed query.", "/"}});
+Response MinionDialect::queue(const Visit& visit) {
+  if (visit.parameters.badQuery()) return complain(400, {{"Malformed query.", "/"}});
+  // Upstream never matches a dot in a path; names of our job types may have one, all others stay unknown paths.
+  if (visit.target.find('.') != std::string::npos && deps_.catalog.snapshot()->find(visit.target) == nullptr) {
+    return notFound();
+  }
   std::vector<Complaint> complaints;
-  jobs::JobRequest request;
-  request.draft.type = task;
-  if (auto refused = refuseTask(request.draft.type); !refused.empty()) {
-    complaints.push_back({std::move(refused), "/jobname"});
-  }
-  request.args_json = readArgs(query->last("args"), complaints);
-  request.draft.priority = readPriority(query->last("priority"), complaints);
+  Order order;
+  order.task = visit.target;
+  if (auto refused = refuseTask(order.task); !refused.empty()) complaints.push_back({std::move(refused), "/jobname"});
+  order.args_json = readArgs(visit.parameters.inQuery("args"), complaints);
+  order.priority =
+      static_cast<int>(readInteger(visit.parameters.inQuery("priority"), "/priority", 0,
+                                   std::numeric_limits<int>::min(), std::numeric_limits<int>::max(), complaints));
   if (!complaints.empty()) return complain(400, complaints);
-  request.draft.owner = principal->id;
-  request.own_only = !principal->all_jobs;
-  request.max_attempts = 1;
-  const auto submitted = deps_.jobs.submit(std::move(request));
-  if (!submitted) {
-    const auto& error = submitted.error();
-    if (error.code == core::ErrorCode::NotFound) {
-      return complain(400, {{"No plugin for this task is installed.", "/jobname"}});
-    }
-    if (error.code != core::ErrorCode::InvalidArgument || error.fields.empty())
-      return failure(error, statusOf(error.code));
-    for (const auto& field : error.fields) {
-      if (field.pointer == "/priority") {
-        complaints.push_back({field.message, field.pointer});
-      } else {
-        complaints.push_back({field.pointer + ": " + field.message, "/args"});
-      }
-    }
-    return complain(400, complaints);
+  const auto job = submit(visit, std::move(order));
+  if (!job) {
+    const bool no_plugin = job.error().code == core::ErrorCode::NotFound;
+    return refusal(job.error(), no_plugin ? "/jobname" : "/args");
   }
-  JsonWriter json(true);
-  json.beginObject().key("job").number(submitted->id.value).key("operation").string("queue_minion_job");
-  json.key("success").number(std::int64_t{1}).endObject();
-  return answer(200, json.take());
+  return answer(200, acceptedJson(visit.route.word, *job));
+}
+
+bool MinionDialect::queueIsFull(const std::string& task) const {
+  const auto counts = deps_.jobs.counts();
+  if (!counts) return false;  // the submit says why
+  const auto found = std::find_if(counts->begin(), counts->end(), [&](const auto& row) { return row.type == task; });
+  return found != counts->end() && found->by_state[static_cast<int>(core::JobState::Queued)] >= options_.max_open_jobs;
+}
+
+core::Result<core::JobId> MinionDialect::submit(const Visit& visit, Order order) {
+  if (!visit.caller && queueIsFull(order.task)) {
+    return core::Error{core::ErrorCode::Exhausted, "too many jobs of this task wait; come back later", "", {}};
+  }
+  const auto& caller = visit.caller ? *visit.caller : *anybody();
+  jobs::JobRequest request;
+  request.draft.type = std::move(order.task);
+  request.draft.owner = caller.id;
+  request.draft.priority = order.priority;
+  request.draft.unique_key = std::move(order.unique_key);
+  request.args_json = std::move(order.args_json);
+  // The open routes' jobs are everybody's: one that is there already is answered, whoever made it.
+  request.own_only = !caller.all_jobs && !visit.route.open;
+  request.max_attempts = order.attempts;
+  const auto submitted = deps_.jobs.submit(std::move(request));
+  if (!submitted) return submitted.error();
+  return submitted->id;
+}
+
+Response MinionDialect::refusal(const core::Error& error, std::string_view args_path) const {
+  if (error.code == core::ErrorCode::NotFound) {
+    return complain(400, {{"No plugin for this task is installed.", std::string(args_path)}});
+  }
+  if (error.code != core::ErrorCode::InvalidArgument || error.fields.empty()) return failed(error);
+  std::vector<Complaint> complaints;
+  for (const auto& field : error.fields) {
+    if (field.pointer == "/priority") {
+      complaints.push_back({field.message, field.pointer});
+    } else {
+      complaints.push_back({field.pointer + ": " + field.message, std::string(args_path)});
+    }
+  }
+  return complain(400, complaints);
 }
 
 }  // namespace jobhost::api::minion

@@ -1,7 +1,10 @@
 #include "api/minion/minion_render.hpp"
 
+#include <chrono>
+
 #include "api/json_reader.hpp"
 #include "api/json_writer.hpp"
+#include "core/retry.hpp"
 
 namespace jobhost::api::minion {
 namespace {
@@ -33,6 +36,13 @@ std::string failureText(const core::Job& job) {
     return job.error && !job.error->message.empty() ? job.error->message : "canceled";
   }
   if (!job.error) return "failed";
+  // How upstream says that a job's process, or the worker itself, went away.
+  const bool ended = job.error->code == "plugin_crashed" || job.error->code == "plugin_exited";
+  if (ended && job.exit) {
+    return "Job terminated unexpectedly (exit code: " + std::to_string(job.exit->code.value_or(0)) +
+           ", signal: " + std::to_string(job.exit->signal.value_or(0)) + ")";
+  }
+  if (job.error->code == "lease_expired") return "Worker went away";
   return job.error->message.empty() ? job.error->code : job.error->message;
 }
 
@@ -49,6 +59,20 @@ void writeFailure(JsonWriter& json, const core::Job& job) {
     }
   }
   json.string(failureText(job));
+}
+
+/// When it was last put back, as far as the job itself tells: by the host where its failed attempt ended, or by a
+/// caller, and then its turn came at once. Once it has ended: so long before its last turn as the backoff says.
+std::optional<core::Instant> retriedAt(const core::Job& job) {
+  if (job.retries == 0) return std::nullopt;
+  const auto wait = core::retryDelay(job.backoff, job.retries - 1, 0.0);
+  if (!core::isTerminal(job.state)) {
+    if (!job.finished_at) return job.run_at;
+    const bool by_host = job.hold == core::Hold::Delayed ||
+                         std::chrono::abs(job.run_at - *job.finished_at - wait) < std::chrono::seconds(1);
+    return by_host ? *job.finished_at : job.run_at;
+  }
+  return job.run_at - wait < job.created_at ? job.run_at : job.run_at - wait;
 }
 
 void writeResult(JsonWriter& json, const core::Job& job) {
@@ -92,9 +116,7 @@ void writeArgs(JsonWriter& json, const core::Job& job, const std::vector<std::st
 }  // namespace
 
 Response answer(int status, std::string body) {
-  Response response(status, kContentType, std::move(body));
-  response.with("Set-Cookie", "lrr_baseurl=; path=/; SameSite=Lax");
-  return response;
+  return {status, kContentType, std::move(body)};
 }
 
 Response complain(int status, const std::vector<Complaint>& complaints) {
@@ -105,6 +127,16 @@ Response complain(int status, const std::vector<Complaint>& complaints) {
   }
   json.endArray().key("status").number(std::int64_t{status}).endObject();
   return answer(status, json.take());
+}
+
+Response complainTwice(std::string_view operation, const Complaint& complaint) {
+  JsonWriter json(true);
+  json.beginObject().key("error").string(complaint.message);
+  json.key("errors").beginArray().beginObject().key("message").string(complaint.message);
+  json.key("path").string(complaint.path).endObject().endArray();
+  json.key("operation").string(operation).key("status").number(std::int64_t{400});
+  json.key("success").number(std::int64_t{0}).key("successMessage").string("").endObject();
+  return answer(400, json.take());
 }
 
 std::string_view stateWord(core::JobState state) {
@@ -157,7 +189,7 @@ std::string detailJson(const core::Job& job, const std::vector<std::string>& pos
   json.key("result");
   writeResult(json, job);
   json.key("retried");
-  writeEpoch(json, job.retries > 0 ? job.finished_at : std::nullopt);
+  writeEpoch(json, retriedAt(job));
   json.key("retries").string(std::to_string(job.retries));
   json.key("started");
   writeEpoch(json, job.started_at);
@@ -173,26 +205,10 @@ std::string detailJson(const core::Job& job, const std::vector<std::string>& pos
   return json.take();
 }
 
-std::string describeJson(std::string_view operation) {
-  const bool queue = operation == "queueMinionJob";
+std::string acceptedJson(std::string_view operation, core::JobId job) {
   JsonWriter json(true);
-  json.beginObject().key(queue ? "post" : "get").beginObject();
-  json.key("operationId").string(operation).key("parameters").beginArray();
-  const auto parameter = [&json](std::string_view in, std::string_view name, bool required, std::string_view type) {
-    json.beginObject().key("in").string(in).key("name").string(name).key("required").boolean(required);
-    json.key("schema").beginObject().key("type").string(type).endObject().endObject();
-  };
-  parameter("path", queue ? "jobname" : "jobid", true, queue ? "string" : "integer");
-  if (queue) {
-    parameter("query", "args", true, "string");
-    parameter("query", "priority", false, "integer");
-  }
-  json.endArray().key("responses").beginObject().key("200").beginObject().key("description").string("OK").endObject();
-  json.endObject();
-  if (operation != "minionJobStatus") {
-    json.key("security").beginArray().beginObject().key("api_key").beginArray().endArray().endObject().endArray();
-  }
-  json.endObject().endObject();
+  json.beginObject().key("job").number(job.value).key("operation").string(operation);
+  json.key("success").number(std::int64_t{1}).endObject();
   return json.take();
 }
 
