@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 #include <vector>
@@ -55,6 +56,18 @@ std::optional<support::UniqueFd> ArchiveIndex::open(const std::string& id, const
   if (auto file = openKnown(id)) return file;
   scan(stop);
   return openKnown(id);
+}
+
+std::vector<std::string> ArchiveIndex::ids(const support::StopCheck& stop) {
+  if (content_dir_.empty()) return {};
+  const std::lock_guard lock(mutex_);
+  if (!loaded_) load(stop);
+  scan(stop);
+  std::vector<std::string> all;
+  for (const auto& [path, known] : files_) all.push_back(known.id);
+  std::sort(all.begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+  return all;
 }
 
 std::optional<support::UniqueFd> ArchiveIndex::openKnown(const std::string& id) {

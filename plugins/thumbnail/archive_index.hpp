@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "support/common/failure.hpp"
 #include "support/files/unique_fd.hpp"
@@ -25,6 +26,9 @@ class ArchiveIndex {
   /// The archive with this id, open for reading; nullopt when the folder has none. Looks through the whole folder when
   /// the id is not known yet. Throws support::Failure (file.read …) and support::Stopped.
   std::optional<support::UniqueFd> open(const std::string& id, const support::StopCheck& stop);
+
+  /// The ids of all archives there are now, each once, in order. Throws as open().
+  std::vector<std::string> ids(const support::StopCheck& stop);
 
   /// How many files were read to compute an id, ever.
   [[nodiscard]] std::size_t hashedForTest() const { return hashed_; }

@@ -22,19 +22,47 @@ std::filesystem::path thumbnailPath(const Settings& settings, const std::string&
   return page == 0 ? folder / (id + ".jpg") : folder / id / (std::to_string(page) + ".jpg");
 }
 
-std::optional<support::UniqueFd> openArchive(const Settings& settings, const std::string& id,
-                                             const support::StopCheck& stop) {
+namespace {
+
+std::shared_ptr<ArchiveIndex> indexOf(const Settings& settings) {
   // A warm runner keeps what it learnt about the content folder; there is one, unless the operator changes it.
   static std::mutex mutex;
   static std::map<std::filesystem::path, std::shared_ptr<ArchiveIndex>> indexes;
-  std::shared_ptr<ArchiveIndex> index;
-  {
-    const std::lock_guard lock(mutex);
-    auto& slot = indexes[settings.content_dir];
-    if (!slot) slot = std::make_shared<ArchiveIndex>(settings.content_dir, pluginDir() / "archive-index");
-    index = slot;
+  const std::lock_guard lock(mutex);
+  auto& slot = indexes[settings.content_dir];
+  if (!slot) slot = std::make_shared<ArchiveIndex>(settings.content_dir, pluginDir() / "archive-index");
+  return slot;
+}
+
+}  // namespace
+
+std::optional<support::UniqueFd> openArchive(const Settings& settings, const std::string& id,
+                                             const support::StopCheck& stop) {
+  return indexOf(settings)->open(id, stop);
+}
+
+std::vector<std::string> allArchives(const Settings& settings, const support::StopCheck& stop) {
+  return indexOf(settings)->ids(stop);
+}
+
+bool isMade(const std::filesystem::path& path) {
+  std::error_code error;
+  return std::filesystem::is_regular_file(path, error) && std::filesystem::file_size(path, error) > 0;
+}
+
+bool readForce(const Value& force) {
+  const Json& json = force.json();
+  if (json.isString()) return json.stringOr("") != "0" && !json.stringOr("").empty();
+  return json.boolOr(json.intOr(0) != 0);
+}
+
+void checkThumbDir(const Value& thumbdir, const Settings& settings) {
+  const std::filesystem::path given = std::filesystem::path(thumbdir.str("")).lexically_normal();
+  if (given.empty()) return;
+  const auto plain = given.has_filename() ? given : given.parent_path();
+  if (plain != settings.thumb_dir) {
+    throw support::Failure(support::FailureKind::Denied, "path.denied", "path not allowed");
   }
-  return index->open(id, stop);
 }
 
 }  // namespace jobhost::thumbnail

@@ -14,18 +14,6 @@ namespace {
 namespace fs = std::filesystem;
 using support::Failure;
 
-// Truth as the callers' language has it: 0, "0", "", false and null are not.
-bool readForce(const Value& force) {
-  const Json& json = force.json();
-  if (json.isString()) return json.stringOr("") != "0" && !json.stringOr("").empty();
-  return json.boolOr(json.intOr(0) != 0);
-}
-
-bool isMade(const fs::path& path) {
-  std::error_code error;
-  return fs::is_regular_file(path, error) && fs::file_size(path, error) > 0;
-}
-
 // What an attempt that was killed left behind. An hour: no attempt writes one file for that long.
 void removeOldTemporaries(const fs::path& folder) {
   std::error_code error;

@@ -1,19 +1,25 @@
 #include <fcntl.h>
 
+#include <optional>
+#include <utility>
+
 #include "thumbnail/failures.hpp"
 #include "thumbnail/jobs.hpp"
 #include "thumbnail/page_source.hpp"
 #include "thumbnail/settings.hpp"
+#include "thumbnail/video_frame.hpp"
 
 namespace jobhost::thumbnail {
 namespace {
 
 constexpr int kDefaultBox = 512;
 constexpr int kMaxSide = 16384;
+constexpr double kMaxTime = 1e6;  // seconds
 constexpr int kMaxPage = 1'000'000;
 
 support::ThumbnailOptions readOptions(const Value& params) {
   support::ThumbnailOptions options;
+  options.preview = true;
   options.width = static_cast<int>(params["width"].integer(1, kMaxSide, 0));
   options.height = static_cast<int>(params["height"].integer(1, kMaxSide, 0));
   options.fit = *support::parseFit(params["fit"].oneOf({"inside", "cover", "pad", "stretch"}, "inside"));
@@ -59,9 +65,22 @@ Json make(Job& job) {
   const int page = static_cast<int>(params["page"].integer(0, kMaxPage, 0));
   const Settings settings = readSettings(job);
 
+  std::optional<double> time_s;
+  if (params["time"]) time_s = params["time"].number(0, kMaxTime, 0);
+
   job.progress(0, 2, "reading");
-  PageSource source(openSource(job, params, settings), settings, stopCheckOf(job));
-  const support::Thumbnail made = source.make(page, options);
+  support::UniqueFd file = openSource(job, params, settings);
+  support::SourceKind kind = support::kindOf({file.get(), {}});
+  support::Thumbnail made;
+  if (kind == support::SourceKind::Video) {
+    if (page > 1) params["page"].fail("a video has no pages; name a time");
+    made = makeVideoThumbnail(job, file.get(), time_s, options, settings);
+  } else {
+    if (time_s) params["time"].fail("is for videos");
+    PageSource source(std::move(file), settings, stopCheckOf(job));
+    made = source.make(page, options);
+    kind = source.kind();
+  }
   job.progress(1, 2, "writing");
 
   const std::string name = std::string("thumbnail.") + support::fileEnding(made.format);
@@ -74,7 +93,10 @@ Json make(Job& job) {
           {"height", made.height},
           {"bytes", made.bytes.size()},
           {"page", page},
-          {"source_kind", support::toString(source.kind())}};
+          {"source_kind", support::toString(kind)},
+          {"thumbhash", made.preview.thumbhash},
+          {"blurhash", made.preview.blurhash},
+          {"dominant_color", made.preview.dominant_colour}};
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 #include <charconv>
 
-#include "support/files/archive_id.hpp"
 #include "support/files/atomic_file.hpp"
 #include "thumbnail/archive_jobs.hpp"
+#include "thumbnail/cover.hpp"
 #include "thumbnail/failures.hpp"
 #include "thumbnail/jobs.hpp"
 
@@ -30,28 +30,34 @@ int readPage(const Value& page) {
   return static_cast<int>(number);
 }
 
-// The first argument is a path chosen by the caller: only the folder we would write to anyway is accepted.
-void checkThumbDir(const Value& thumbdir, const Settings& settings) {
-  const std::filesystem::path given = std::filesystem::path(thumbdir.str("")).lexically_normal();
-  if (given.empty()) return;
-  const auto plain = given.has_filename() ? given : given.parent_path();
-  if (plain != settings.thumb_dir) throw Failure(FailureKind::Denied, "path.denied", "path not allowed");
+/// A page that is not there, in the words that clients know; else the failure as it is.
+Failure notFound(const Failure& failure, const std::string& id, int page) {
+  if (failure.code() != "image.no_page") return failure;
+  return {failure.kind(), failure.code(), "Requested image not found: " + id + " page " + std::to_string(page)};
 }
 
 std::string make(Job& job, const Settings& settings, const std::string& id, int page) {
+  job.progress(0, 1, page == 0 ? "cover" : "page " + std::to_string(page));
+  if (page == 0) {
+    try {
+      const std::string path = makeCover(job, settings, id);
+      job.progress(1, 1);
+      return path;
+    } catch (const Failure& failure) {
+      throw notFound(failure, id, page);
+    }
+  }
   const auto stop = stopCheckOf(job);
   auto file = openArchive(settings, id, stop);
   if (!file) {
     throw Failure(FailureKind::NotFound, "archive.unknown", "no archive in the content folder has the id " + id);
   }
-  job.progress(0, 1, page == 0 ? "cover" : "page " + std::to_string(page));
   PageSource source(*std::move(file), settings, stop);
   support::Thumbnail thumbnail;
   try {
-    thumbnail = source.make(page, archiveThumbnail(page == 0 || settings.hq_page_thumbs));
+    thumbnail = source.make(page, archiveThumbnail(settings.hq_page_thumbs));
   } catch (const Failure& failure) {
-    if (failure.code() != "image.no_page") throw;
-    throw Failure(failure.kind(), failure.code(), "Requested image not found: " + id + " page " + std::to_string(page));
+    throw notFound(failure, id, page);
   }
   const std::filesystem::path path = thumbnailPath(settings, id, page);
   support::writeFileAtomically(path, thumbnail.bytes);

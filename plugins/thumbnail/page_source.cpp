@@ -50,12 +50,17 @@ int PageSource::pageCount() {
   return isArchive() ? static_cast<int>(archive_->pages().size()) : support::countPages({file_.get(), {}});
 }
 
-support::Thumbnail PageSource::make(int page, support::ThumbnailOptions options) {
+support::Thumbnail PageSource::make(int page, support::ThumbnailOptions options, std::string* original) {
   options.page = std::max(page, 1);
-  if (!isArchive()) return support::makeThumbnail({file_.get(), {}}, options, settings_.image, stop_);
+  if (!isArchive()) {
+    if (original != nullptr) *original = support::renderPage({file_.get(), {}}, options.page, settings_.image, stop_);
+    return support::makeThumbnail({file_.get(), {}}, options, settings_.image, stop_);
+  }
   options.page = 1;
-  const std::string bytes = readPage(page);
-  return support::makeThumbnail({-1, bytes}, options, settings_.image, stop_);
+  std::string bytes = readPage(page);
+  auto made = support::makeThumbnail({-1, bytes}, options, settings_.image, stop_);
+  if (original != nullptr) *original = std::move(bytes);
+  return made;
 }
 
 std::string PageSource::readPage(int page) {

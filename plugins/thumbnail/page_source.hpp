@@ -39,7 +39,9 @@ class PageSource {
   [[nodiscard]] int pageCount();
 
   /// One thumbnail; options.page is set from `page`. Throws Failure image.no_page when there is no such page.
-  [[nodiscard]] support::Thumbnail make(int page, support::ThumbnailOptions options);
+  /// `original` (may be null) gets the bytes of the full-size picture it was made of: the page as it lies in the
+  /// archive, of a document the page rendered as JPEG.
+  [[nodiscard]] support::Thumbnail make(int page, support::ThumbnailOptions options, std::string* original = nullptr);
 
   /// For many pages side by side: the archive, and its entry for each page from 1 (only where isArchive()).
   [[nodiscard]] support::Archive& archive() { return *archive_; }

@@ -13,6 +13,18 @@
 
 namespace jobhost::support {
 
+std::string sha1Of(std::string_view bytes) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned int length = 0;
+  if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), &length, EVP_sha1(), nullptr) != 1) {
+    throw Failure(FailureKind::Unsupported, "archive.sha1", "this machine's OpenSSL offers no SHA-1");
+  }
+  static constexpr std::string_view kHex = "0123456789abcdef";
+  std::string id;
+  for (unsigned int i = 0; i < length; ++i) (id += kHex[digest[i] >> 4]) += kHex[digest[i] & 15];
+  return id;
+}
+
 std::string archiveIdOf(int fd) {
   std::vector<unsigned char> head(kArchiveIdBytes);
   std::size_t have = 0;
@@ -25,15 +37,7 @@ std::string archiveIdOf(int fd) {
   }
   if (have == 0) throw Failure(FailureKind::Damaged, "archive.empty", "the archive is empty");
 
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned int length = 0;
-  if (EVP_Digest(head.data(), have, digest.data(), &length, EVP_sha1(), nullptr) != 1) {
-    throw Failure(FailureKind::Unsupported, "archive.sha1", "this machine's OpenSSL offers no SHA-1");
-  }
-  static constexpr std::string_view kHex = "0123456789abcdef";
-  std::string id;
-  for (unsigned int i = 0; i < length; ++i) (id += kHex[digest[i] >> 4]) += kHex[digest[i] & 15];
-  return id;
+  return sha1Of({reinterpret_cast<const char*>(head.data()), have});
 }
 
 bool isArchiveId(std::string_view text) {

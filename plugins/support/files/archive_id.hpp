@@ -12,6 +12,9 @@ inline constexpr std::size_t kArchiveIdBytes = 512'000;
 /// The lower-case hex SHA-1 of the first kArchiveIdBytes of the file. Throws Failure archive.empty, file.read.
 [[nodiscard]] std::string archiveIdOf(int fd);
 
+/// The lower-case hex SHA-1 of bytes.
+[[nodiscard]] std::string sha1Of(std::string_view bytes);
+
 /// 40 lower-case hex digits.
 [[nodiscard]] bool isArchiveId(std::string_view text);
 

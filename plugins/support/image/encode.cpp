@@ -1,10 +1,12 @@
 #include "support/image/encode.hpp"
 
 #include <array>
+#include <cstdint>
 
 namespace jobhost::support {
 namespace {
 
+constexpr std::uint64_t kMostKept = 64 << 20;  // bytes of a thumbnail's pixels held in memory; else it is read again
 constexpr int kAvifEffort = 2;  // of 0..9: a thumbnail should not take longer to write than to read
 
 bool isOpaque(const std::optional<Colour>& colour) {
@@ -55,6 +57,35 @@ void onEval(VipsImage* image, VipsProgress*, Watch* watch) {
   vips_image_set_kill(image, TRUE);
 }
 
+/// A picture of at most kPreviewSide a side.
+Pixels pixelsOf(ImagePtr small) {
+  small = toRgb(std::move(small));
+  if (vips_image_hasalpha(small.get()) == FALSE) {
+    small = made([&](VipsImage** out) { return vips_addalpha(small.get(), out, nullptr); });
+  }
+  if (small->BandFmt != VIPS_FORMAT_UCHAR) {
+    small = made([&](VipsImage** out) { return vips_cast_uchar(small.get(), out, nullptr); });
+  }
+  std::size_t size = 0;
+  const std::unique_ptr<void, decltype(&g_free)> data(vips_image_write_to_memory(small.get(), &size), &g_free);
+  if (!data || small->Bands != 4) throw vipsFailure();
+  const auto* bytes = static_cast<const std::uint8_t*>(data.get());
+  return {small->Xsize, small->Ysize, {bytes, bytes + size}};
+}
+
+Pixels smallPixels(VipsImage* image) {
+  return pixelsOf(made([&](VipsImage** out) {
+    return vips_thumbnail_image(image, out, kPreviewSide, "height", kPreviewSide, "size", VIPS_SIZE_DOWN, nullptr);
+  }));
+}
+
+Pixels smallPixels(const std::string& encoded) {
+  return pixelsOf(made([&](VipsImage** out) {
+    return vips_thumbnail_buffer(const_cast<char*>(encoded.data()), encoded.size(), out, kPreviewSide, "height",
+                                 kPreviewSide, "size", VIPS_SIZE_DOWN, nullptr);
+  }));
+}
+
 int saveTo(VipsImage* image, const ThumbnailOptions& options, void** data, std::size_t* size) {
   const gboolean strip = options.strip ? TRUE : FALSE;
   switch (options.format) {
@@ -69,6 +100,20 @@ int saveTo(VipsImage* image, const ThumbnailOptions& options, void** data, std::
                                   VIPS_FOREIGN_HEIF_COMPRESSION_AV1, "effort", kAvifEffort, nullptr);
   }
   return -1;
+}
+
+Thumbnail encoded(VipsImage* image, const ThumbnailOptions& options, const Watch& watch, Preview preview) {
+  void* data = nullptr;
+  std::size_t size = 0;
+  const int status = saveTo(image, options, &data, &size);
+  const std::unique_ptr<void, decltype(&g_free)> owned(data, &g_free);
+  if (watch.stopped) {
+    vips_error_clear();
+    throw Stopped{};
+  }
+  if (status != 0) throw vipsFailure();
+  return {std::string(static_cast<const char*>(data), size), image->Xsize, image->Ysize, options.format,
+          std::move(preview)};
 }
 
 }  // namespace
@@ -86,16 +131,25 @@ Thumbnail finishAndEncode(ImagePtr image, const ThumbnailOptions& options, const
   vips_image_set_progress(image.get(), TRUE);
   g_signal_connect_data(image.get(), "eval", reinterpret_cast<GCallback>(&onEval), &watch, nullptr,
                         static_cast<GConnectFlags>(0));
-  void* data = nullptr;
-  std::size_t size = 0;
-  const int status = saveTo(image.get(), options, &data, &size);
-  const std::unique_ptr<void, decltype(&g_free)> owned(data, &g_free);
-  if (watch.stopped) {
-    vips_error_clear();
-    throw Stopped{};
+  const auto bytes = static_cast<std::uint64_t>(image->Xsize) * static_cast<std::uint64_t>(image->Ysize) *
+                     static_cast<std::uint64_t>(image->Bands);
+  if (options.preview && bytes > kMostKept) {
+    Thumbnail made = encoded(image.get(), options, watch, {});
+    made.preview = previewOf(smallPixels(made.bytes));
+    return made;
   }
-  if (status != 0) throw vipsFailure();
-  return {std::string(static_cast<const char*>(data), size), image->Xsize, image->Ysize, options.format};
+  if (options.preview) {
+    // Computed once: the pixels are kept, they are few, and looked at twice.
+    VipsImage* kept = vips_image_copy_memory(image.get());
+    if (kept == nullptr) {
+      if (!watch.stopped) throw vipsFailure();
+      vips_error_clear();
+      throw Stopped{};
+    }
+    const ImagePtr pixels(kept);
+    return encoded(pixels.get(), options, watch, previewOf(smallPixels(pixels.get())));
+  }
+  return encoded(image.get(), options, watch, {});
 }
 
 }  // namespace jobhost::support

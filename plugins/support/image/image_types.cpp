@@ -21,6 +21,12 @@ bool isHeif(std::string_view head) {
   return false;
 }
 
+// A transport stream has no magic but a 0x47 every 188 bytes.
+bool isTransportStream(std::string_view head) {
+  if (head.size() < 3 * 188) return false;
+  return head[0] == 0x47 && head[188] == 0x47 && head[376] == 0x47;
+}
+
 bool isArchive(std::string_view head) {
   for (const auto magic : {"PK\x03\x04"sv, "PK\x05\x06"sv, "Rar!\x1a\x07"sv, "7z\xbc\xaf\x27\x1c"sv, "\x1f\x8b"sv,
                            "\xfd"
@@ -66,9 +72,21 @@ SourceKind sniff(std::string_view head) {
   if (head.starts_with("\xff\x0a") || head.starts_with("\0\0\0\x0cJXL \r\n\x87\n"sv)) return SourceKind::Jxl;
   if (isArchive(head)) return SourceKind::Archive;
   if (head.substr(0, kSniffBytes).find("%PDF-") != std::string_view::npos) return SourceKind::Pdf;
+  if (!videoFormat(head).empty()) return SourceKind::Video;
   if (head.size() >= 26 && head.starts_with("BM")) return SourceKind::Bmp;
   if (isSvg(head)) return SourceKind::Svg;
   return SourceKind::Unknown;
+}
+
+std::string_view videoFormat(std::string_view head) {
+  if (head.starts_with("\x1a\x45\xdf\xa3")) return "matroska";  // and webm
+  if (head.size() >= 12 && (head.substr(4, 4) == "ftyp" || head.substr(4, 4) == "moov") && !isHeif(head)) return "mov";
+  if (head.size() >= 12 && head.starts_with("RIFF") && head.substr(8, 4) == "AVI ") return "avi";
+  if (head.starts_with("FLV\x01")) return "flv";
+  if (head.starts_with("\0\0\x01\xba"sv)) return "mpeg";
+  if (head.starts_with("OggS")) return "ogg";
+  if (head.starts_with("\x30\x26\xb2\x75\x8e\x66\xcf\x11")) return "asf";
+  return isTransportStream(head) ? "mpegts" : "";
 }
 
 const char* toString(SourceKind kind) {
@@ -97,6 +115,8 @@ const char* toString(SourceKind kind) {
       return "pdf";
     case SourceKind::Archive:
       return "archive";
+    case SourceKind::Video:
+      return "video";
   }
   return "unknown";
 }

@@ -8,12 +8,14 @@
 namespace jobhost::support {
 
 /// What a file is by its first bytes; its name is never asked.
-enum class SourceKind { Unknown, Jpeg, Png, Gif, Webp, Tiff, Heif, Jxl, Bmp, Svg, Pdf, Archive };
+enum class SourceKind { Unknown, Jpeg, Png, Gif, Webp, Tiff, Heif, Jxl, Bmp, Svg, Pdf, Archive, Video };
 
 /// How much of a file sniff() wants to see; less is fine for shorter files.
 inline constexpr std::size_t kSniffBytes = 1024;
 
 [[nodiscard]] SourceKind sniff(std::string_view head);
+/// ffmpeg's name of the container of a Video ("mov", "matroska", "avi", …); empty for anything else.
+[[nodiscard]] std::string_view videoFormat(std::string_view head);
 [[nodiscard]] const char* toString(SourceKind kind);  ///< "jpeg"
 
 /// Formats we write.

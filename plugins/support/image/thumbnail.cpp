@@ -153,6 +153,13 @@ ImagePtr shrinkBmp(const ImageInput& input, const ThumbnailOptions& options, con
 
 }  // namespace
 
+std::string_view videoFormatOf(int fd) {
+  std::array<char, kSniffBytes> head{};
+  const ssize_t got = pread(fd, head.data(), head.size(), 0);
+  if (got < 0) throw Failure(FailureKind::Io, "file.read", "the file cannot be read");
+  return videoFormat({head.data(), static_cast<std::size_t>(got)});
+}
+
 SourceKind kindOf(const ImageInput& input) {
   if (input.fd < 0) return sniff(input.bytes.substr(0, kSniffBytes));
   std::array<char, kSniffBytes> head{};
@@ -168,12 +175,24 @@ int countPages(const ImageInput& input) {
   return std::max(1, vips_image_get_n_pages(openHeader(source, loadOptions(kind, 1)).get()));
 }
 
+std::string renderPage(const ImageInput& input, int page, const ImageLimits& limits, const StopCheck& stop) {
+  checkStop(stop);
+  const SourceKind kind = kindOf(input);
+  const SourcePtr source = openSource(input);
+  std::string load_options = loadOptions(kind, page);
+  if (kind == SourceKind::Pdf) load_options.insert(load_options.size() - 1, ",dpi=200");
+  ImagePtr image = openHeader(source, load_options);
+  checkPixels(image->Xsize, image->Ysize, limits);
+  ThumbnailOptions options;
+  return finishAndEncode(std::move(image), options, stop).bytes;
+}
+
 Thumbnail makeThumbnail(const ImageInput& input, const ThumbnailOptions& options, const ImageLimits& limits,
                         const StopCheck& stop) {
   checkOptions(options);
   checkStop(stop);
   const SourceKind kind = kindOf(input);
-  if (kind == SourceKind::Unknown || kind == SourceKind::Archive) {
+  if (kind == SourceKind::Unknown || kind == SourceKind::Archive || kind == SourceKind::Video) {
     throw Failure(FailureKind::Unsupported, "image.unsupported", "the file is no image this plugin reads");
   }
   ImagePtr image =

@@ -7,6 +7,7 @@
 
 #include "support/common/failure.hpp"
 #include "support/image/image_types.hpp"
+#include "support/image/preview.hpp"
 
 namespace jobhost::support {
 
@@ -24,6 +25,7 @@ struct ThumbnailOptions {
   int quality = 80;      ///< 1..100; for png the compression is lossless and this is ignored
   int page = 1;          ///< page or frame from 1
   bool enlarge = false;  ///< whether pictures smaller than the box grow; SVG and PDF always meet the box
+  bool preview = false;  ///< fill Thumbnail::preview
   bool strip = true;     ///< drop EXIF, XMP, ICC; the pixels are sRGB either way
   /// Behind transparency and in the padding. Absent: white for jpeg, transparent elsewhere.
   std::optional<Colour> background;
@@ -40,6 +42,7 @@ struct Thumbnail {
   int width = 0;
   int height = 0;
   ImageFormat format = ImageFormat::Jpeg;
+  Preview preview;  ///< of the picture as it was made; empty unless asked for
 };
 
 /// Makes one thumbnail: shrinks while loading where the format can, turns it as EXIF says, converts to sRGB through the
@@ -52,6 +55,13 @@ struct Thumbnail {
 
 /// The kind of the input by its first bytes.
 [[nodiscard]] SourceKind kindOf(const ImageInput& input);
+
+/// A page in full size as JPEG of quality 80; a document's at 200 dots per inch. Throws as makeThumbnail.
+[[nodiscard]] std::string renderPage(const ImageInput& input, int page, const ImageLimits& limits,
+                                     const StopCheck& stop = {});
+
+/// videoFormat() of the file's first bytes.
+[[nodiscard]] std::string_view videoFormatOf(int fd);
 
 /// How many pages a PDF (or frames a multi-page image) has. Throws as makeThumbnail.
 [[nodiscard]] int countPages(const ImageInput& input);
