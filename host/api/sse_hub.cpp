@@ -323,7 +323,6 @@ void SseHub::run() {
       timeout = static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(next_comment - now).count());
     }
     const int count = ::epoll_wait(epoll_, ready, 256, timeout);
-    endUnwelcome();
     for (int i = 0; i < count; ++i) {
       auto* watcher = static_cast<Watcher*>(ready[i].data.ptr);
       if (watcher == nullptr) {
@@ -341,6 +340,7 @@ void SseHub::run() {
         if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) end(watcher);
       }
     }
+    endUnwelcome();  // after the wake-up was taken in, or one that comes between the two would be slept over
     takeArrivals();
     takeDirty();
   }

@@ -127,8 +127,7 @@ TEST(NativeBulk, CommandsReachWhatTheFilterFindsAndNoMore) {
   EXPECT_EQ(host.call("GET", "/api/v1/jobs/2").status, 404);
   EXPECT_FALSE(std::filesystem::exists(log)) << "files go with the job";
   const auto audit = host.call("GET", "/api/v1/audit?action=jobs.bulk_delete").body;
-  EXPECT_TRUE(has(audit, R"("detail":{"filter":{"type":["echo"]},"matched":2,"changed":2,"next_cursor":null})"))
-      << audit;
+  EXPECT_TRUE(has(audit, R"(","filter":{"type":["echo"]},"matched":2,"changed":2,"next_cursor":null})")) << audit;
 }
 
 TEST(NativeBulk, CancelsAWaitingParentBeforeItsChildrenLetItGoOn) {
