@@ -112,6 +112,20 @@ TEST_P(Revocation, StopsAJobThatIsBeingSubmitted) {
   EXPECT_TRUE(has(host_.call("GET", "/api/v1/jobs").body, R"("jobs":[])"));
 }
 
+TEST_P(Revocation, StopsAnActWhoseBodyIsEmpty) {
+  const auto bob = host_.addUser("bob");
+  const auto session = host_.logIn("bob");
+  Wire wire(host_.port());
+  wire.send("POST /api/v1/users/" + bob + "/revoke HTTP/1.1\r\nHost: t\r\nConnection: close\r\n" + headers_ +
+            "Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n");
+  EXPECT_EQ(wire.receive().status, 100);
+  wire.send("0\r\n");
+  end();
+  wire.send("\r\n");
+  EXPECT_EQ(wire.receive().status, 401);
+  EXPECT_EQ(host_.bare("GET", "/api/v1/auth/me", "", session).status, 200) << "bob was let be";
+}
+
 TEST_P(Revocation, StopsAnUpload) {
   const auto answer = caughtOnTheWay("POST", "/api/v1/inputs?name=a.txt", "0123456789");
   EXPECT_EQ(answer.status, 401) << answer.body;

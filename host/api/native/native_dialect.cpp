@@ -206,10 +206,12 @@ Response NativeDialect::serve(Call& call, const Route& route) const {
     if (route.body == Body::Stream) {
       call.refusedNow = [&] { return refuseAnew(call, route); };
     } else {
+      const bool expected = call.request.body->length().value_or(1) > 0;
       const auto body = call.request.body->all(route.body == Body::Small ? kSmallBody : parts_.options.http.body_bytes);
       if (!body) return problem(body.error());
-      // A client may take its time with the body, and who it is may have ended meanwhile.
-      if (!body->empty()) {
+      // A client may take its time with the body, also with one of no bytes in chunks, and who it is may have ended
+      // meanwhile.
+      if (expected) {
         if (auto refused = refuseAnew(call, route)) return *std::move(refused);
       }
     }
