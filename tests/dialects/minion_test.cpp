@@ -42,6 +42,23 @@ TEST_F(Minion, ShowsNotesWhileActiveAndTheResultWhenFinished) {
   EXPECT_TRUE(has(shown, R"("worker":"1")")) << shown;
 }
 
+TEST_F(Minion, TellsAUsersJobToWhoReachesItAlone) {
+  const auto ada = host_.addUser("ada");
+  const auto bob = host_.addUser("bob");
+  const auto key = [&](const std::string& user) {
+    return host_.addKey(R"({"name":"k","privileges":["read_jobs"],"user_id":")" + user + R"("})");
+  };
+  const auto path = "/api/minion/" + std::to_string(host_.submitAs(ada));
+  const auto unknown = host_.bare("GET", "/api/minion/999999");
+  EXPECT_EQ(host_.bare("GET", path).body, unknown.body) << "anybody";
+  EXPECT_EQ(host_.bare("GET", path + "?key=" + key(bob)).body, unknown.body) << "another user";
+  EXPECT_EQ(host_.bare("GET", path + "?key=" + key(ada)).status, 200);
+  EXPECT_EQ(host_.bare("GET", path + "?key=" + host_.adminKey()).status, 200);
+  const auto of_a_key = "/api/minion/" + std::to_string(queue("find_duplicates", "[5]"));
+  EXPECT_EQ(host_.bare("GET", of_a_key).status, 200) << "what belongs to no user, as upstream";
+  EXPECT_EQ(host_.bare("GET", of_a_key + "?key=" + key(bob)).status, 200);
+}
+
 TEST_F(Minion, ShowsAFailuresTextAsErrorAndResult) {
   const auto id = queue("find_duplicates", "[5]");
   host_.settle(host_.start(id), OutcomeKind::Failed, "",
