@@ -37,8 +37,12 @@ Response stream(const Parts& parts, Call& call, std::optional<core::JobId> id) {
     }
   }
   Response response;
-  response.stream = StreamPlan{StreamPlan::Kind::Events, id, *after, {}, call.principal, *std::move(seat)};
-  if (!id && !call.principal->all_jobs) response.stream->owner = call.principal->id;
+  auto& plan = response.stream.emplace();
+  plan.job = id;
+  plan.after = *after;
+  if (!id && !call.principal->all_jobs) plan.owner = call.principal->id;
+  plan.principal = call.principal;
+  plan.seat = *std::move(seat);
   return response;
 }
 

@@ -149,7 +149,12 @@ Response followLog(const Parts& parts, Call& call, core::JobId id, std::int64_t 
     offset = *seen;
   }
   Response response;
-  response.stream = StreamPlan{StreamPlan::Kind::Log, id, offset, {}, call.principal, *std::move(seat)};
+  auto& plan = response.stream.emplace();
+  plan.kind = StreamPlan::Kind::Log;
+  plan.job = id;
+  plan.after = offset;
+  plan.principal = call.principal;
+  plan.seat = *std::move(seat);
   return response;
 }
 
