@@ -232,7 +232,8 @@ std::optional<bool> SseHub::hears(const StreamPlan& plan, core::JobId job) {
 /// Whether there is somebody to read on for, who may, and time left for it.
 bool SseHub::worthGoingOn(const Watcher& watcher) const {
   if (stopping_ || std::chrono::steady_clock::now() >= watcher.replayDeadline()) return false;
-  pollfd entry{watcher.fd, POLLRDHUP, 0};
+  const short leaving = watcher.plan.deaf ? 0 : POLLRDHUP;  // deaf: it was us who stopped reading
+  pollfd entry{watcher.fd, leaving, 0};
   return ::poll(&entry, 1, 0) == 0 && stillMay(watcher);
 }
 
