@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "devtools/subject.hpp"
 #include "settings/loader.hpp"
 
 namespace jobhost {
@@ -215,12 +216,7 @@ catalog::PluginFolder::Options folderOptions(const settings::Settings& all, cons
   catalog::PluginFolder::Options to;
   for (const auto& folder : all.plugins.folders) to.loader.folders.push_back(fs::absolute(folder));
   to.loader.store = data / "plugins" / ".store";
-  to.loader.abi.host_version = JOBHOST_VERSION;
-  to.loader.abi.minor = 1;
-  // What runner/ serves; a plugin that requires another is refused before it is loaded.
-  to.loader.abi.extensions = {"jobhost.output/1",  "jobhost.input/1",    "jobhost.temp/1",       "jobhost.config/1",
-                              "jobhost.cancel/1",  "jobhost.children/1", "jobhost.checkpoint/1", "jobhost.http/1",
-                              "jobhost.process/1", "jobhost.records/1",  "jobhost.kv/1"};
+  to.loader.abi = devtools::offeredAbi();
   to.loader.settle = all.plugins.settle_ms;
   to.loader.early_window = all.plugins.early_window_ms;
   to.loader.early_crashes = static_cast<int>(all.plugins.early_crashes);

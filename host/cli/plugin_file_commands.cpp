@@ -18,6 +18,7 @@
 #include "cli/json.hpp"
 #include "core/clock.hpp"
 #include "core/text.hpp"
+#include "devtools/subject.hpp"
 #include "scaffold/scaffold.hpp"
 #include "telemetry/log.hpp"
 
@@ -193,7 +194,7 @@ int pluginInfo(const PluginInfoArgs& args) {
       std::cout << manifest_json << '\n';
       return kOk;
     }
-    const auto manifest = catalog::parseManifest(manifest_json, {});
+    const auto manifest = catalog::parseManifest(manifest_json, devtools::offeredAbi());
     if (!manifest) return refused(manifest.error(), kJobFailed);
     printManifest(*manifest, rows(*manifest));
     return kOk;

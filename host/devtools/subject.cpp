@@ -67,7 +67,7 @@ catalog::HostAbi offeredAbi() {
           static_cast<int>(JH_ABI_MAJOR),
           static_cast<int>(JH_ABI_MINOR),
           {JH_EXT_OUTPUT, JH_EXT_INPUT, JH_EXT_TEMP, JH_EXT_CONFIG, JH_EXT_CANCEL, JH_EXT_CHILDREN, JH_EXT_CHECKPOINT,
-           JH_EXT_HTTP, JH_EXT_RECORDS, JH_EXT_KV}};
+           JH_EXT_HTTP, JH_EXT_PROCESS, JH_EXT_RECORDS, JH_EXT_KV}};
 }
 
 core::Result<Subject> readSubject(const fs::path& file) {

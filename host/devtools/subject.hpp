@@ -28,7 +28,7 @@ struct Subject {
   [[nodiscard]] std::vector<std::string> examples(std::size_t type) const;
 };
 
-/// What this version offers to plugins.
+/// What this version offers to plugins, and runner/ serves: a plugin that requires another is refused before it is loaded.
 catalog::HostAbi offeredAbi();
 
 /// Reads the file. Errors: NotFound, PermissionDenied, InvalidArgument when it is no regular file, TooLarge over 1 GiB.
