@@ -53,12 +53,12 @@ Settings readSettings(Job& job) {
 
 const fs::path& needContentDir(const Settings& settings) {
   if (!settings.content_dir.empty()) return settings.content_dir;
-  throw Error::permanent("no content folder is configured (content.dir)").code("library.no_content_dir");
+  throw Error::denied("no content folder is configured (content.dir)").code("library.no_content_dir");
 }
 
 const fs::path& needUploadDir(const Settings& settings) {
   if (!settings.upload_dir.empty()) return settings.upload_dir;
-  throw Error::permanent("no upload folder is configured (content.upload_dir)").code("library.no_upload_dir");
+  throw Error::denied("no upload folder is configured (content.upload_dir)").code("library.no_upload_dir");
 }
 
 }  // namespace jobhost::library

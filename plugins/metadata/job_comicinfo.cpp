@@ -64,7 +64,7 @@ support::UniqueFd openFile(Job& job) {
   }
   const std::string content = job.config()["content_dir"].str("");
   if (content.empty()) {
-    throw Error::permanent("no content folder is configured (content.dir)").code("metadata.no_content_dir");
+    throw Error::denied("no content folder is configured (content.dir)").code("metadata.no_content_dir");
   }
   return support::ConfinedRoots({fs::path(content)}).openFile(file);
 }
