@@ -130,7 +130,7 @@ TEST_F(Contract52, 10_AnUploadEndsInOneOfFiveWays) {
   std::ofstream(uploads / "by-hand" / "notes.txt") << "text";
   const auto plain = ended(queue("handle_upload", "[%22" + (uploads / "by-hand" / "notes.txt").string() + "%22,null]"));
   EXPECT_EQ(jsonOf(plain->get("result")),
-            R"({"category":null,"id":"deadbeef","message":"Unsupported File Extension (notes.txt)","success":0,)"
+            R"x({"category":null,"id":"deadbeef","message":"Unsupported File Extension (notes.txt)","success":0,)x"
             R"("title":"notes.txt"})");
   // An exception is a failure, not a result.
   const auto empty = upload("Empty.cbz", "");

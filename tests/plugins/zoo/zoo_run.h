@@ -94,9 +94,11 @@ static void misbehave(jh_job *job, jh_str params) {
   kept = more;
 #endif
 #ifdef ZOO_LOSES_MEMORY
-  void *volatile lost = malloc(24);
-  lost = NULL;
-  (void)lost;
+  for (int i = 0; i < 64; ++i) {  /* a register or the stack may still hold the address of one */
+    void *volatile lost = malloc(24);
+    lost = NULL;
+    (void)lost;
+  }
 #endif
 #ifdef ZOO_READS_BEYOND
   const volatile int beyond = 8;
@@ -252,7 +254,10 @@ static jh_result run_program(jh_job *job) {
   jh_process *process = NULL;
   jh_result result = programs->spawn(job, str("[\"true\"]"), str("{\"grace_ms\": 100}"), &process);
   if (result == JH_E_CANCELLED) return result;
-  if (result != JH_OK) return fail(job, JH_CLASS_RESOURCE, "no_program", "the program cannot be started");
+  if (result != JH_OK) {
+    return fail(job, result == JH_E_DENIED ? JH_CLASS_DENIED : JH_CLASS_RESOURCE, "no_program",
+                "the program cannot be started");
+  }
   jh_str end;
   result = programs->wait(process, -1, &end);
 #ifdef ZOO_DEAF_WHILE_RUNNING

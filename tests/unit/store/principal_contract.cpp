@@ -197,7 +197,8 @@ TEST_P(PrincipalContract, KeysAreReadOneByOneAndInPages) {
   EXPECT_EQ(principals().key("none").error().code, ErrorCode::NotFound);
   const auto ids = [&](const std::string& owner, const std::string& after, int limit) {
     std::vector<std::string> found;
-    for (const auto& one : *principals().keys(owner, after, limit)) found.push_back(one.id);
+    const auto page = principals().keys(owner, after, limit);  // outlives the loop over it
+    for (const auto& one : *page) found.push_back(one.id);
     return found;
   };
   EXPECT_THAT(ids("", "", 2), ElementsAre("k1", "k2"));
