@@ -152,11 +152,24 @@ class Scan {
     }
   }
 
+  // Whether the archive lies there at this moment.
+  bool isAt(const std::string& file, const std::string& id) const {
+    if (file.empty()) return false;
+    try {
+      return support::archiveIdOf(support::ConfinedRoots({settings_.content_dir}).openFile(file).get()) == id;
+    } catch (const Failure&) {
+      return false;
+    }
+  }
+
   void place(const FoundFile& file, std::int64_t pages) {
     const std::string name = fs::path(file.path).filename().string();
     const std::int64_t now = nowMs() / 1000;
     shelf_.update("archives", file.id, [&](Json& value) {
       const bool is_new = !value["added"].isInt();
+      // An upload may have been faster than the look through the folder.
+      if (const std::string now_at(value["file"].stringOr("")); pages < 0 && now_at != file.path && isAt(now_at, file.id))
+        return false;
       value.set("file", file.path).set("name", name).set("size", file.size).set("mtime", file.mtime_ms);
       if (pages >= 0) value.set("pagecount", pages);
       if (!is_new) return true;
@@ -175,12 +188,14 @@ class Scan {
     }
     for (const auto& id : plan.drop) {
       job_.check();
+      bool gone = false;
       shelf_.update("archives", id, [&](Json& value) {
-        if (value["file"].stringOr("").empty()) return false;
-        value.set("file", "");
-        return true;
+        const std::string file(value["file"].stringOr(""));
+        gone = !file.empty() && !isAt(file, id);
+        if (gone) value.set("file", "");
+        return gone;
       });
-      ++outcome_.gone;
+      if (gone) ++outcome_.gone;
     }
   }
 

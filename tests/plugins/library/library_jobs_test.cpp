@@ -191,6 +191,24 @@ TEST_F(ScanLibrary, FollowsMovesAndDropsWhatIsGone) {
   EXPECT_EQ(archive(b)["title"].stringOr(""), "b");
 }
 
+TEST_F(ScanLibrary, LeavesAloneWhereAnUploadPutAnArchiveMeanwhile) {
+  const std::string a = addArchive("a.zip", pages(1));
+  scan();
+  fs::remove(content_ / "a.zip");
+  bool uploaded = false;
+  host_.onCall([&](const Call& call) {
+    if (uploaded || call.name != "records.get") return;  // the folder has been looked through
+    uploaded = true;
+    addArchive("b.zip", pages(1));
+    Json record = archive(a);
+    record.set("file", "b.zip");
+    host_.putRecord("archives", a, record);
+  });
+  EXPECT_EQ(scan()["gone"], Json(0));
+  EXPECT_TRUE(uploaded);
+  EXPECT_EQ(archive(a)["file"].stringOr(""), "b.zip");
+}
+
 TEST_F(ScanLibrary, KeepsWhatItRegisteredWhenItIsStopped) {
   for (int i = 0; i < 20; ++i) addArchive(std::to_string(i) + ".zip", pages(1, std::to_string(i)));
   host_.cancelAtCall(30);
