@@ -157,6 +157,7 @@ class Builder {
 
   static bool hasSource(const Json& archive, const std::string& key) {
     const std::vector<ArchiveEntry> one{Shelf::entryOf("", archive)};
+    if (one.front().file.empty()) return false;
     for (const auto& [url, at] : StatTables::make(one, {}, [] {}).urls) {
       if (urlKey(url) == key) return true;
     }

@@ -115,6 +115,12 @@ Json fetchAndImport(Job& job, const Settings& settings, Importer& importer, cons
   }
 }
 
+// One whose file is gone may be loaded again.
+bool isThere(const Shelf& shelf, const std::string& id) {
+  const auto archive = shelf.archive(id);
+  return archive && !(*archive)["file"].stringOr("").empty();
+}
+
 Json run(Job& job) {
   const std::string url = job.params()["url"].str();
   const std::string normal = normalUrl(url);
@@ -127,7 +133,7 @@ Json run(Job& job) {
     static_cast<void>(needContentDir(settings));
     requireHttp(url);
     const Shelf shelf(job);
-    if (const auto id = shelf.archiveOfUrl(normal); id && shelf.archive(*id))
+    if (const auto id = shelf.archiveOfUrl(normal); id && isThere(shelf, *id))
       return Json{{"id", *id}, {"message", "URL already downloaded!"}, {"success", 0}, {"url", normal}};
     return fetchAndImport(job, settings, importer, url, normal);
   } catch (const Failure& failure) {

@@ -43,6 +43,18 @@ TEST_F(DownloadUrl, TakesTheFileInAndRemembersWhereItCameFrom) {
   EXPECT_TRUE(again.fetches.empty());
 }
 
+TEST_F(DownloadUrl, LoadsAnArchiveAgainWhoseFileIsGone) {
+  const auto load = [&] { return download("http://example.com/1", file(pages(2), "attachment; filename=a.zip")).result; };
+  ASSERT_EQ(load()["success"], Json(1));
+  fs::remove(content_ / "a.zip");
+  ASSERT_TRUE(host_.run("build_stat_hashes").succeeded());
+  EXPECT_TRUE(host_.records("urls").empty()) << "the record of the archive stays, its URL does not";
+  EXPECT_EQ(load()["success"], Json(1));
+  fs::remove(content_ / "a.zip");
+  ASSERT_TRUE(host_.run("scan_library").succeeded());
+  EXPECT_EQ(load()["success"], Json(1)) << "before the tables are made anew too";
+}
+
 TEST_F(DownloadUrl, AsksForWhatTheContractSays) {
   host_.onFetch([](const Fetch&) { return file(pages(1)); });
   const Attempt done = host_.run("download_url", {{"url", "http://example.com/a.zip"}});
