@@ -189,8 +189,10 @@ std::string normalUrl(std::string_view url) {
 }
 
 std::string urlKey(std::string_view normal_url) {
-  if (normal_url.size() <= kMaxUrlKey) return std::string(normal_url);
-  return std::string(cut(normal_url, kMaxUrlKey - 41)) + "#" + sha1(normal_url);
+  std::string key;
+  for (const char c : normal_url) key += c == ',' ? std::string_view("%2C") : std::string_view(&c, 1);
+  if (key.size() <= kMaxUrlKey) return key;
+  return std::string(cut(key, kMaxUrlKey - 41)) + "#" + sha1(key);
 }
 
 std::optional<std::string> dispositionFileName(std::string_view header) {

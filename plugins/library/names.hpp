@@ -24,7 +24,8 @@ inline constexpr std::size_t kMaxNameBytes = 255;
 /// A URL as archives remember where they come from: without scheme, `www.`, query, fragment and one slash at its end.
 [[nodiscard]] std::string normalUrl(std::string_view url);
 
-/// The key of a normalised URL among records: itself, or where it is too long for a key its beginning and its SHA-1.
+/// The key of a normalised URL among records: itself with commas as %2C, since tags of archives have it so too; where
+/// that is too long for a key its beginning and its SHA-1.
 [[nodiscard]] std::string urlKey(std::string_view normal_url);
 
 /// The file name in a Content-Disposition header (UTF-8), not yet made safe: that of `filename`, else that of

@@ -110,10 +110,8 @@ std::string joinTags(const std::vector<std::string>& tags) {
 }
 
 std::string makeTag(std::string_view name_space, std::string_view value) {
-  std::string plain(value);
-  for (char& c : plain) {
-    if (c == ',') c = ' ';
-  }
+  std::string plain;
+  for (const char c : value) plain += c != ',' ? std::string_view(&c, 1) : name_space == "source" ? "%2C" : " ";
   plain = tidied(plain);
   if (plain.empty() || name_space.empty()) return plain;
   return std::string(name_space) + ":" + plain;

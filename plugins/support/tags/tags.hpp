@@ -23,8 +23,8 @@ namespace jobhost::support {
 /// "artist:x, language:y".
 [[nodiscard]] std::string joinTags(const std::vector<std::string>& tags);
 
-/// One tag of a namespace (empty: none) and a value, tidied, its commas (which part tags) made blanks. Empty when the
-/// value is.
+/// One tag of a namespace (empty: none) and a value, tidied, its commas (which part tags) made blanks, or %2C in those
+/// of `source`, which are URLs. Empty when the value is.
 [[nodiscard]] std::string makeTag(std::string_view name_space, std::string_view value);
 
 /// Tags without one twice, whatever their case, in the order they came.

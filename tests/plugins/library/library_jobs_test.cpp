@@ -55,6 +55,16 @@ TEST_F(DownloadUrl, LoadsAnArchiveAgainWhoseFileIsGone) {
   EXPECT_EQ(load()["success"], Json(1)) << "before the tables are made anew too";
 }
 
+TEST_F(DownloadUrl, KnowsAUrlWithCommasAfterTheTablesWereMadeAnew) {
+  const std::string url = "http://example.com/1,2,3";
+  const Attempt done = download(url, file(pages(2), "attachment; filename=a.zip"));
+  EXPECT_EQ(done.result["url"].stringOr(""), "example.com/1,2,3");
+  const std::string id(done.result["id"].stringOr(""));
+  EXPECT_EQ(archive(id)["tags"].stringOr(""), "source:example.com/1%2C2%2C3") << "one tag";
+  ASSERT_TRUE(host_.run("build_stat_hashes").succeeded());
+  EXPECT_EQ(download(url, file(pages(3))).result["message"].stringOr(""), "URL already downloaded!");
+}
+
 TEST_F(DownloadUrl, AsksForWhatTheContractSays) {
   host_.onFetch([](const Fetch&) { return file(pages(1)); });
   const Attempt done = host_.run("download_url", {{"url", "http://example.com/a.zip"}});

@@ -101,6 +101,7 @@ TEST(Url, IsNormalised) {
 TEST(Url, KeysAreShortAndDiffer) {
   const std::string one = "example.com/" + std::string(600, 'a');
   EXPECT_EQ(urlKey("example.com/a"), "example.com/a");
+  EXPECT_EQ(urlKey("example.com/a,b"), "example.com/a%2Cb") << "as the tag source:example.com/a%2Cb";
   EXPECT_LE(urlKey(one + "1").size(), 500U);
   EXPECT_NE(urlKey(one + "1"), urlKey(one + "2"));
 }
