@@ -46,10 +46,22 @@ void removeStaged(const fs::path& staged, const fs::path& upload_dir) {
   if (staged.parent_path() != upload_dir) ::rmdir(staged.parent_path().c_str());
 }
 
-std::string idOfFile(const fs::path& path) {
+bool isSameFile(const fs::path& a, const fs::path& b) {
+  struct stat one {};
+  struct stat other {};
+  return ::lstat(a.c_str(), &one) == 0 && ::lstat(b.c_str(), &other) == 0 && one.st_dev == other.st_dev &&
+         one.st_ino == other.st_ino;
+}
+
+// The id of the archive there; empty when there is none that can be read.
+std::string archiveAt(const fs::path& path) {
+  if (!isFile(path)) return {};
   const support::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  if (!fd) return {};
-  return support::archiveIdOf(fd.get());
+  try {
+    return fd ? support::archiveIdOf(fd.get()) : std::string();
+  } catch (const Failure&) {
+    return {};
+  }
 }
 
 }  // namespace
@@ -151,10 +163,10 @@ Json Importer::move(State state, bool again) {
   const Import what{state.staged, state.name, state.category, state.url};
   // No other file of that name was there when the earlier run looked, unless it was to be replaced.
   const bool moved_before = again && (!settings_.replace_duplicates || !isFile(state.staged)) &&
-                            isFile(content / state.name) && idOfFile(content / state.name) == state.id;
+                            archiveAt(content / state.name) == state.id;
   if (!moved_before) {
+    const std::string replaced = archiveAt(content / state.name);
     try {
-      removeReplaced(state);
       job_.progress(0, 0, "moving the file");
       moveIntoFolder(state.staged, content, state.name, std::to_string(job_.id()), settings_.replace_duplicates,
                      support::stopCheckOf(job_));
@@ -166,7 +178,9 @@ Json Importer::move(State state, bool again) {
       return refuse(what, state.id, state.name,
                     "A file with the same name is present in the Library." + std::string(kReplaceHint));
     }
+    forgetFile(replaced, state);
   }
+  removeReplaced(state);
   removeStaged(state.staged, settings_.upload_dir);
   record(state);
   startChildren(state);
@@ -175,14 +189,25 @@ Json Importer::move(State state, bool again) {
   return finish(std::move(state));
 }
 
-// The old file of the same content, where it lies elsewhere; one of the same name is replaced by the move.
+// The old file of the same content, where it lies elsewhere, once the new one is in its place: a move that fails loses
+// neither.
 void Importer::removeReplaced(const State& state) const {
   if (!settings_.replace_duplicates) return;
   const auto known = shelf_.archive(state.id);
   const std::string file = known ? textOf(*known, "file") : std::string();
-  if (file.empty() || file == state.name) return;
   const fs::path path = settings_.content_dir / file;
-  if (isFile(path) && idOfFile(path) == state.id) ::unlink(path.c_str());
+  if (file.empty() || isSameFile(path, settings_.content_dir / state.name)) return;
+  if (archiveAt(path) == state.id) ::unlink(path.c_str());
+}
+
+// Another archive had the name: the file there is no longer its own.
+void Importer::forgetFile(const std::string& id, const State& state) const {
+  if (id.empty() || id == state.id) return;
+  shelf_.update("archives", id, [&](Json& value) {
+    if (value["file"].stringOr("") != state.name) return false;
+    value.set("file", "");
+    return true;
+  });
 }
 
 void Importer::record(const State& state) const {

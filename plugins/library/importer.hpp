@@ -41,6 +41,7 @@ class Importer {
   std::optional<std::string> inTheWay(const std::string& id, const std::string& name) const;
   Json move(State state, bool again);
   void removeReplaced(const State& state) const;
+  void forgetFile(const std::string& id, const State& state) const;
   void record(const State& state) const;
   void startChildren(State& state);
   Json finish(State state);

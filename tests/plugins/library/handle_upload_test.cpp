@@ -111,6 +111,21 @@ TEST_F(HandleUpload, ReplacesWhereThatIsConfigured) {
   const Attempt other = upload(stage("new name.zip", pages(3)));
   EXPECT_EQ(other.result["success"], Json(1));
   EXPECT_EQ(idOf(content_ / "new name.zip"), other.result["id"].stringOr(""));
+  EXPECT_EQ(archive(id)["file"].stringOr("-"), "") << "another archive has its place";
+}
+
+TEST_F(HandleUpload, LosesNothingWhereAReplacementCannotBeMoved) {
+  configure({{"replace_duplicates", true}});
+  const std::string bytes = pages(2);
+  const Attempt first = upload(stage("old.zip", bytes));
+  ASSERT_EQ(first.result["success"], Json(1));
+  fs::create_directories(content_ / "new.zip");
+  const Attempt refused = upload(stage("new.zip", bytes));
+  EXPECT_EQ(refused.result["success"], Json(0));
+  EXPECT_EQ(refused.result["message"].stringOr(""),
+            "The file couldn't be moved to your content folder: Is a directory");
+  EXPECT_TRUE(fs::exists(content_ / "old.zip"));
+  EXPECT_EQ(archive(std::string(first.result["id"].stringOr("")))["file"].stringOr(""), "old.zip");
 }
 
 TEST_F(HandleUpload, TakesFilesOfTheUploadFolderOnly) {
