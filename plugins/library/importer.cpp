@@ -182,7 +182,10 @@ Json Importer::move(State state, bool again) {
   }
   removeReplaced(state);
   removeStaged(state.staged, settings_.upload_dir);
-  record(state);
+  if (!record(state)) {
+    ::unlink((content / state.name).c_str());
+    return refuse(what, state.id, state.name, "This file already exists in the Library." + std::string(kReplaceHint));
+  }
   startChildren(state);
   state.stage = "children";
   save(state);
@@ -210,13 +213,19 @@ void Importer::forgetFile(const std::string& id, const State& state) const {
   });
 }
 
-void Importer::record(const State& state) const {
+// False: another job took the same archive in under another name since this one looked; its file counts.
+bool Importer::record(const State& state) const {
   struct stat info {};
   const fs::path path = settings_.content_dir / state.name;
   if (::stat(path.c_str(), &info) != 0)
     throw Failure(FailureKind::Io, "file.read", "the file that was moved is gone from the content folder");
   const std::int64_t now = nowS();
+  bool is_second = false;
   shelf_.update("archives", state.id, [&](Json& value) {
+    const std::string there = textOf(value, "file");
+    is_second = !settings_.replace_duplicates && !there.empty() && !isSameFile(settings_.content_dir / there, path) &&
+                archiveAt(settings_.content_dir / there) == state.id;
+    if (is_second) return false;
     const bool is_new = !value["added"].isInt();
     support::TagList tags(textOf(value, "tags"));
     if (!state.url.empty()) tags.add(support::makeTag("source", state.url));
@@ -227,7 +236,8 @@ void Importer::record(const State& state) const {
     if (is_new) value.set("title", stemOf(state.name)).set("isnew", true).set("added", now);
     return true;
   });
-  if (!state.url.empty()) shelf_.rememberUrl(state.url, state.id);
+  if (!is_second && !state.url.empty()) shelf_.rememberUrl(state.url, state.id);
+  return !is_second;
 }
 
 void Importer::startChildren(State& state) {

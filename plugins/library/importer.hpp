@@ -42,7 +42,7 @@ class Importer {
   Json move(State state, bool again);
   void removeReplaced(const State& state) const;
   void forgetFile(const std::string& id, const State& state) const;
-  void record(const State& state) const;
+  bool record(const State& state) const;
   void startChildren(State& state);
   Json finish(State state);
   std::string addToCategory(const std::string& category, const std::string& id) const;

@@ -114,6 +114,27 @@ TEST_F(HandleUpload, ReplacesWhereThatIsConfigured) {
   EXPECT_EQ(archive(id)["file"].stringOr("-"), "") << "another archive has its place";
 }
 
+TEST_F(HandleUpload, OfTwoThatBringTheSameFileAtOnceOneIsTaken) {
+  const std::string bytes = pages(2);
+  const std::string path = stage("second.zip", bytes);
+  const std::string id = idOf(path);
+  bool first = false;
+  host_.onCall([&](const Call& call) {
+    if (first || call.name != "checkpoint.save") return;  // this job has looked
+    first = true;
+    addArchive("first.zip", bytes);
+    host_.putRecord("archives", id, {{"file", "first.zip"}, {"added", 1}});
+  });
+  const Attempt done = upload(path);
+  EXPECT_TRUE(first);
+  EXPECT_EQ(done.result["success"], Json(0));
+  EXPECT_EQ(done.result["id"].stringOr(""), id);
+  EXPECT_EQ(done.result["message"].stringOr(""), std::string("This file already exists in the Library.") + kHint);
+  EXPECT_EQ(archive(id)["file"].stringOr(""), "first.zip");
+  EXPECT_FALSE(fs::exists(content_ / "second.zip"));
+  EXPECT_FALSE(fs::exists(path));
+}
+
 TEST_F(HandleUpload, LosesNothingWhereAReplacementCannotBeMoved) {
   configure({{"replace_duplicates", true}});
   const std::string bytes = pages(2);
