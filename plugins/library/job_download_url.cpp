@@ -56,6 +56,7 @@ void saveTo(Job& job, HttpResponse& response, const fs::path& path) {
     saved += static_cast<std::int64_t>(got);
     job.progress(static_cast<double>(saved), static_cast<double>(response.size()), "saving");
   }
+  if (::fsync(fd.get()) != 0) cannotWrite(errno);  // it is moved by its name alone
 }
 
 void requireHttp(const std::string& url) {
@@ -110,7 +111,8 @@ Json fetchAndImport(Job& job, const Settings& settings, Importer& importer, cons
   } catch (const Suspended&) {
     throw;  // it has been moved out
   } catch (...) {
-    clean();
+    // At a shutdown another attempt goes on, perhaps with a file that was about to be moved.
+    if (job.cancelled() != JH_CANCEL_SHUTDOWN) clean();
     throw;
   }
 }
