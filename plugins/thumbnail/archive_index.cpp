@@ -71,10 +71,10 @@ std::vector<std::string> ArchiveIndex::ids(const support::StopCheck& stop) {
 }
 
 std::optional<support::UniqueFd> ArchiveIndex::openKnown(const std::string& id) {
-  for (const auto& [path, known] : files_) {
-    if (known.id != id) continue;
+  const auto [begin, end] = paths_of_.equal_range(id);
+  for (auto at = begin; at != end; ++at) {
     try {
-      support::UniqueFd file = support::ConfinedRoots({content_dir_}).openFile(path);
+      support::UniqueFd file = support::ConfinedRoots({content_dir_}).openFile(at->second);
       if (support::archiveIdOf(file.get()) == id) return file;
     } catch (const Failure&) {
       // Gone, replaced or unreadable: another copy may be there, else a scan tells.
@@ -101,12 +101,20 @@ void ArchiveIndex::scan(const support::StopCheck& stop) {
       known.id = *id;
       changed = true;
       files_[path] = known;  // kept when the scan is stopped half way
+      paths_of_.emplace(known.id, path);
     }
     now.emplace(path, std::move(known));
   }
   changed = changed || now.size() != files_.size();
   files_ = std::move(now);
-  if (changed) save();
+  if (!changed) return;
+  indexPaths();
+  save();
+}
+
+void ArchiveIndex::indexPaths() {
+  paths_of_.clear();
+  for (const auto& [path, known] : files_) paths_of_.emplace(known.id, path);
 }
 
 std::optional<std::string> ArchiveIndex::hash(const std::string& path) {
@@ -133,6 +141,7 @@ void ArchiveIndex::load(const support::StopCheck& stop) {
       continue;
     if (support::isArchiveId(known.id) && !path.empty()) files_[path] = std::move(known);
   }
+  indexPaths();
   loaded_ = true;
 }
 

@@ -43,6 +43,7 @@ class ArchiveIndex {
   void load(const support::StopCheck& stop);
   void save() const;
   void scan(const support::StopCheck& stop);
+  void indexPaths();
   std::optional<support::UniqueFd> openKnown(const std::string& id);
   std::optional<std::string> hash(const std::string& path);
 
@@ -50,7 +51,8 @@ class ArchiveIndex {
   const std::filesystem::path cache_file_;
   std::mutex mutex_;
   bool loaded_ = false;
-  std::map<std::string, Known> files_;  // by path relative to content_dir_
+  std::map<std::string, Known> files_;                // by path relative to content_dir_
+  std::multimap<std::string, std::string> paths_of_;  // of each id; may name files that are gone
   std::size_t hashed_ = 0;
 };
 
