@@ -4,8 +4,8 @@
 
 #include "support/files/archive_id.hpp"
 #include "support/files/atomic_file.hpp"
+#include "support/job/job_failures.hpp"
 #include "thumbnail/archive_jobs.hpp"
-#include "thumbnail/failures.hpp"
 #include "thumbnail/page_source.hpp"
 
 namespace jobhost::thumbnail {
@@ -65,7 +65,7 @@ std::optional<Record> recordOfLibrary(Job& job, const char* collection, const st
 }
 
 std::string makeCover(Job& job, const Settings& settings, const std::string& id) {
-  const auto stop = stopCheckOf(job);
+  const auto stop = support::stopCheckOf(job);
   PageSource source(openOrFail(settings, id, stop), settings, stop);
   const bool recorded = recordOfLibrary(job, kArchives, id).has_value();
   std::string original;
@@ -82,7 +82,7 @@ std::string makeTankCover(Job& job, const Settings& settings, const std::string&
   const std::string id(record ? record->value["archives"].at(0).stringOr("") : "");
   if (id.empty()) return kNoArchives;
 
-  const auto stop = stopCheckOf(job);
+  const auto stop = support::stopCheckOf(job);
   PageSource source(openOrFail(settings, id, stop), settings, stop);
   const auto thumbnail = source.make(0, archiveThumbnail(true));
   // In the folder of its pages: the archive's own cover and thumbhash stay as they are.

@@ -3,8 +3,8 @@
 #include <set>
 
 #include "support/files/atomic_file.hpp"
+#include "support/job/job_failures.hpp"
 #include "thumbnail/archive_jobs.hpp"
-#include "thumbnail/failures.hpp"
 #include "thumbnail/jobs.hpp"
 #include "thumbnail/page_batch.hpp"
 
@@ -71,7 +71,7 @@ Json makePages(Job& job, const Settings& settings, PageSource& source, const std
   PageBatch::Options options;
   options.threads = settings.threads;
   options.thumbnail = archiveThumbnail(settings.hq_page_thumbs);
-  PageBatch(source, settings, options, stopCheckOf(job))
+  PageBatch(source, settings, options, support::stopCheckOf(job))
       .run(
           wanted,
           [&](int page, const support::Thumbnail& made) {
@@ -89,7 +89,7 @@ Json run(Job& job) {
   const std::string id = params["id"].str();
   const bool force = readForce(params["force"]);
   const Settings settings = readSettings(job);
-  const auto stop = stopCheckOf(job);
+  const auto stop = support::stopCheckOf(job);
   job.progress(0, 0, "looking for the archive");
   auto file = openArchive(settings, id, stop);
   if (!file) return Json{{"errors", Json::array()}};
@@ -106,7 +106,7 @@ Json run(Job& job) {
 }  // namespace
 
 Json runPageThumbnails(Job& job) {
-  return translated(job, run);
+  return support::translated(job, run);
 }
 
 }  // namespace jobhost::thumbnail

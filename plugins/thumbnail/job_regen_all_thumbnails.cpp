@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "support/image/image_engine.hpp"
+#include "support/job/job_failures.hpp"
 #include "thumbnail/archive_jobs.hpp"
 #include "thumbnail/cover.hpp"
-#include "thumbnail/failures.hpp"
 #include "thumbnail/jobs.hpp"
 
 namespace jobhost::thumbnail {
@@ -145,10 +145,10 @@ Json run(Job& job) {
   try {
     checkThumbDir(params["thumbdir"], settings);
   } catch (const support::Failure& failure) {
-    throw toMinionError(failure, "path not allowed");
+    throw support::toMinionError(failure, "path not allowed");
   }
   job.progress(0, 0, "looking for archives");
-  auto ids = allArchives(settings, stopCheckOf(job));
+  auto ids = allArchives(settings, support::stopCheckOf(job));
   if (!force) std::erase_if(ids, [&](const std::string& id) { return isMade(thumbnailPath(settings, id, 0)); });
 
   Errors errors;
@@ -167,7 +167,7 @@ Json run(Job& job) {
 }  // namespace
 
 Json runRegenAllThumbnails(Job& job) {
-  return translated(job, run);
+  return support::translated(job, run);
 }
 
 }  // namespace jobhost::thumbnail

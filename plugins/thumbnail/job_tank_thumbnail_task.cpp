@@ -1,6 +1,6 @@
+#include "support/job/job_failures.hpp"
 #include "thumbnail/archive_jobs.hpp"
 #include "thumbnail/cover.hpp"
-#include "thumbnail/failures.hpp"
 #include "thumbnail/jobs.hpp"
 
 namespace jobhost::thumbnail {
@@ -17,15 +17,15 @@ Json run(Job& job) {
     job.progress(1, 1);
     return Json(answer);
   } catch (const support::Failure& failure) {
-    if (failure.kind() == support::FailureKind::Denied) throw toMinionError(failure, "path not allowed");
-    throw toMinionError(failure, "Error building tank thumbnail for " + tank + ": " + failure.what());
+    if (failure.kind() == support::FailureKind::Denied) throw support::toMinionError(failure, "path not allowed");
+    throw support::toMinionError(failure, "Error building tank thumbnail for " + tank + ": " + failure.what());
   }
 }
 
 }  // namespace
 
 Json runTankThumbnailTask(Job& job) {
-  return translated(job, run);
+  return support::translated(job, run);
 }
 
 }  // namespace jobhost::thumbnail

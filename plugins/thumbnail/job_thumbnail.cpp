@@ -3,7 +3,7 @@
 #include <optional>
 #include <utility>
 
-#include "thumbnail/failures.hpp"
+#include "support/job/job_failures.hpp"
 #include "thumbnail/jobs.hpp"
 #include "thumbnail/page_source.hpp"
 #include "thumbnail/settings.hpp"
@@ -77,7 +77,7 @@ Json make(Job& job) {
     made = makeVideoThumbnail(job, file.get(), time_s, options, settings);
   } else {
     if (time_s) params["time"].fail("is for videos");
-    PageSource source(std::move(file), settings, stopCheckOf(job));
+    PageSource source(std::move(file), settings, support::stopCheckOf(job));
     made = source.make(page, options);
     kind = source.kind();
   }
@@ -102,7 +102,7 @@ Json make(Job& job) {
 }  // namespace
 
 Json runThumbnail(Job& job) {
-  return translated(job, make);
+  return support::translated(job, make);
 }
 
 }  // namespace jobhost::thumbnail

@@ -1,9 +1,9 @@
 #include <charconv>
 
 #include "support/files/atomic_file.hpp"
+#include "support/job/job_failures.hpp"
 #include "thumbnail/archive_jobs.hpp"
 #include "thumbnail/cover.hpp"
-#include "thumbnail/failures.hpp"
 #include "thumbnail/jobs.hpp"
 
 namespace jobhost::thumbnail {
@@ -47,7 +47,7 @@ std::string make(Job& job, const Settings& settings, const std::string& id, int 
       throw notFound(failure, id, page);
     }
   }
-  const auto stop = stopCheckOf(job);
+  const auto stop = support::stopCheckOf(job);
   auto file = openArchive(settings, id, stop);
   if (!file) {
     throw Failure(FailureKind::NotFound, "archive.unknown", "no archive in the content folder has the id " + id);
@@ -72,15 +72,15 @@ Json run(Job& job) {
     checkThumbDir(params["thumbdir"], settings);
     return Json(make(job, settings, params["id"].str(), readPage(params["page"])));
   } catch (const Failure& failure) {
-    if (failure.kind() == FailureKind::Denied) throw toMinionError(failure, "path not allowed");
-    throw toMinionError(failure, std::string("Error building thumbnail: ") + failure.what());
+    if (failure.kind() == FailureKind::Denied) throw support::toMinionError(failure, "path not allowed");
+    throw support::toMinionError(failure, std::string("Error building thumbnail: ") + failure.what());
   }
 }
 
 }  // namespace
 
 Json runThumbnailTask(Job& job) {
-  return translated(job, run);
+  return support::translated(job, run);
 }
 
 }  // namespace jobhost::thumbnail

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "support/files/unique_fd.hpp"
-#include "thumbnail/failures.hpp"
+#include "support/job/job_failures.hpp"
 
 namespace jobhost::thumbnail {
 namespace {
@@ -72,7 +72,7 @@ support::Thumbnail makeVideoThumbnail(Job& job, int fd, std::optional<double> ti
     throw Failure(FailureKind::NotFound, "video.no_frame",
                   time_s ? "the video has no frame at " + seconds(*time_s) + " s" : "the video has no frames");
   }
-  return support::makeThumbnail({frame.get(), {}}, options, settings.image, stopCheckOf(job));
+  return support::makeThumbnail({frame.get(), {}}, options, settings.image, support::stopCheckOf(job));
 }
 
 }  // namespace jobhost::thumbnail
