@@ -22,8 +22,10 @@ using support::Failure;
 using support::FailureKind;
 
 constexpr std::string_view kReplaceHint = " Enable replace duplicated archive in config to replace old ones.";
-constexpr std::size_t kMaxTags = 2000;         // of one archive
-constexpr std::size_t kMaxTextBytes = 65'536;  // of a title or a summary a plugin found
+constexpr std::size_t kMaxTags = 2000;          // of one archive
+constexpr std::size_t kMaxTagBytes = 1000;      // of one tag a plugin found
+constexpr std::size_t kMaxTagsBytes = 262'144;  // of all of them: a record has at most 1 MiB
+constexpr std::size_t kMaxTextBytes = 65'536;   // of a title or a summary a plugin found
 
 std::int64_t nowS() {
   timespec now{};
@@ -162,8 +164,8 @@ Json Importer::move(State state, bool again) {
   const fs::path& content = needContentDir(settings_);
   const Import what{state.staged, state.name, state.category, state.url};
   // No other file of that name was there when the earlier run looked, unless it was to be replaced.
-  const bool moved_before = again && (!settings_.replace_duplicates || !isFile(state.staged)) &&
-                            archiveAt(content / state.name) == state.id;
+  const bool moved_before =
+      again && (!settings_.replace_duplicates || !isFile(state.staged)) && archiveAt(content / state.name) == state.id;
   if (!moved_before) {
     const std::string replaced = archiveAt(content / state.name);
     try {
@@ -287,11 +289,16 @@ Json Importer::finish(State state) {
   shelf_.update("archives", state.id, [&](Json& value) {
     used = added = 0;
     support::TagList tags(textOf(value, "tags"));
+    std::size_t bytes = tags.text().size();
     for (const PluginEnd& end : ends) {
       if (!end.error.empty()) continue;
       ++used;
       for (const auto& tag : support::splitTags(textOf(end.data, "new_tags"))) {
-        if (tags.all().size() < kMaxTags && tags.add(tag)) ++added;
+        if (tag.size() > kMaxTagBytes || bytes + tag.size() + 2 > kMaxTagsBytes || tags.all().size() >= kMaxTags)
+          continue;
+        if (!tags.add(tag)) continue;
+        bytes += tag.size() + 2;
+        ++added;
       }
       if (const auto text = textOf(end.data, "title"); !text.empty() && text.size() <= kMaxTextBytes)
         value.set("title", title = text);

@@ -168,7 +168,8 @@ class Scan {
     shelf_.update("archives", file.id, [&](Json& value) {
       const bool is_new = !value["added"].isInt();
       // An upload may have been faster than the look through the folder.
-      if (const std::string now_at(value["file"].stringOr("")); pages < 0 && now_at != file.path && isAt(now_at, file.id))
+      if (const std::string now_at(value["file"].stringOr(""));
+          pages < 0 && now_at != file.path && isAt(now_at, file.id))
         return false;
       value.set("file", file.path).set("name", name).set("size", file.size).set("mtime", file.mtime_ms);
       if (pages >= 0) value.set("pagecount", pages);

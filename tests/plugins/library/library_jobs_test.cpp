@@ -44,7 +44,9 @@ TEST_F(DownloadUrl, TakesTheFileInAndRemembersWhereItCameFrom) {
 }
 
 TEST_F(DownloadUrl, LoadsAnArchiveAgainWhoseFileIsGone) {
-  const auto load = [&] { return download("http://example.com/1", file(pages(2), "attachment; filename=a.zip")).result; };
+  const auto load = [&] {
+    return download("http://example.com/1", file(pages(2), "attachment; filename=a.zip")).result;
+  };
   ASSERT_EQ(load()["success"], Json(1));
   fs::remove(content_ / "a.zip");
   ASSERT_TRUE(host_.run("build_stat_hashes").succeeded());
