@@ -22,6 +22,13 @@ bool saysNothing(std::string_view tag) {
          std::find(kSpaces.begin(), kSpaces.end(), tag.substr(0, colon)) != kSpaces.end();
 }
 
+// Not cut within a letter: what would stand for it sorts behind all others.
+std::string beginningOf(const std::string& name) {
+  std::size_t end = std::min<std::size_t>(name.size(), 200);
+  while (end > 0 && end < name.size() && (static_cast<unsigned char>(name[end]) & 0xC0U) == 0x80U) --end;
+  return name.substr(0, end);
+}
+
 }  // namespace
 
 StatTables StatTables::make(const std::vector<ArchiveEntry>& archives,
@@ -82,7 +89,7 @@ void ChunkWriter::flush() {
   std::array<char, 16> number{};
   std::snprintf(number.data(), number.size(), "%06zu", chunks_.size() + 1);
   const std::string key = generation_ + "." + table_ + "." + number.data();
-  chunks_.push(Json{{"key", key}, {"first", first_.substr(0, 200)}, {"rows", rows_.size()}});
+  chunks_.push(Json{{"key", key}, {"first", beginningOf(first_)}, {"rows", rows_.size()}});
   Json value = Json::object();
   value.set("rows", std::exchange(rows_, Json::array()));
   bytes_ = 0;

@@ -90,6 +90,11 @@ TEST(ChunkWriter, CutsTablesIntoRecordsOfABoundedSize) {
   EXPECT_EQ(rows, 3000U);
   writer.begin("none");
   EXPECT_EQ(writer.end().size(), 0U);
+  writer.begin("long");
+  std::string letters;
+  for (int i = 0; i < 100; ++i) letters += "漫";
+  writer.row(letters, 1, 400);
+  EXPECT_EQ(writer.end().at(0)["first"].stringOr(""), letters.substr(0, 198)) << "not within a letter";
 }
 
 TEST(InParallel, DoesAllAndThrowsTheFirstFailure) {
