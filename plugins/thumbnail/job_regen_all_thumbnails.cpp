@@ -157,7 +157,7 @@ Json run(Job& job) {
     job.check();
     try {
       (void)makeTankCover(job, settings, tank);
-    } catch (const support::Failure& failure) {
+    } catch (const std::exception& failure) {  // the host's refusals too; Cancelled and Stopped are none
       errors.add("Error building tank thumbnail for " + tank + ": " + failure.what());
     }
   }
