@@ -6,7 +6,6 @@
 #include <utility>
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -30,18 +29,17 @@ core::Result<DataLock> DataLock::take(const fs::path& data_folder) {
     return core::Error{core::ErrorCode::Unavailable,
                        "data.dir " + data_folder.string() + " cannot be written: " + std::strerror(errno)};
   }
-  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    char holder[32] = {};
-    const auto n = pread(fd, holder, sizeof holder - 1, 0);
+  // Of the process and not of the open file: one that was forked and has not yet become a runner would keep the latter
+  // for a moment after a host was killed, and the next one be refused.
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  if (fcntl(fd, F_SETLK, &lock) != 0) {
+    const bool known = fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK && lock.l_pid > 0;
     close(fd);
-    return core::Error{core::ErrorCode::Conflict,
-                       "another jobhost" +
-                           (n > 0 ? " (pid " + std::string(holder, static_cast<std::size_t>(n)) + ")" : "") +
-                           " already runs on data.dir " + data_folder.string()};
-  }
-  const std::string pid = std::to_string(getpid());
-  if (ftruncate(fd, 0) != 0 || pwrite(fd, pid.data(), pid.size(), 0) < 0) {
-    // Only the hint for the other host's message; the lock itself is held.
+    return core::Error{core::ErrorCode::Conflict, "another jobhost" +
+                                                      (known ? " (pid " + std::to_string(lock.l_pid) + ")" : "") +
+                                                      " already runs on data.dir " + data_folder.string()};
   }
   return DataLock(fd);
 }
