@@ -25,6 +25,22 @@ class FakeRecordsTest : public ::testing::Test {
   FakeHost host{std::string(RECORDKIT)};
 };
 
+TEST_F(FakeRecordsTest, ShowsWhatAnotherStoresMeanwhile) {
+  host.putRecord("books", "theirs", {{"n", 1}});
+  host.putRecord("books", "ours", {{"n", 1}});
+  int calls = 0;
+  host.onCall([&](const Call& call) {
+    if (call.name != "records.get" || ++calls != 1) return;
+    host.putRecord("books", "theirs", {{"n", 2}});
+    host.putRecord("books", "ours", {{"n", 2}});
+  });
+  EXPECT_THAT(
+      answers(R"({"do":"put","key":"ours","value":{"n":3}},{"do":"get","key":"none"},{"do":"get","key":"theirs"})"),
+      HasSubstr("\"n\":2"));
+  EXPECT_EQ(host.records("books").at("theirs")["n"], Json(2)) << "the attempt's end does not take it back";
+  EXPECT_EQ(host.records("books").at("ours")["n"], Json(3));
+}
+
 TEST_F(FakeRecordsTest, StoresWithASuccessWhatAnAttemptWrote) {
   host.putRecord("books", "old", {{"tags", "x"}}, "shelf", 3);
   const auto seen =

@@ -50,23 +50,27 @@ class FakeRecords {
     writes_.clear();
   }
   void finish(bool counts) {
-    if (counts) {
-      for (auto& [collection, keys] : seen_) {
-        for (auto& [key, entry] : keys) {
-          if (entry.version == JH_VERSION_OWN) entry.version = ++last_version_;
-        }
+    for (const auto& [place, unused] : writes_) {
+      if (!counts) break;
+      const auto& [collection, key] = place;
+      const auto found = seen_[collection].find(key);
+      if (found == seen_[collection].end()) {
+        stored_[collection].erase(key);
+        continue;
       }
-      stored_ = seen_;
+      found->second.version = ++last_version_;
+      stored_[collection][key] = found->second;
     }
     seen_.clear();
     writes_.clear();
   }
 
-  // For the test.
+  // For the test. While an attempt runs it is what another one stores: seen, where this one has not written itself.
   std::int64_t store(const std::string& collection, const std::string& key, std::string body, std::string parent,
                      Json sort) {
     Entry entry{std::move(body), std::move(parent), std::move(sort), ++last_version_, nowMs(), nowMs(), 0};
     stored_[collection][key] = entry;
+    if (writes_.count({collection, key}) == 0) seen_[collection][key] = entry;
     return entry.version;
   }
   [[nodiscard]] Collection stored(const std::string& collection) const {
