@@ -49,6 +49,7 @@ static Json shelve(Job& job) {
   for (const Json& book : wanted.items()) {
     job.progress(static_cast<double>(written++), static_cast<double>(wanted.size()));
     const std::string id(book["id"].stringOr(""));
+    if (id.empty()) throw jobhost::Error::badInput("/books/" + std::to_string(written - 1) + "/id: must be a text");
     std::vector<std::string> old;
     chapters.each(RecordQuery::childrenOf(id).withoutValues(), [&](const jobhost::Record& one) { old.push_back(one.key); });
     for (const auto& key : old) chapters.del(key);
@@ -62,6 +63,7 @@ static Json shelve(Job& job) {
     Json kept{{"title", book["title"]}, {"author", book["author"]}, {"tags", book["tags"]}, {"chapters", number}};
     books.put(id, kept);
   }
+  job.progress(static_cast<double>(written), static_cast<double>(wanted.size()));
   return {{"shelved", written}, {"on_the_shelf", books.count()}};
 }
 

@@ -95,7 +95,7 @@ FolderRow readPlugin(const fs::path& file, catalog::PluginIndex& index, core::In
     return {file, package->sha256(), known->manifest};
   }
   if (const auto hash = package->hash(); !hash) return {file, {}, hash.error()};
-  const auto manifest = catalog::manifestOf(*package, {});
+  const auto manifest = catalog::manifestOf(*package, devtools::offeredAbi());
   if (!manifest) return {file, package->sha256(), manifest.error()};
   auto summary = catalog::summaryOf(*manifest);
   if (catalog::olderThan(stamps, now, catalog::kStampsTell) && package->stamps() == stamps) {
@@ -143,7 +143,7 @@ int folderInfo(const PluginInfoArgs& args) {
            kUsage;
   }
   telemetry::setLogLevel("error");  // an index that cannot be used is none
-  catalog::PluginIndex index(args.index.empty() ? fs::path() : fs::absolute(args.index), {});
+  catalog::PluginIndex index(args.index.empty() ? fs::path() : fs::absolute(args.index), devtools::offeredAbi());
   index.load();
   index.forgetIf([&files](const fs::path& known) { return !files.contains(known); });
   const auto now = core::SystemClock().now();
