@@ -156,6 +156,7 @@ class Examples(unittest.TestCase):
         self.assertIn("is not an ELF file", rows["text.so"]["reason"])
         for name, (file, _, job_type, *_) in self.examples.items():
             row = rows[file]
+            self.assertNotIn("reason", row)
             self.assertEqual((row["id"], row["kind"]), (f"com.example.{name}", "library"))
             self.assertIn(job_type, row["job_types"])
             self.assertEqual(row["sha256"], hashlib.sha256((shelf / file).read_bytes()).hexdigest())
