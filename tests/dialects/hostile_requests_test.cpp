@@ -316,6 +316,7 @@ void expectShape(const std::string& path, const Answer& answer) {
   ASSERT_NE(answer.status, 0) << "no answer";
   EXPECT_LT(answer.status, 500) << answer.body;
   if (answer.status < 400) return;
+  if (answer.headers.contains("content-encoding")) return;  // as it was asked for; its text was large enough
   Json body;
   ASSERT_NO_THROW(body = Json::parse(answer.body)) << answer.body;
   // What was made of /upload may be nobody's path, and then it is the native API that says so.
