@@ -1,11 +1,11 @@
 #include "library/duplicates.hpp"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
 #include <charconv>
 #include <map>
 #include <numeric>
+
+#include "support/files/archive_id.hpp"
 
 namespace jobhost::library {
 namespace {
@@ -176,18 +176,10 @@ class Connector {
   std::uint64_t since_step_ = 0;
 };
 
-std::string sha1Of(const std::vector<std::string>& ids) {
+std::string joined(const std::vector<std::string>& ids) {
   std::string all;
   for (const auto& id : ids) all += id;
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned int length = 0;
-  EVP_Digest(all.data(), all.size(), digest.data(), &length, EVP_sha1(), nullptr);
-  std::string hex;
-  for (unsigned int i = 0; i < length; ++i) {
-    hex += "0123456789abcdef"[digest[i] >> 4U];
-    hex += "0123456789abcdef"[digest[i] & 15U];
-  }
-  return hex;
+  return all;
 }
 
 }  // namespace
@@ -266,7 +258,7 @@ std::string groupKey(const std::vector<std::string>& sorted_ids) {
   std::string key = "dupgp_";
   for (const auto& id : sorted_ids) {
     key += id.substr(0, 10);
-    if (key.size() > kMaxGroupKey) return key.substr(0, kMaxGroupKey - 52) + "+" + sha1Of(sorted_ids);
+    if (key.size() > kMaxGroupKey) return key.substr(0, kMaxGroupKey - 52) + "+" + support::sha1Of(joined(sorted_ids));
   }
   return key;
 }

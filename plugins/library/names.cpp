@@ -1,12 +1,10 @@
 #include "library/names.hpp"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
-#include <array>
 #include <cstdint>
 
 #include "support/archive/page_order.hpp"
+#include "support/files/archive_id.hpp"
 #include "support/tags/tags.hpp"
 
 namespace jobhost::library {
@@ -137,18 +135,6 @@ class Parameters {
   std::size_t at_;
 };
 
-std::string sha1(std::string_view text) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned int length = 0;
-  EVP_Digest(text.data(), text.size(), digest.data(), &length, EVP_sha1(), nullptr);
-  std::string hex;
-  for (unsigned int i = 0; i < length; ++i) {
-    hex += "0123456789abcdef"[digest[i] >> 4U];
-    hex += "0123456789abcdef"[digest[i] & 15U];
-  }
-  return hex;
-}
-
 }  // namespace
 
 std::string_view endingOf(std::string_view name) {
@@ -192,7 +178,7 @@ std::string urlKey(std::string_view normal_url) {
   std::string key;
   for (const char c : normal_url) key += c == ',' ? std::string_view("%2C") : std::string_view(&c, 1);
   if (key.size() <= kMaxUrlKey) return key;
-  return std::string(cut(key, kMaxUrlKey - 41)) + "#" + sha1(key);
+  return std::string(cut(key, kMaxUrlKey - 41)) + "#" + support::sha1Of(key);
 }
 
 std::optional<std::string> dispositionFileName(std::string_view header) {
