@@ -25,7 +25,7 @@ constexpr std::size_t kFieldErrors = 100;
 constexpr std::int64_t kLogPartBytes = 8 << 20;
 constexpr int kPageJobs = 1'000;
 constexpr int kPageEvents = 10'000;
-constexpr int kPageBatches = 200;  ///< each row of a list counts its jobs
+constexpr int kPageBatches = 200;
 constexpr int kBulkPages = 20;     ///< pages of a scan that one action over a filter goes through
 constexpr int kBatchRounds = 100;  ///< such actions that one over a batch takes
 
@@ -83,6 +83,11 @@ std::string shortened(std::string text, std::size_t max_bytes) {
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
   text.resize(end);
   return text;
+}
+
+void countMade(const std::vector<store::Submitted>& stored) {
+  const auto made = std::count_if(stored.begin(), stored.end(), [](const auto& one) { return !one.existing; });
+  telemetry::metrics().add(telemetry::Counter::JobsSubmitted, made);
 }
 
 }  // namespace
@@ -190,15 +195,16 @@ core::Result<std::vector<core::JobDraft>> JobService::checkMany(std::vector<JobR
   return drafts;
 }
 
-core::Result<std::vector<store::Submitted>> JobService::storeAll(std::vector<core::JobDraft> drafts,
-                                                                 store::SubmitOptions options) {
+void JobService::limitQueues(store::SubmitOptions& options) const {
   options.max_queued_per_type = options_.limits.queued_per_type;
   options.max_queued_per_owner = options_.limits.queued_per_owner;
+}
+
+core::Result<std::vector<store::Submitted>> JobService::storeAll(std::vector<core::JobDraft> drafts,
+                                                                 store::SubmitOptions options) {
+  limitQueues(options);
   auto stored = store_.submit(std::move(drafts), std::move(options));
-  if (stored) {
-    const auto made = std::count_if(stored->begin(), stored->end(), [](const auto& one) { return !one.existing; });
-    telemetry::metrics().add(telemetry::Counter::JobsSubmitted, made);
-  }
+  if (stored) countMade(*stored);
   return stored;
 }
 
@@ -213,9 +219,9 @@ core::Result<std::vector<store::Submitted>> JobService::submitMany(std::vector<J
   return storeAll(*std::move(drafts), std::move(options));
 }
 
-core::Result<JobService::SubmittedBatch> JobService::submitBatch(std::string name, std::string owner,
-                                                                 std::vector<JobRequest> requests,
-                                                                 std::optional<store::Idempotency> idempotency) {
+core::Result<store::SubmittedBatch> JobService::submitBatch(std::string name, std::string owner,
+                                                            std::vector<JobRequest> requests,
+                                                            std::optional<store::Idempotency> idempotency) {
   if (auto usable = checkIdempotency(idempotency); !usable) return usable.error();
   std::vector<core::FieldError> errors;
   checkBatchName(name, options_.limits, errors);
@@ -233,20 +239,14 @@ core::Result<JobService::SubmittedBatch> JobService::submitBatch(std::string nam
   auto drafts = checkMany(std::move(requests), "/jobs");
   if (!drafts) return drafts.error();
   options.batch = store::BatchDraft{id, std::move(name), std::move(owner)};
-  auto stored = storeAll(*std::move(drafts), std::move(options));
-  if (!stored) {
+  limitQueues(options);
+  auto stored = store_.submitBatch(*std::move(drafts), std::move(options));
+  if (stored) {
+    countMade(stored->jobs);
+  } else {
     for (auto& field : stored.error().fields) field.pointer.insert(0, "/jobs");
-    return stored.error();
   }
-  SubmittedBatch made{id, *std::move(stored)};
-  // Jobs that were all there already may be those of an earlier request with the same key, whose batch is meant.
-  const auto existing = [](const auto& one) { return one.existing; };
-  if (std::all_of(made.jobs.begin(), made.jobs.end(), existing) && !store_.batch(id)) {
-    const auto first = store_.get(made.jobs.front().id);
-    if (!first) return first.error();
-    made.id = first->batch;
-  }
-  return made;
+  return stored;
 }
 
 core::Result<core::Job> JobService::get(core::JobId id) {

@@ -60,12 +60,8 @@ class JobService {
                                                          std::optional<store::Idempotency> idempotency = std::nullopt);
   /// The same as a named batch, whose id they get; `owner` is the principal's id. Field pointers start with "/jobs"
   /// ("/jobs/3/params/width"). With an Idempotency-Key that was used the answer names the batch made then.
-  struct SubmittedBatch {
-    std::string id;
-    std::vector<store::Submitted> jobs;
-  };
-  core::Result<SubmittedBatch> submitBatch(std::string name, std::string owner, std::vector<JobRequest> requests,
-                                           std::optional<store::Idempotency> idempotency = std::nullopt);
+  core::Result<store::SubmittedBatch> submitBatch(std::string name, std::string owner, std::vector<JobRequest> requests,
+                                                  std::optional<store::Idempotency> idempotency = std::nullopt);
   /// The checked draft submit() would store: for services/ that store asynchronously.
   core::Result<core::JobDraft> check(JobRequest request) const;
 
@@ -126,6 +122,7 @@ class JobService {
                                                       const std::string& pointer) const;
   core::Result<std::vector<store::Submitted>> storeAll(std::vector<core::JobDraft> drafts,
                                                        store::SubmitOptions options);
+  void limitQueues(store::SubmitOptions& options) const;
 
   store::JobStore& store_;
   catalog::Catalog& catalog_;

@@ -60,6 +60,13 @@ struct BatchPage {
   std::optional<std::int64_t> next;  ///< pass as cursor for the next page; nullopt: the end
 };
 
+/// What submitBatch() made, or found by an Idempotency-Key.
+struct SubmittedBatch {
+  std::string id;
+  std::vector<Submitted> jobs;
+  bool replayed = false;  ///< an earlier request with this Idempotency-Key made it; nothing was made now
+};
+
 /// A piece of the story of one owner's jobs.
 struct EventPage {
   std::vector<core::JobEvent> events;  ///< oldest first
@@ -74,7 +81,8 @@ struct SubmitOptions {
   /// A draft reaches jobs of its own owner alone: another's parent or dependency is NotFound, another's unique key a
   /// Conflict.
   bool own_only = false;
-  std::optional<BatchDraft> batch;  ///< made in the same transaction; the drafts name it themselves
+  /// Made in the same transaction, also when all its jobs were there already; the drafts name it themselves.
+  std::optional<BatchDraft> batch;
 };
 
 /// How often a job is rescued (see JobStore::tick) before it fails; the retry command starts the count anew.
@@ -254,6 +262,9 @@ class JobStore {
   virtual core::Result<std::vector<Submitted>> submit(std::vector<core::JobDraft> drafts, SubmitOptions options) = 0;
   virtual void submitAsync(std::vector<core::JobDraft> drafts, SubmitOptions options,
                            Done<std::vector<Submitted>> done) = 0;
+  /// The same with `options.batch`. An Idempotency-Key that was used answers the batch made then, whose jobs may belong
+  /// to others; Conflict when that batch is gone.
+  virtual core::Result<SubmittedBatch> submitBatch(std::vector<core::JobDraft> drafts, SubmitOptions options) = 0;
 
   // ---- the dispatcher's side
   /// Where claimed jobs are delivered (writer thread, after the commit). Set before the first claim().

@@ -88,7 +88,9 @@ Result<std::vector<bool>> SqliteStore::applyAll(BulkAction action, std::span<con
 
 namespace {
 
-constexpr const char* kBatchSelect = "SELECT number, id, name, owner, created_at FROM batches ";
+constexpr const char* kBatchSelect =
+    "SELECT number, id, name, owner, created_at, queued, running, waiting, suspended, succeeded, failed, canceled FROM "
+    "batches ";
 
 Batch readBatch(const Query& query) {
   Batch batch;
@@ -97,30 +99,16 @@ Batch readBatch(const Query& query) {
   batch.name = query.text(2);
   batch.owner = query.text(3);
   batch.created_at = core::fromMicros(query.number(4));
+  for (int state = 0; state < core::kJobStateCount; ++state) batch.by_state[state] = query.number(5 + state);
   return batch;
-}
-
-void countStates(Reader& reader, Batch& batch) {
-  Statement& counts = reader.prepared(
-      "SELECT state, count(*) FROM jobs INDEXED BY jobs_batch_states WHERE batch = $1 AND owner IS $2 "
-      "GROUP BY state");
-  for (Query query(counts, batch.id, TextOrNull{batch.owner}); query.step();) {
-    const auto state = query.number(0);
-    if (state >= 0 && state < core::kJobStateCount) batch.by_state[state] = query.number(1);
-  }
 }
 
 }  // namespace
 
 Result<Batch> SqliteStore::batch(const std::string& id) {
   auto found = readers_->with<std::optional<Batch>>([&](Reader& reader) -> std::optional<Batch> {
-    std::optional<Batch> batch;
-    {
-      Query query(reader.prepared(std::string(kBatchSelect) + "WHERE id = $1"), id);
-      if (query.step()) batch = readBatch(query);
-    }
-    if (batch) countStates(reader, *batch);
-    return batch;
+    Query query(reader.prepared(std::string(kBatchSelect) + "WHERE id = $1"), id);
+    return query.step() ? std::optional(readBatch(query)) : std::nullopt;
   });
   if (!found) return found.error();
   if (!*found) return noBatch(id);
@@ -149,9 +137,12 @@ Result<BatchPage> SqliteStore::batches(const std::string& owner, std::optional<s
       page.batches.resize(wanted);
       page.next = page.batches.back().number;
     }
-    for (auto& batch : page.batches) countStates(reader, batch);
     return page;
   });
+}
+
+Result<SubmittedBatch> SqliteStore::submitBatch(std::vector<core::JobDraft> drafts, SubmitOptions options) {
+  return change<SubmittedBatch>([&](WriteSide& side) { return side.submits.submit(drafts, options); });
 }
 
 Result<void> SqliteStore::removeBatch(const std::string& id) {

@@ -36,6 +36,13 @@ TickResult tickNow(WriteSide& side, bool every) {
   return result;
 }
 
+Result<std::vector<Submitted>> submitJobs(WriteSide& side, const std::vector<core::JobDraft>& drafts,
+                                          const SubmitOptions& options) {
+  auto made = side.submits.submit(drafts, options);
+  if (!made) return made.error();
+  return std::move(made->jobs);
+}
+
 Database::Options databaseOptions(const SqliteStore::Options& options) {
   Database::Options database;
   database.path = options.path;
@@ -101,13 +108,13 @@ void SqliteStore::claim(ClaimRequest request) {
 }
 
 Result<std::vector<Submitted>> SqliteStore::submit(std::vector<core::JobDraft> drafts, SubmitOptions options) {
-  return change<std::vector<Submitted>>([&](WriteSide& side) { return side.submits.submit(drafts, options); });
+  return change<std::vector<Submitted>>([&](WriteSide& side) { return submitJobs(side, drafts, options); });
 }
 
 void SqliteStore::submitAsync(std::vector<core::JobDraft> drafts, SubmitOptions options,
                               Done<std::vector<Submitted>> done) {
   changeAsync<std::vector<Submitted>>([drafts = std::move(drafts), options = std::move(options)](
-                                          WriteSide& side) { return side.submits.submit(drafts, options); },
+                                          WriteSide& side) { return submitJobs(side, drafts, options); },
                                       std::move(done));
 }
 

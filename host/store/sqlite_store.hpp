@@ -49,6 +49,7 @@ class SqliteStore final : public JobStore, public PrincipalStore, public RecordS
   core::Result<std::vector<Submitted>> submit(std::vector<core::JobDraft> drafts, SubmitOptions options) override;
   void submitAsync(std::vector<core::JobDraft> drafts, SubmitOptions options,
                    Done<std::vector<Submitted>> done) override;
+  core::Result<SubmittedBatch> submitBatch(std::vector<core::JobDraft> drafts, SubmitOptions options) override;
 
   void setClaimHook(std::function<void(ClaimBatch)> hook) override;
   void setDueHook(std::function<void(core::Instant)> hook) override;

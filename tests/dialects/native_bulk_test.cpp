@@ -85,6 +85,19 @@ TEST(NativeBatches, AreMadeOnceByAnIdempotencyKey) {
   EXPECT_EQ(host.call("POST", "/api/v1/batches", R"({"name":"m","jobs":[{"type":"echo"}]})", key).status, 409);
 }
 
+TEST(NativeBatches, AreNewThoughTheirJobsWereThere) {
+  ApiHost host;
+  const std::string body = R"({"name":"n","jobs":[{"type":"echo","unique_key":"u"}]})";
+  const auto first = host.call("POST", "/api/v1/batches", body);
+  const auto second = host.call("POST", "/api/v1/batches", body, "Idempotency-Key: k\r\n");
+  EXPECT_EQ(second.status, 201) << "another batch, without jobs: the job stays with the first";
+  EXPECT_NE(memberOf(first.body, "id"), memberOf(second.body, "id"));
+  const auto replay = host.call("POST", "/api/v1/batches", body, "Idempotency-Key: k\r\n");
+  EXPECT_EQ(replay.status, 200);
+  EXPECT_EQ(memberOf(replay.body, "id"), memberOf(second.body, "id"));
+  EXPECT_EQ(replay.headers.at("location"), second.headers.at("location"));
+}
+
 TEST(NativeBatches, AreListedNewestFirstByPages) {
   ApiHost host;
   for (const char* name : {"one", "two", "three"}) {

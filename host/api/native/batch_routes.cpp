@@ -1,5 +1,4 @@
 // Named groups of jobs, made and steered as one.
-#include <algorithm>
 #include <limits>
 
 #include "api/json_reader.hpp"
@@ -54,9 +53,7 @@ Response create(const Parts& parts, Call& call) {
   json.beginObject().key("id").string(made->id).key("jobs").beginArray();
   for (const auto& one : made->jobs) writeSubmitted(json, one);
   json.endArray().endObject();
-  const bool all_existing =
-      std::all_of(made->jobs.begin(), made->jobs.end(), [](const auto& one) { return one.existing; });
-  Response response(all_existing ? 200 : 201, kJson, json.take());
+  Response response(made->replayed ? 200 : 201, kJson, json.take());
   response.with("Location", "/api/v1/batches/" + made->id);
   return response;
 }

@@ -163,6 +163,9 @@ class FakeStore final : public store::JobStore {
                    Done<std::vector<store::Submitted>> done) override {
     done(unsupported());
   }
+  core::Result<store::SubmittedBatch> submitBatch(std::vector<core::JobDraft>, store::SubmitOptions) override {
+    return unsupported();
+  }
   core::Result<store::TickResult> rescueAll() override { return unsupported(); }
   core::Result<void> retry(core::JobId) override { return unsupported(); }
   core::Result<void> resume(core::JobId) override { return unsupported(); }

@@ -597,6 +597,78 @@ TEST_P(StoreContract, KeepsABatchWithItsJobsAcrossAReopen) {
   EXPECT_EQ(store->batch("b_2").error().code, core::ErrorCode::NotFound);
 }
 
+TEST_P(StoreContract, CountsTheJobsOfABatchThroughEveryMove) {
+  core::JobDraft draft = draftOf("t");
+  draft.batch = "b_1";
+  draft.owner = "me";
+  SubmitOptions options;
+  options.batch = BatchDraft{"b_1", "n", "me"};
+  const auto made = store->submitBatch({draft, draft, draft, draft}, options);
+  ASSERT_TRUE(made.ok()) << made.error().message << made.error().detail;
+  EXPECT_EQ(made->id, "b_1");
+  const auto id = [&](std::size_t i) { return made->jobs[i].id; };
+  // In the order of JobState: queued, running, waiting, suspended, succeeded, failed, canceled.
+  const auto counts = [&] {
+    const auto batch = store->batch("b_1");
+    EXPECT_TRUE(batch.ok());
+    return batch ? std::vector<std::int64_t>(std::begin(batch->by_state), std::end(batch->by_state))
+                 : std::vector<std::int64_t>();
+  };
+  EXPECT_THAT(counts(), ElementsAre(4, 0, 0, 0, 0, 0, 0));
+  const auto running = claim(2);
+  EXPECT_THAT(counts(), ElementsAre(2, 2, 0, 0, 0, 0, 0));
+  const auto below = child(id(0));
+  settle(running[0], OutcomeKind::Succeeded);
+  settle(running[1], OutcomeKind::Failed);
+  EXPECT_THAT(counts(), ElementsAre(2, 0, 1, 0, 0, 1, 0)) << "the first awaits its child, which is none of the batch";
+  ASSERT_TRUE(store->suspend(id(2)).ok());
+  ASSERT_TRUE(store->cancel(id(3), "").ok());
+  EXPECT_THAT(counts(), ElementsAre(0, 0, 1, 1, 0, 1, 1));
+  reopen();
+  ASSERT_TRUE(store->retry(id(1)).ok());
+  ASSERT_TRUE(store->resume(id(2)).ok());
+  ASSERT_TRUE(store->cancel(below, "").ok());
+  EXPECT_THAT(counts(), ElementsAre(2, 0, 0, 0, 1, 0, 1));
+  ASSERT_TRUE(store->remove(id(3)).ok());
+  submit(draft);
+  EXPECT_THAT(counts(), ElementsAre(3, 0, 0, 0, 1, 0, 0)) << "a later job of the same owner joins";
+  const auto listed = store->batches("me", std::nullopt, 10);
+  ASSERT_TRUE(listed.ok());
+  EXPECT_EQ(listed->batches.front().total(), 4);
+}
+
+TEST_P(StoreContract, AnswersTheBatchThatAnIdempotencyKeyMade) {
+  core::JobDraft taken = draftOf("t");
+  taken.unique_key = "one";
+  taken.batch = "somebody's label";
+  const auto earlier = submit(taken);
+  core::JobDraft draft = draftOf("t");
+  draft.unique_key = "one";
+  SubmitOptions options;
+  options.idempotency = Idempotency{"me", "key", "digest"};
+  const auto ask = [&](const std::string& id) {
+    options.batch = BatchDraft{id, "n", ""};
+    draft.batch = id;
+    return store->submitBatch({draft}, options);
+  };
+  const auto made = ask("b_1");
+  ASSERT_TRUE(made.ok()) << made.error().message;
+  EXPECT_EQ(made->id, "b_1");
+  EXPECT_FALSE(made->replayed) << "a batch was made, though its only job was there already";
+  EXPECT_TRUE(made->jobs.front().existing);
+  const auto again = ask("b_2");
+  ASSERT_TRUE(again.ok()) << again.error().message;
+  EXPECT_TRUE(again->replayed);
+  EXPECT_EQ(again->id, "b_1") << "not the one its job says it is of";
+  EXPECT_EQ(again->jobs.front().id, earlier);
+  EXPECT_EQ(store->batch("b_2").error().code, core::ErrorCode::NotFound);
+  SubmitOptions alone;
+  alone.idempotency = options.idempotency;
+  EXPECT_EQ(store->submit({draft}, alone).error().code, core::ErrorCode::Conflict) << "the key made a batch";
+  ASSERT_TRUE(store->removeBatch("b_1").ok());
+  EXPECT_EQ(ask("b_3").error().code, core::ErrorCode::Conflict) << "the batch it made is gone";
+}
+
 TEST_P(StoreContract, MakesNoBatchWhenItsJobsAreRefused) {
   core::JobDraft draft = draftOf("t");
   draft.batch = "b_1";
