@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "store/sql_rows.hpp"
+#include "store/word_search.hpp"
 
 namespace jobhost::store {
 
@@ -49,7 +50,9 @@ Reader::Reader(const Database::Options& options)
              "WHERE e.seq > $1 ORDER BY e.seq"),
       children_(database_,
                 "SELECT id, state, finished_at FROM jobs INDEXED BY jobs_by_parent WHERE parent = $1 ORDER BY id"),
-      types_(database_, "SELECT id, name FROM types") {}
+      types_(database_, "SELECT id, name FROM types") {
+  if (const int code = addWordSearch(database_.handle()); code != SQLITE_OK) database_.fail(code);
+}
 
 std::optional<std::string> Reader::owner(core::JobId id) {
   Query query(owner_, id.value);

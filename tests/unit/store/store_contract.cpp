@@ -778,6 +778,68 @@ TEST_P(StoreContract, SearchesTextsWithinABoundedPage) {
   EXPECT_LT(pages, 10);
 }
 
+TEST_P(StoreContract, FindsAUsersFewJobsAmongManyOfOthers) {
+  core::JobDraft mine = draftOf("t"), theirs = draftOf("t");
+  mine.owner = "me";
+  theirs.owner = "you";
+  const auto oldest = submit(mine);
+  ASSERT_TRUE(store->submit(std::vector<core::JobDraft>(12'000, theirs), {}).ok());
+  const auto newest = submit(mine);
+  JobFilter filter;
+  filter.owner = "me";
+  filter.states = {JobState::Queued};
+  const auto ids = [&](const JobFilter& asked, bool ascending = false) {
+    ListOptions options;
+    options.ascending = ascending;
+    const auto page = store->list(asked, options);
+    EXPECT_TRUE(page.ok());
+    EXPECT_FALSE(page->next) << "one page looked at all there is";
+    std::vector<core::JobId> found;
+    for (const auto& job : page->jobs) found.push_back(job.id);
+    return found;
+  };
+  EXPECT_THAT(ids(filter), ElementsAre(newest, oldest));
+  EXPECT_THAT(ids(filter, true), ElementsAre(oldest, newest));
+  filter.types = {"t"};
+  EXPECT_THAT(ids(filter), ElementsAre(newest, oldest));
+  filter.types = {"u"};
+  EXPECT_THAT(ids(filter), IsEmpty());
+  // And the other way round: few of that state among the user's many.
+  ASSERT_TRUE(store->cancel(core::JobId{oldest.value + 1}, "").ok());
+  filter = {};
+  filter.owner = "you";
+  filter.states = {JobState::Canceled};
+  EXPECT_THAT(ids(filter), ElementsAre(core::JobId{oldest.value + 1}));
+}
+
+TEST_P(StoreContract, ListsJobsOfSeveralStatesAndTypesInOneOrder) {
+  std::vector<core::JobId> all;
+  for (int i = 0; i < 60; ++i) {
+    for (const char* type : {"t", "u", "v"}) all.push_back(submit(type));
+    if (i % 3 == 0) {
+      ASSERT_TRUE(store->cancel(all.back(), "").ok());
+    }
+  }
+  submit("w");
+  JobFilter filter;
+  filter.types = {"t", "u", "v"};
+  filter.states = {JobState::Queued, JobState::Canceled};
+  for (const bool ascending : {true, false}) {
+    std::vector<core::JobId> listed;
+    ListOptions options;
+    options.ascending = ascending;
+    options.limit = 47;
+    do {
+      const auto page = store->list(filter, options);
+      ASSERT_TRUE(page.ok());
+      for (const auto& job : page->jobs) listed.push_back(job.id);
+      options.cursor = page->next;
+    } while (options.cursor);
+    if (!ascending) std::reverse(listed.begin(), listed.end());
+    EXPECT_EQ(listed, all);
+  }
+}
+
 TEST_P(StoreContract, EndsAPageWhenItsDocumentsAreMany) {
   core::JobDraft draft = draftOf("t");
   draft.params_json = R"({"text":")" + std::string(3 << 20, 'x') + R"("})";
