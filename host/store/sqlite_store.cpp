@@ -179,12 +179,11 @@ Result<void> SqliteStore::setPriority(core::JobId id, int priority) {
 Result<void> SqliteStore::setTags(core::JobId id, std::vector<std::string> tags) {
   return change<void>([&](WriteSide& side) { return side.commands.setTags(id, tags); });
 }
-Result<void> SqliteStore::remove(core::JobId id) {
-  const auto removed = change<bool>([&](WriteSide& side) { return side.commands.remove(id); });
+Result<std::vector<core::JobId>> SqliteStore::remove(core::JobId id) {
+  auto removed = change<CommandOps::Removed>([&](WriteSide& side) { return side.commands.remove(id); });
   if (!removed) return removed.error();
-  if (*removed) return {};
-  if (auto large = removeLarge(id, core::Instant::max()); !large) return large.error();
-  return {};
+  if (*removed) return **std::move(removed);
+  return removeLarge(id, core::Instant::max());
 }
 
 /// Gathered and checked on a reader, then removed from the leaves up: whenever it stops, what is left is a whole tree.

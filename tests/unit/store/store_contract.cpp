@@ -725,20 +725,82 @@ TEST_P(StoreContract, AppliesACommandToManyJobsEachByItsState) {
   for (int i = 0; i < 250; ++i) ids.push_back(submit("t"));
   const auto running = claim(1).front();
   ids.push_back({99'999});
-  const auto canceled = store->applyAll(BulkAction::Cancel, ids, "why");
+  const auto canceled = store->applyAll(BulkAction::Cancel, ids, {.reason = "why"});
   ASSERT_TRUE(canceled.ok()) << canceled.error().message;
-  ASSERT_THAT(*canceled, SizeIs(ids.size()));
-  EXPECT_EQ(std::count(canceled->begin(), canceled->end(), true), 250) << "asked, or ended at once";
-  EXPECT_FALSE(canceled->back()) << "a job that is not there";
+  ASSERT_THAT(canceled->changed, SizeIs(ids.size()));
+  EXPECT_EQ(std::count(canceled->changed.begin(), canceled->changed.end(), true), 250) << "asked, or ended at once";
+  EXPECT_FALSE(canceled->changed.back()) << "a job that is not there";
   EXPECT_EQ(state(running.id), JobState::Running);
   EXPECT_EQ(job(ids[200]).error->message, "why");
-  const auto again = store->applyAll(BulkAction::Cancel, std::span(ids).subspan(1, 3), "");
-  EXPECT_THAT(*again, ElementsAre(false, false, false));
-  const auto retried = store->applyAll(BulkAction::Retry, std::span(ids).first(2), "");
-  EXPECT_THAT(*retried, ElementsAre(false, true)) << "the first one runs yet";
-  const auto removed = store->applyAll(BulkAction::Remove, std::span(ids).first(3), "");
-  EXPECT_THAT(*removed, ElementsAre(false, false, true));
+  const auto again = store->applyAll(BulkAction::Cancel, std::span(ids).subspan(1, 3), {});
+  EXPECT_THAT(again->changed, ElementsAre(false, false, false));
+  const auto retried = store->applyAll(BulkAction::Retry, std::span(ids).first(2), {});
+  EXPECT_THAT(retried->changed, ElementsAre(false, true)) << "the first one runs yet";
+  const auto removed = store->applyAll(BulkAction::Remove, std::span(ids).first(3), {});
+  EXPECT_THAT(removed->changed, ElementsAre(false, false, true));
   EXPECT_FALSE(store->get(ids[2]).ok());
+  EXPECT_THAT(removed->removed, ElementsAre(ids[2]));
+}
+
+TEST_P(StoreContract, TellsAllThatWentWithADeletedJob) {
+  const auto root = submit("t");
+  const auto parent = claim(1).front();
+  const auto below = child(root);
+  ASSERT_TRUE(store->cancel(below, "").ok());
+  settle(parent, OutcomeKind::Succeeded);
+  const auto alone = submit("u");
+  ASSERT_TRUE(store->cancel(alone, "").ok());
+  const std::vector<core::JobId> ids{root, alone};
+  const auto removed = store->applyAll(BulkAction::Remove, ids, {});
+  ASSERT_TRUE(removed.ok()) << removed.error().message;
+  EXPECT_THAT(removed->removed, testing::UnorderedElementsAre(root, below, alone));
+  const auto last = submit("t");
+  ASSERT_TRUE(store->cancel(last, "").ok());
+  EXPECT_THAT(*store->remove(last), ElementsAre(last));
+}
+
+TEST_P(StoreContract, RetriesNoMoreJobsThanTheQueuesTake) {
+  std::vector<core::JobId> ids;
+  for (int i = 0; i < 4; ++i) {
+    core::JobDraft draft = draftOf("t");
+    draft.owner = "me";
+    ids.push_back(submit(draft));
+    ASSERT_TRUE(store->cancel(ids.back(), "").ok());
+  }
+  BulkOptions options;
+  options.max_queued_per_type = 2;
+  const auto some = store->applyAll(BulkAction::Retry, ids, options);
+  ASSERT_TRUE(some.ok()) << some.error().message;
+  EXPECT_THAT(some->changed, ElementsAre(true, true));
+  ASSERT_TRUE(some->stopped.has_value());
+  EXPECT_EQ(some->stopped->code, core::ErrorCode::Exhausted);
+  options = {};
+  options.max_queued_per_owner = 3;
+  const auto more = store->applyAll(BulkAction::Retry, std::span(ids).subspan(2), options);
+  ASSERT_TRUE(more.ok()) << more.error().message;
+  EXPECT_THAT(more->changed, ElementsAre(true));
+  EXPECT_TRUE(more->stopped.has_value());
+  const auto rest = store->applyAll(BulkAction::Retry, std::span(ids).subspan(3), {});
+  EXPECT_THAT(rest->changed, ElementsAre(true));
+  EXPECT_FALSE(rest->stopped.has_value());
+}
+
+TEST_P(StoreContract, FindsTheJobOfABatchBelowWhichOneLives) {
+  core::JobDraft draft = draftOf("t");
+  draft.batch = "b_1";
+  SubmitOptions options;
+  options.batch = BatchDraft{"b_1", "n", ""};
+  const auto made = store->submitBatch({draft, draft}, options);
+  ASSERT_TRUE(made.ok());
+  const auto parent = claim(1).front();
+  const auto batch = [&] { return *store->batch("b_1"); };
+  EXPECT_FALSE(store->liveBelow(batch())->has_value());
+  const auto below = child(parent.id, "u");
+  EXPECT_EQ(*store->liveBelow(batch()), parent.id);
+  ASSERT_TRUE(store->cancel(below, "").ok());
+  EXPECT_FALSE(store->liveBelow(batch())->has_value());
+  ASSERT_TRUE(store->retry(below).ok());
+  EXPECT_EQ(*store->liveBelow(batch()), parent.id);
 }
 
 TEST_P(StoreContract, AppliesACommandToTreesLargerThanAStep) {
@@ -748,10 +810,10 @@ TEST_P(StoreContract, AppliesACommandToTreesLargerThanAStep) {
   for (auto& draft : drafts) draft.parent = root;
   ASSERT_TRUE(store->submit(drafts, {}).ok());
   const std::vector<core::JobId> ids{root};
-  EXPECT_THAT(*store->applyAll(BulkAction::Cancel, ids, ""), ElementsAre(true));
+  EXPECT_THAT(store->applyAll(BulkAction::Cancel, ids, {})->changed, ElementsAre(true));
   EXPECT_EQ(count("t", JobState::Canceled), 2500);
   settle(parent, OutcomeKind::Canceled);
-  EXPECT_THAT(*store->applyAll(BulkAction::Remove, ids, ""), ElementsAre(true));
+  EXPECT_THAT(store->applyAll(BulkAction::Remove, ids, {})->changed, ElementsAre(true));
   EXPECT_EQ(count("t", JobState::Canceled), 0);
 }
 
@@ -869,9 +931,9 @@ TEST_P(StoreContract, AppliesACommandToManyTrees) {
     for (auto& draft : drafts) draft.parent = root;
     ASSERT_TRUE(store->submit(drafts, {}).ok());
   }
-  EXPECT_THAT(*store->applyAll(BulkAction::Cancel, roots, ""), ElementsAre(true, true, true));
+  EXPECT_THAT(store->applyAll(BulkAction::Cancel, roots, {})->changed, ElementsAre(true, true, true));
   EXPECT_EQ(count("t", JobState::Canceled), 2403);
-  EXPECT_THAT(*store->applyAll(BulkAction::Remove, roots, ""), ElementsAre(true, true, true));
+  EXPECT_THAT(store->applyAll(BulkAction::Remove, roots, {})->changed, ElementsAre(true, true, true));
   EXPECT_EQ(count("t", JobState::Canceled), 0);
 }
 
