@@ -351,7 +351,27 @@ TEST(NativeMetrics, TellQueuesAndDurationsByType) {
       << answer.body;
   EXPECT_TRUE(has(answer.body, R"("job_types":{"echo":{"count":)")) << answer.body;
   EXPECT_TRUE(has(answer.body, R"("jobhost_http_requests_total":)"));
-  EXPECT_TRUE(has(host.bare("GET", "/metrics").body, R"(jobhost_job_attempt_seconds_count{type="echo"} )"));
+  EXPECT_TRUE(has(host.call("GET", "/metrics").body, R"(jobhost_job_attempt_seconds_count{type="echo"} )"));
+  const auto open = host.bare("GET", "/metrics").body;
+  EXPECT_TRUE(has(open, "jobhost_jobs_submitted_total "));
+  EXPECT_FALSE(has(open, "echo")) << "what kinds of jobs there are is not for everybody";
+  const auto own = host.addKey(R"({"name":"own","privileges":["read_jobs"]})");
+  EXPECT_EQ(has(host.bare("GET", "/metrics", "", "X-API-Key: " + own + "\r\n").body, "echo"),
+            host.bare("GET", "/api/v1/metrics", "", "X-API-Key: " + own + "\r\n").status == 200)
+      << "both tell types to whom they tell of everybody's jobs";
+}
+
+TEST(NativeMetrics, ATypeCalledOtherIsNotTheRestOfThem) {
+  telemetry::Metrics metrics;
+  metrics.observeAttempt("other", 1);
+  for (std::size_t i = 0; i < telemetry::Metrics::kTypes + 50; ++i) metrics.observeAttempt(std::to_string(i), 1);
+  const auto all = metrics.snapshot();
+  EXPECT_EQ(all.job_types.size(), telemetry::Metrics::kTypes);
+  EXPECT_EQ(all.other_job_types.count, 51);
+  for (const auto& [type, summary] : all.job_types) EXPECT_EQ(summary.count, 1) << type;
+  EXPECT_TRUE(has(metrics.expose(), "jobhost_job_attempt_seconds_count{type=\"other\"} 1\n"));
+  EXPECT_TRUE(has(metrics.expose(), "jobhost_job_attempt_seconds_count{type=\"\"} 51\n"));
+  EXPECT_FALSE(has(metrics.expose(false), "type="));
 }
 
 TEST(NativeMetrics, QuantilesLieInTheirBuckets) {
