@@ -99,10 +99,10 @@ struct StreamPlan {
   std::optional<std::int64_t> after;
   /// Events of all: only of jobs that this principal owns; empty: of every job.
   std::string owner{};
-  bool deaf = false;  ///< the connection does not read any more: its end is noticed when something is sent
   /// Who watches: the stream ends with the key or session, and when it may do less. Null: nobody in particular.
   PrincipalRef principal = nullptr;
   std::shared_ptr<void> seat = nullptr;  ///< of SseHub::seat(); given back with the last copy of the plan
+  bool deaf = false;  ///< the connection does not read any more: its end is noticed when something is sent
 };
 
 struct Response {
