@@ -115,6 +115,7 @@ struct Response {
   std::unique_ptr<BodySource> source;  ///< instead of body
   std::optional<StreamPlan> stream;    ///< instead of body
   bool close = false;                  ///< end the connection after it
+  std::shared_ptr<void> seat;          ///< of Places; given back when it has been sent
 
   Response() = default;
   Response(int code, std::string_view type, std::string text)

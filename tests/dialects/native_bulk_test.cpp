@@ -132,6 +132,19 @@ TEST(NativeBatches, AreNotDeletedInPart) {
   EXPECT_EQ(host.call("GET", "/api/v1/jobs/3").status, 404);
 }
 
+TEST(NativeBatches, SayWhatWentWhenTheyStay) {
+  ApiHost host;
+  const auto made = host.call("POST", "/api/v1/batches", R"({"name":"n","jobs":[{"type":"echo"},{"type":"echo"}]})");
+  const auto path = "/api/v1/batches/" + memberOf(made.body, "id");
+  ASSERT_EQ(host.call("POST", path + "/cancel").status, 200);
+  const auto part = host.call("DELETE", path + "?cursor=2");
+  EXPECT_EQ(part.status, 409) << "beyond the cursor there is but one of its jobs";
+  EXPECT_TRUE(has(part.body, "1 jobs were deleted")) << part.body;
+  EXPECT_EQ(host.call("GET", "/api/v1/jobs/1").status, 404);
+  EXPECT_EQ(host.call("GET", "/api/v1/jobs/2").status, 200);
+  EXPECT_EQ(host.call("DELETE", path).status, 204);
+}
+
 TEST(NativeBatches, AreDeletedAThousandJobsAtATime) {
   ApiHost host;
   std::string jobs;
