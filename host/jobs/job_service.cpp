@@ -257,6 +257,10 @@ core::Result<std::string> JobService::owner(core::JobId id) {
   return store_.owner(id);
 }
 
+core::Result<store::Belonging> JobService::belonging(core::JobId id) {
+  return store_.belonging(id);
+}
+
 core::Result<store::Page> JobService::list(const store::JobFilter& filter, const store::ListOptions& options) {
   if (options.limit < 1 || options.limit > kPageJobs) {
     return invalid("/limit", "must be between 1 and " + std::to_string(kPageJobs));

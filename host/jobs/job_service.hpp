@@ -68,6 +68,7 @@ class JobService {
   core::Result<core::Job> get(core::JobId id);
   /// Whose job it is: the principal's id. NotFound for an unknown job.
   core::Result<std::string> owner(core::JobId id);
+  core::Result<store::Belonging> belonging(core::JobId id);
   core::Result<store::Page> list(const store::JobFilter& filter, const store::ListOptions& options);
   core::Result<store::CancelOutcome> cancel(core::JobId id, std::string reason);
   core::Result<void> retry(core::JobId id);

@@ -74,6 +74,12 @@ struct EventPage {
   bool end = false;                    ///< there are none beyond it now
 };
 
+/// What of a job never changes and says who hears of it.
+struct Belonging {
+  std::string owner;
+  std::string batch;
+};
+
 struct SubmitOptions {
   std::optional<Idempotency> idempotency;
   std::int64_t max_queued_per_type = 0;   ///< queued jobs of a type beyond which submit answers Exhausted; 0: no limit
@@ -344,9 +350,15 @@ class JobStore {
   virtual core::Result<core::Job> get(core::JobId id) = 0;
   /// Whose job it is; cheaper than get().
   virtual core::Result<std::string> owner(core::JobId id) {
+    auto found = belonging(id);
+    if (!found) return found.error();
+    return std::move(found->owner);
+  }
+  /// Whose it is and what batch it says it is of; cheaper than get().
+  virtual core::Result<Belonging> belonging(core::JobId id) {
     auto job = get(id);
     if (!job) return job.error();
-    return std::move(job->owner);
+    return Belonging{std::move(job->owner), std::move(job->batch)};
   }
   virtual core::Result<Page> list(const JobFilter& filter, const ListOptions& options) = 0;
   /// Committed events after `after_seq`, of one job or of all, oldest first, at most `limit`.

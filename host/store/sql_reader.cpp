@@ -28,7 +28,7 @@ Reader::Reader(const Database::Options& options)
     : database_(options),
       job_(database_,
            std::string("SELECT ") + kJobSelect + " FROM jobs j JOIN types t ON t.id = j.type_id WHERE j.id = $1"),
-      owner_(database_, "SELECT owner FROM jobs WHERE id = $1"),
+      belonging_(database_, "SELECT owner, batch FROM jobs WHERE id = $1"),
       docs_(database_, "SELECT kind, body FROM job_docs WHERE job = $1 AND kind <> 4"),
       events_(database_,
               "SELECT seq, job, kind, at, state, attempt, data FROM events WHERE seq > $1 ORDER BY seq LIMIT $2"),
@@ -54,9 +54,9 @@ Reader::Reader(const Database::Options& options)
   if (const int code = addWordSearch(database_.handle()); code != SQLITE_OK) database_.fail(code);
 }
 
-std::optional<std::string> Reader::owner(core::JobId id) {
-  Query query(owner_, id.value);
-  return query.step() ? std::optional(query.text(0)) : std::nullopt;
+std::optional<Belonging> Reader::belonging(core::JobId id) {
+  Query query(belonging_, id.value);
+  return query.step() ? std::optional(Belonging{query.text(0), query.text(1)}) : std::nullopt;
 }
 
 Statement& Reader::prepared(const std::string& sql) {

@@ -255,11 +255,11 @@ Result<core::Job> SqliteStore::get(core::JobId id) {
   return **std::move(job);
 }
 
-Result<std::string> SqliteStore::owner(core::JobId id) {
-  auto owner = readers_->with<std::optional<std::string>>([&](Reader& reader) { return reader.owner(id); });
-  if (!owner) return owner.error();
-  if (!*owner) return Error{ErrorCode::NotFound, "job " + core::toString(id) + " does not exist", {}, {}};
-  return **std::move(owner);
+Result<Belonging> SqliteStore::belonging(core::JobId id) {
+  auto found = readers_->with<std::optional<Belonging>>([&](Reader& reader) { return reader.belonging(id); });
+  if (!found) return found.error();
+  if (!*found) return Error{ErrorCode::NotFound, "job " + core::toString(id) + " does not exist", {}, {}};
+  return **std::move(found);
 }
 
 Result<Page> SqliteStore::list(const JobFilter& filter, const ListOptions& options) {

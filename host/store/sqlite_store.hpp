@@ -79,7 +79,7 @@ class SqliteStore final : public JobStore, public PrincipalStore, public RecordS
   core::Result<std::optional<std::string>> loadCheckpoint(core::JobId id) override;
 
   core::Result<core::Job> get(core::JobId id) override;
-  core::Result<std::string> owner(core::JobId id) override;
+  core::Result<Belonging> belonging(core::JobId id) override;
   core::Result<Page> list(const JobFilter& filter, const ListOptions& options) override;
   core::Result<std::vector<core::JobEvent>> events(std::int64_t after_seq, std::optional<core::JobId> job,
                                                    int limit) override;

@@ -79,17 +79,8 @@ Response list(const Parts& parts, Call& call) {
   return {200, kJson, json.take()};
 }
 
-/// The batch the path names, for a caller who reaches it; what belongs to somebody else is not there.
-core::Result<store::Batch> find(const Parts& parts, const Call& call) {
-  auto batch = parts.deps.jobs.batch(call.captures[0]);
-  if (batch && !call.principal->reaches(batch->owner)) {
-    return core::Error{core::ErrorCode::NotFound, "batch " + call.captures[0] + " does not exist", "", {}};
-  }
-  return batch;
-}
-
 Response show(const Parts& parts, const Call& call) {
-  const auto batch = find(parts, call);
+  const auto batch = findBatch(parts, call);
   if (!batch) return problem(batch.error());
   JsonWriter json;
   writeBatch(json, *batch);
@@ -115,7 +106,7 @@ core::Result<void> note(const Parts& parts, const Call& call, const store::Batch
 /// What was done, and the batch as it is now; to a caller who may steer jobs but not read them no more of it than which
 /// it is.
 Response apply(const Parts& parts, Call& call, store::BulkAction action, const char* name) {
-  const auto batch = find(parts, call);
+  const auto batch = findBatch(parts, call);
   if (!batch) return problem(batch.error());
   if (const auto unheard = refuseIdempotency(call)) return problem(*unheard);
   auto steering = readSteering(parts.options, call);
@@ -123,7 +114,7 @@ Response apply(const Parts& parts, Call& call, store::BulkAction action, const c
   const auto done = parts.deps.jobs.applyToBatch(action, *batch, steering->cursor, std::move(steering->reason));
   if (const auto noted = note(parts, call, *batch, name, done); !noted) return problem(noted.error());
   if (!done) return problem(done.error());
-  const auto now = find(parts, call);
+  const auto now = findBatch(parts, call);
   if (!now) return problem(now.error());
   JsonWriter json;
   json.beginObject();
@@ -138,7 +129,7 @@ Response apply(const Parts& parts, Call& call, store::BulkAction action, const c
 }
 
 Response remove(const Parts& parts, Call& call) {
-  const auto batch = find(parts, call);
+  const auto batch = findBatch(parts, call);
   if (!batch) return problem(batch.error());
   if (const auto unheard = refuseIdempotency(call)) return problem(*unheard);
   auto query = QueryReader::from(call.request);
@@ -158,6 +149,14 @@ Response remove(const Parts& parts, Call& call) {
 }
 
 }  // namespace
+
+core::Result<store::Batch> findBatch(const Parts& parts, const Call& call) {
+  auto batch = parts.deps.jobs.batch(call.captures[0]);
+  if (batch && !call.principal->reaches(batch->owner)) {
+    return core::Error{core::ErrorCode::NotFound, "batch " + call.captures[0] + " does not exist", "", {}};
+  }
+  return batch;
+}
 
 void addBatchRoutes(RouteTable& routes, const Parts& parts) {
   routes.add(Method::Post, "/api/v1/batches", Privilege::RunJobs, [parts](Call& call) { return create(parts, call); });
