@@ -105,8 +105,8 @@ struct ServerOptions {
 ///
 /// Thread-safety: start() and stop() from the owner; port() any time after start().
 /// Lifetime: stop() (also the destructor) takes no new connections, lets requests in progress answer, ends event
-/// streams and returns when no thread of it is left. Answers that are not wholly sent after http.stop_grace are cut off:
-/// a download may take hours.
+/// streams and returns when no thread of it is left. Answers that are not wholly sent after http.stop_grace are cut
+/// off: a download may take hours.
 class Server {
  public:
   Server(Deps deps, ServerOptions options);

@@ -26,7 +26,7 @@ constexpr std::int64_t kLogPartBytes = 8 << 20;
 constexpr int kPageJobs = 1'000;
 constexpr int kPageEvents = 10'000;
 constexpr int kPageBatches = 200;
-constexpr int kBulkPages = 20;     ///< pages of a scan that one action over a filter goes through
+constexpr int kBulkPages = 20;                 ///< pages of a scan that one action over a filter goes through
 constexpr std::size_t kFoldersAtOnce = 5'000;  ///< of removed jobs, which the caller waits for
 
 /// What an action is for, when the caller does not say.
@@ -381,7 +381,8 @@ core::Result<JobService::BulkOutcome> JobService::removeBatch(const store::Batch
   const auto live = store_.liveBelow(batch);
   if (!live) return live.error();
   if (*live) {
-    return Error{ErrorCode::Conflict, "a job below job " + core::toString(**live) + " of the batch has not ended", "", {}};
+    return Error{
+        ErrorCode::Conflict, "a job below job " + core::toString(**live) + " of the batch has not ended", "", {}};
   }
   const auto done = applyToBatch(store::BulkAction::Remove, batch, cursor);
   if (!done) return done.error();

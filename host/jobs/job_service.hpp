@@ -99,8 +99,8 @@ class JobService {
   core::Result<BulkOutcome> applyToBatch(store::BulkAction action, const store::Batch& batch,
                                          std::optional<core::JobId> cursor, std::string reason = {});
   /// Removes jobs of the batch with their files as applyAll() does, and once there are no more, the batch: it is gone
-  /// when the answer has no `next`. Conflict: a job of it, or below one, has not ended; then nothing was removed, unless
-  /// the job came back to life while others were: the message says how many went.
+  /// when the answer has no `next`. Conflict: a job of it, or below one, has not ended; then nothing was removed,
+  /// unless the job came back to life while others were: the message says how many went.
   core::Result<BulkOutcome> removeBatch(const store::Batch& batch, std::optional<core::JobId> cursor);
   /// See JobStore::eventsOfOwner.
   core::Result<store::EventPage> eventsOfOwner(const std::string& owner, std::int64_t after_seq, int limit);

@@ -91,11 +91,13 @@ void CommandOps::cancelOne(LiveRow& row, const std::string& error) {
 
 core::Result<void> CommandOps::checkRoom(const LiveRow& row, const BulkOptions& limits) const {
   if (limits.max_queued_per_type > 0 && ledger_.queuedOfType(row.type_id) >= limits.max_queued_per_type) {
-    return Error{ErrorCode::Exhausted, "the queue of job type \"" + ledger_.typeName(row.type_id) + "\" is full", {}, {}};
+    return Error{
+        ErrorCode::Exhausted, "the queue of job type \"" + ledger_.typeName(row.type_id) + "\" is full", {}, {}};
   }
   if (limits.max_queued_per_owner > 0 && !row.owner.empty() &&
       ledger_.queuedOfOwner(row.owner) >= limits.max_queued_per_owner) {
-    return Error{ErrorCode::Exhausted, "the owner of job " + core::toString(row.id) + " has too many queued jobs", {}, {}};
+    return Error{
+        ErrorCode::Exhausted, "the owner of job " + core::toString(row.id) + " has too many queued jobs", {}, {}};
   }
   return {};
 }

@@ -15,8 +15,8 @@ SubmitOps::SubmitOps(Database& db, Ledger& ledger, JobTable& table, Moves& moves
     : ledger_(ledger),
       table_(table),
       moves_(moves),
-      find_promise_(db, 
-                    "SELECT digest, jobs, batch FROM idempotency WHERE principal = $1 AND key = $2 AND expires_at > $3"),
+      find_promise_(
+          db, "SELECT digest, jobs, batch FROM idempotency WHERE principal = $1 AND key = $2 AND expires_at > $3"),
       put_promise_(db,
                    "INSERT INTO idempotency (principal, key, digest, expires_at, jobs, batch) "
                    "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (principal, key) DO UPDATE SET "

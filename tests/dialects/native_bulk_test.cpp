@@ -151,8 +151,8 @@ TEST(NativeBatches, AreDeletedAThousandJobsAtATime) {
   for (int i = 0; i < 1001; ++i) jobs += std::string(i == 0 ? "" : ",") + R"({"type":"echo"})";
   const auto made = host.call("POST", "/api/v1/batches", R"({"name":"n","jobs":[)" + jobs + "]}");
   const auto path = "/api/v1/batches/" + memberOf(made.body, "id");
-  EXPECT_TRUE(
-      has(host.call("POST", path + "/cancel").body, R"("total":1001},"matched":1001,"changed":1001,"next_cursor":null})"));
+  EXPECT_TRUE(has(host.call("POST", path + "/cancel").body,
+                  R"("total":1001},"matched":1001,"changed":1001,"next_cursor":null})"));
   const auto part = host.call("DELETE", path);
   EXPECT_EQ(part.status, 200);
   EXPECT_EQ(part.body, R"({"matched":1000,"changed":1000,"next_cursor":2})");

@@ -50,8 +50,8 @@ Response streamBatch(const Parts& parts, Call& call) {
   auto seat = parts.hub.seat(*call.principal, after->has_value());
   if (!seat) return problem(seat.error());
   Response response;
-  response.stream = StreamPlan{StreamPlan::Kind::Events, std::nullopt, *after, batch->owner, call.principal,
-                               *std::move(seat),         batch->id};
+  response.stream = StreamPlan{StreamPlan::Kind::Events, std::nullopt,     *after,   batch->owner,
+                               call.principal,           *std::move(seat), batch->id};
   return response;
 }
 

@@ -119,8 +119,8 @@ Response listOutputs(const Parts& parts, core::JobId id) {
   return {200, kJson, json.take()};
 }
 
-/// Every output in one archive, made while it is sent. It keeps a thread and a processor until its client has it all, so
-/// that there are `places` for few.
+/// Every output in one archive, made while it is sent. It keeps a thread and a processor until its client has it all,
+/// so that there are `places` for few.
 Response sendArchive(const Parts& parts, const Call& call, core::JobId id, Places& places) {
   const auto job = parts.deps.jobs.get(id);
   if (!job) return problem(job.error());
@@ -135,8 +135,9 @@ Response sendArchive(const Parts& parts, const Call& call, core::JobId id, Place
   auto place = places.take(call.principal->id);
   if (!place) {
     const bool callers = places.room(call.principal->id) == Places::Room::CallerFull;
-    return problem(callers ? core::Error{core::ErrorCode::Exhausted, "too many of your archives are on their way", "", {}}
-                           : core::Error{core::ErrorCode::Unavailable, "too many archives are on their way", "", {}});
+    return problem(callers
+                       ? core::Error{core::ErrorCode::Exhausted, "too many of your archives are on their way", "", {}}
+                       : core::Error{core::ErrorCode::Unavailable, "too many archives are on their way", "", {}});
   }
   Response response(200, "application/zip", "");
   response.seat = std::move(place);

@@ -69,11 +69,12 @@ void addSystemRoutes(RouteTable& routes, const Parts& parts) {
     if (ready) return Response(200, kJson, "{\"status\":\"ready\"}");
     return problem({core::ErrorCode::Unavailable, ready.error().message, "", {}});
   });
-  routes.add(Method::Get, "/metrics", parts.options.public_metrics ? Privilege::None : Privilege::ReadJobs, [](Call& call) {
-    // Everybody may hear how many jobs there are, but not what kinds.
-    const bool with_types = call.principal && call.principal->all_jobs && call.principal->may(Privilege::ReadJobs);
-    return Response(200, "text/plain; version=0.0.4; charset=utf-8", telemetry::metrics().expose(with_types));
-  });
+  routes.add(
+      Method::Get, "/metrics", parts.options.public_metrics ? Privilege::None : Privilege::ReadJobs, [](Call& call) {
+        // Everybody may hear how many jobs there are, but not what kinds.
+        const bool with_types = call.principal && call.principal->all_jobs && call.principal->may(Privilege::ReadJobs);
+        return Response(200, "text/plain; version=0.0.4; charset=utf-8", telemetry::metrics().expose(with_types));
+      });
   routes.add(Method::Get, "/api/v1/metrics", Privilege::ReadJobs,
              [parts](Call& call) { return showMetrics(parts, call); });
 }

@@ -75,7 +75,8 @@ TEST_F(SqliteStoreFile, AsksNoJobHowABatchStands) {
     ++statements;
     EXPECT_EQ(plan.find(" jobs", arrow), std::string::npos) << plan;
     if (plan.find("DELETE FROM batches WHERE number IN") == 0) {
-      EXPECT_NE(plan.find("batches_empty", arrow), std::string::npos) << "retention looks at empty ones alone: " << plan;
+      EXPECT_NE(plan.find("batches_empty", arrow), std::string::npos)
+          << "retention looks at empty ones alone: " << plan;
     }
   }
   EXPECT_GE(statements, 6);
