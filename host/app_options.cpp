@@ -260,6 +260,7 @@ api::ServerOptions serverOptions(const settings::Settings& all, const fs::path& 
   to.reference_folder = ownFolder().parent_path() / JOBHOST_REFERENCE_FROM_PREFIX;
   to.http.max_threads = static_cast<int>(all.server.max_threads);
   to.http.max_queued = static_cast<int>(all.server.max_queued_connections);
+  to.http.max_archives = static_cast<int>(all.server.max_archives);
   to.http.head_bytes = static_cast<std::size_t>(all.server.max_header_bytes);
   to.http.body_bytes = all.server.max_body_bytes;
   to.http.upload_bytes = all.server.max_upload_bytes;

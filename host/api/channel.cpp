@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -21,8 +22,8 @@ Deadline fairDeadline(Deadline start, core::Millis idle, std::int64_t bytes) {
   return start + idle + std::chrono::milliseconds(bytes * 1000 / kSlowestBytesPerSecond);
 }
 
-Channel::Channel(int fd, std::size_t head_bytes)
-    : fd_(fd), capacity_(head_bytes + kWindow), buffer_(new char[capacity_]) {}
+Channel::Channel(int fd, std::size_t head_bytes, int cut_fd)
+    : fd_(fd), cut_fd_(cut_fd), capacity_(head_bytes + kWindow), buffer_(new char[capacity_]) {}
 
 void Channel::release() {
   if (begin_ == end_) {
@@ -39,9 +40,10 @@ Channel::Io Channel::wait(short events, Deadline deadline) const {
   for (;;) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
     if (left <= 0) return Io::TimedOut;
-    pollfd entry{fd_, events, 0};
-    const int ready = ::poll(&entry, 1, static_cast<int>(std::min<std::int64_t>(left, 3'600'000)));
-    if (ready > 0) return Io::Ok;
+    // Who waits to read is woken by the end of reading; poll passes over a descriptor of -1.
+    pollfd entries[2] = {{fd_, events, 0}, {events == POLLOUT ? cut_fd_ : -1, POLLIN, 0}};
+    const int ready = ::poll(entries, 2, static_cast<int>(std::min<std::int64_t>(left, 3'600'000)));
+    if (ready > 0) return entries[1].revents != 0 ? Io::Closed : Io::Ok;
     if (ready < 0 && errno != EINTR) return Io::Closed;
   }
 }
@@ -109,10 +111,18 @@ Channel::Io Channel::send(std::string_view first, std::string_view second, core:
 }
 
 Channel::Io Channel::sendFile(int file, std::int64_t offset, std::int64_t length, core::Millis idle) {
+  // sendfile() knows no MSG_DONTWAIT, and in a socket that blocks it would hear of no end but the client's.
+  const int flags = ::fcntl(fd_, F_GETFL);
+  ::fcntl(fd_, F_SETFL, flags | O_NONBLOCK);
+  const auto io = moveFile(file, offset, length, idle);
+  ::fcntl(fd_, F_SETFL, flags);
+  return io;
+}
+
+Channel::Io Channel::moveFile(int file, std::int64_t offset, std::int64_t length, core::Millis idle) {
   const auto deadline = fairDeadline(std::chrono::steady_clock::now(), idle, length);
   off_t at = offset;
   while (length > 0) {
-    // The socket blocks: each call moves what fits until its send timeout.
     const auto sent = ::sendfile(fd_, file, &at, static_cast<std::size_t>(std::min<std::int64_t>(length, 1 << 20)));
     if (sent > 0) {
       length -= sent;
@@ -125,6 +135,9 @@ Channel::Io Channel::sendFile(int file, std::int64_t offset, std::int64_t length
       return Io::Closed;
     }
     if (std::chrono::steady_clock::now() > deadline) return Io::TimedOut;
+    // A client that takes all at once never lets it wait; 1 MiB at a time, asking costs nothing.
+    pollfd cut{cut_fd_, POLLIN, 0};
+    if (::poll(&cut, 1, 0) > 0) return Io::Closed;
   }
   return Io::Ok;
 }

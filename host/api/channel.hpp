@@ -25,7 +25,8 @@ class Channel {
  public:
   enum class Io { Ok, Closed, TimedOut };
 
-  Channel(int fd, std::size_t head_bytes);
+  /// `cut_fd` (-1: none) becomes readable when nothing more is to be sent: what is sent then ends as Closed. Borrowed.
+  Channel(int fd, std::size_t head_bytes, int cut_fd = -1);
 
   /// Bytes not yet used.
   [[nodiscard]] std::string_view pending() const { return {buffer_.get() + begin_, end_ - begin_}; }
@@ -50,8 +51,10 @@ class Channel {
  private:
   Io receiveNow(char* to, std::size_t size, std::size_t& got);
   Io wait(short events, Deadline deadline) const;
+  Io moveFile(int file, std::int64_t offset, std::int64_t length, core::Millis idle);
 
   int fd_;
+  int cut_fd_;
   std::size_t capacity_;
   std::unique_ptr<char[]> buffer_;  ///< not zeroed: pages are touched only when used
   std::size_t begin_ = 0;

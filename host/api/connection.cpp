@@ -1,11 +1,14 @@
 #include "api/connection.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <exception>
 
 #include <Poco/Exception.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "api/content_coding.hpp"
 #include "api/encoding.hpp"
@@ -69,6 +72,12 @@ void setTimeouts(int fd, core::Millis receive, core::Millis send) {
 
 }  // namespace
 
+ConnectionSet::ConnectionSet() : cut_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+
+ConnectionSet::~ConnectionSet() {
+  ::close(cut_fd_);
+}
+
 bool ConnectionSet::add(Connection* connection) {
   std::lock_guard lock(mutex_);
   if (stopping_) return false;
@@ -79,6 +88,18 @@ bool ConnectionSet::add(Connection* connection) {
 void ConnectionSet::remove(Connection* connection) {
   std::lock_guard lock(mutex_);
   connections_.erase(connection);
+  if (stopping_ && connections_.empty()) ended_.notify_all();
+}
+
+void ConnectionSet::awaitEnd(core::Millis grace) {
+  std::unique_lock lock(mutex_);
+  ended_.wait_for(lock, grace, [this] { return connections_.empty(); });
+}
+
+void ConnectionSet::cut() {
+  cutting_ = true;
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = ::write(cut_fd_, &one, sizeof one);
 }
 
 void ConnectionSet::endOneIdle() {
@@ -116,7 +137,7 @@ void Connection::run() {
     const int fd = static_cast<int>(socket().impl()->sockfd());
     setTimeouts(fd, limits.keep_alive, limits.send_idle);
     peer_ = socket().peerAddress().host().toString();
-    Channel channel(fd, limits.head_bytes);
+    Channel channel(fd, limits.head_bytes, context_.connections.cutFd());
     while (serveOne(channel)) {
     }
   } catch (const Poco::Exception& problem) {
@@ -189,6 +210,8 @@ bool Connection::serveOne(Channel& channel) {
   const bool written = write(channel, response, {head.method == Method::Head, keep, head.http11});
   telemetry::metrics().observe(telemetry::Timer::HttpRequest,
                                std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count());
+  response.seat.reset();
+  if (!written && endless) resetAtClose(channel);
   if (written && !keep) lingeringClose(channel);
   channel.release();
   return written && keep;
@@ -252,6 +275,7 @@ bool Connection::sendSource(Channel& channel, BodySource& source, bool chunks) {
   const auto begun = std::chrono::steady_clock::now();
   std::int64_t total = 0;
   for (;;) {
+    if (context_.connections.cutting()) return false;
     const auto piece = source.next();
     if (!piece) {
       telemetry::log("api").warn("body broken off reason={}", piece.error().message);
@@ -287,6 +311,12 @@ void Connection::stream(StreamPlan plan) {
   plan.deaf = ending();
   streamHead();
   context_.hub.watch(socket(), std::move(plan), out_);
+}
+
+/// For a body whose end only the connection's says: one that broke off must not end like a whole one.
+void Connection::resetAtClose(const Channel& channel) {
+  const linger now{1, 0};
+  ::setsockopt(channel.fd(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
 }
 
 void Connection::lingeringClose(Channel& channel) {

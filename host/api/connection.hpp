@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -24,6 +25,11 @@ class Connection;
 /// Thread-safety: every method from any thread.
 class ConnectionSet {
  public:
+  ConnectionSet();
+  ~ConnectionSet();
+  ConnectionSet(const ConnectionSet&) = delete;
+  ConnectionSet& operator=(const ConnectionSet&) = delete;
+
   /// False once stopping: do not serve.
   bool add(Connection* connection);
   void remove(Connection* connection);
@@ -32,11 +38,20 @@ class ConnectionSet {
   /// Every connection ends after the request it is at.
   void stop();
   [[nodiscard]] bool stopping() const { return stopping_.load(std::memory_order_relaxed); }
+  /// After stop(): returns when no connection is left, or after that long.
+  void awaitEnd(core::Millis grace);
+  /// What is being sent ends where it is.
+  void cut();
+  [[nodiscard]] bool cutting() const { return cutting_.load(std::memory_order_relaxed); }
+  [[nodiscard]] int cutFd() const { return cut_fd_; }  ///< readable once cutting
 
  private:
   std::mutex mutex_;
+  std::condition_variable ended_;
   std::set<Connection*> connections_;
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> cutting_{false};
+  int cut_fd_;
 };
 
 /// What all connections share. Borrowed by each.
@@ -79,6 +94,7 @@ class Connection final : public Poco::Net::TCPServerConnection {
   void streamHead();  ///< to out_
   void stream(StreamPlan plan);
   void lingeringClose(Channel& channel);
+  static void resetAtClose(const Channel& channel);
 
   ServingContext& context_;
   std::atomic<std::int64_t> idle_since_{0};

@@ -95,14 +95,16 @@ struct StreamPlan {
   Kind kind = Kind::Events;
   std::optional<core::JobId> job;  ///< nullopt: every job
   /// Events: replay what was committed after this number. Log: byte offset to start from. nullopt: a snapshot of the
-  /// job first (Events of one job), or from now on (Events of all).
+  /// job or batch first (Events of one), or from now on (Events of all).
   std::optional<std::int64_t> after;
   /// Events of all: only of jobs that this principal owns; empty: of every job.
   std::string owner{};
-  bool deaf = false;  ///< the connection does not read any more: its end is noticed when something is sent
   /// Who watches: the stream ends with the key or session, and when it may do less. Null: nobody in particular.
   PrincipalRef principal = nullptr;
   std::shared_ptr<void> seat = nullptr;  ///< of SseHub::seat(); given back with the last copy of the plan
+  /// Events of all: only of the jobs of this batch, whose owner is `owner`; empty: of whatever batch.
+  std::string batch{};
+  bool deaf = false;  ///< the connection does not read any more: its end is noticed when something is sent
 };
 
 struct Response {
@@ -115,6 +117,7 @@ struct Response {
   std::unique_ptr<BodySource> source;  ///< instead of body
   std::optional<StreamPlan> stream;    ///< instead of body
   bool close = false;                  ///< end the connection after it
+  std::shared_ptr<void> seat;          ///< of Places; given back when it has been sent
 
   Response() = default;
   Response(int code, std::string_view type, std::string text)

@@ -158,6 +158,8 @@ void Server::stop() {
     impl.tcp->stop();
     impl.connections.stop();
     impl.hub.stop();
+    impl.connections.awaitEnd(impl.options.http.stop_grace);
+    impl.connections.cut();
     impl.pool->joinAll();
     impl.tcp.reset();
     impl.pool.reset();

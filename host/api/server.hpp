@@ -47,6 +47,7 @@ struct Deps {
 struct HttpLimits {
   int max_threads = 128;                  ///< connections served at once; watchers do not count
   int max_queued = 256;                   ///< connections waiting for a thread; beyond it they get 503
+  int max_archives = 16;                  ///< made and sent at once; for one caller a quarter; beyond it 503 and 429
   std::size_t head_bytes = 32 * 1024;     ///< request line and headers (431, 414)
   int headers = 100;                      ///< 431
   std::int64_t body_bytes = 16 << 20;     ///< JSON bodies (413)
@@ -54,6 +55,7 @@ struct HttpLimits {
   core::Millis head_timeout{10'000};      ///< from a request's first byte to the end of its headers (408)
   core::Millis body_idle{15'000};         ///< between two reads of a body (408)
   core::Millis send_idle{15'000};         ///< a client that takes nothing for so long is dropped
+  core::Millis stop_grace{2'000};         ///< what is being sent when the host stops is cut off after it
   core::Millis keep_alive{60'000};        ///< an idle connection is closed after it; at once while others wait
 };
 
@@ -103,7 +105,8 @@ struct ServerOptions {
 ///
 /// Thread-safety: start() and stop() from the owner; port() any time after start().
 /// Lifetime: stop() (also the destructor) takes no new connections, lets requests in progress answer, ends event
-/// streams and returns when no thread of it is left.
+/// streams and returns when no thread of it is left. Answers that are not wholly sent after http.stop_grace are cut
+/// off: a download may take hours.
 class Server {
  public:
   Server(Deps deps, ServerOptions options);

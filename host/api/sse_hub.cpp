@@ -225,8 +225,8 @@ bool SseHub::flushBlocking(Watcher& watcher) {
 }
 
 std::optional<bool> SseHub::hears(const StreamPlan& plan, core::JobId job) {
-  if (plan.owner.empty()) return true;
-  return owners_.owns(plan.owner, job);
+  if (!plan.batch.empty()) return owners_.holds(plan.owner, plan.batch, job);
+  return plan.owner.empty() ? std::optional(true) : owners_.owns(plan.owner, job);
 }
 
 /// Whether there is somebody to read on for, who may, and time left for it.
@@ -254,6 +254,11 @@ bool SseHub::replayPage(Watcher& watcher, bool& ended, std::string& last_event, 
     page = *std::move(events);
   }
   for (const auto& event : page.events) {
+    if (!plan.batch.empty()) {  // nobody lists a batch's events: they are among its owner's
+      const auto heard = hears(plan, event.job);
+      if (!heard) return false;
+      if (!*heard) continue;
+    }
     watcher.last_seq = event.seq;
     ended = plan.job && endsJobStream(event);
     if (!snapshot) {
@@ -278,6 +283,14 @@ bool SseHub::replay(Watcher& watcher) {
   const auto& plan = watcher.plan;
   if (plan.kind == StreamPlan::Kind::Log) {
     watcher.log_offset = plan.after.value_or(0);
+    return true;
+  }
+  if (!plan.after && !plan.batch.empty()) {
+    const auto batch = parts_.jobs.batch(plan.batch);
+    if (!batch) return false;
+    JsonWriter json;
+    native::writeBatch(json, *batch);
+    watcher.out.append("event: snapshot\ndata: ").append(json.take()).append("\n\n");
     return true;
   }
   if (!plan.after && !plan.job) return true;  // from now on

@@ -25,9 +25,9 @@ constexpr std::size_t kFieldErrors = 100;
 constexpr std::int64_t kLogPartBytes = 8 << 20;
 constexpr int kPageJobs = 1'000;
 constexpr int kPageEvents = 10'000;
-constexpr int kPageBatches = 200;  ///< each row of a list counts its jobs
-constexpr int kBulkPages = 20;     ///< pages of a scan that one action over a filter goes through
-constexpr int kBatchRounds = 100;  ///< such actions that one over a batch takes
+constexpr int kPageBatches = 200;
+constexpr int kBulkPages = 20;                 ///< pages of a scan that one action over a filter goes through
+constexpr std::size_t kFoldersAtOnce = 5'000;  ///< of removed jobs, which the caller waits for
 
 /// What an action is for, when the caller does not say.
 std::vector<core::JobState> statesFor(store::BulkAction action) {
@@ -83,6 +83,11 @@ std::string shortened(std::string text, std::size_t max_bytes) {
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
   text.resize(end);
   return text;
+}
+
+void countMade(const std::vector<store::Submitted>& stored) {
+  const auto made = std::count_if(stored.begin(), stored.end(), [](const auto& one) { return !one.existing; });
+  telemetry::metrics().add(telemetry::Counter::JobsSubmitted, made);
 }
 
 }  // namespace
@@ -190,15 +195,16 @@ core::Result<std::vector<core::JobDraft>> JobService::checkMany(std::vector<JobR
   return drafts;
 }
 
-core::Result<std::vector<store::Submitted>> JobService::storeAll(std::vector<core::JobDraft> drafts,
-                                                                 store::SubmitOptions options) {
+void JobService::limitQueues(store::SubmitOptions& options) const {
   options.max_queued_per_type = options_.limits.queued_per_type;
   options.max_queued_per_owner = options_.limits.queued_per_owner;
+}
+
+core::Result<std::vector<store::Submitted>> JobService::storeAll(std::vector<core::JobDraft> drafts,
+                                                                 store::SubmitOptions options) {
+  limitQueues(options);
   auto stored = store_.submit(std::move(drafts), std::move(options));
-  if (stored) {
-    const auto made = std::count_if(stored->begin(), stored->end(), [](const auto& one) { return !one.existing; });
-    telemetry::metrics().add(telemetry::Counter::JobsSubmitted, made);
-  }
+  if (stored) countMade(*stored);
   return stored;
 }
 
@@ -213,9 +219,9 @@ core::Result<std::vector<store::Submitted>> JobService::submitMany(std::vector<J
   return storeAll(*std::move(drafts), std::move(options));
 }
 
-core::Result<JobService::SubmittedBatch> JobService::submitBatch(std::string name, std::string owner,
-                                                                 std::vector<JobRequest> requests,
-                                                                 std::optional<store::Idempotency> idempotency) {
+core::Result<store::SubmittedBatch> JobService::submitBatch(std::string name, std::string owner,
+                                                            std::vector<JobRequest> requests,
+                                                            std::optional<store::Idempotency> idempotency) {
   if (auto usable = checkIdempotency(idempotency); !usable) return usable.error();
   std::vector<core::FieldError> errors;
   checkBatchName(name, options_.limits, errors);
@@ -233,20 +239,14 @@ core::Result<JobService::SubmittedBatch> JobService::submitBatch(std::string nam
   auto drafts = checkMany(std::move(requests), "/jobs");
   if (!drafts) return drafts.error();
   options.batch = store::BatchDraft{id, std::move(name), std::move(owner)};
-  auto stored = storeAll(*std::move(drafts), std::move(options));
-  if (!stored) {
+  limitQueues(options);
+  auto stored = store_.submitBatch(*std::move(drafts), std::move(options));
+  if (stored) {
+    countMade(stored->jobs);
+  } else {
     for (auto& field : stored.error().fields) field.pointer.insert(0, "/jobs");
-    return stored.error();
   }
-  SubmittedBatch made{id, *std::move(stored)};
-  // Jobs that were all there already may be those of an earlier request with the same key, whose batch is meant.
-  const auto existing = [](const auto& one) { return one.existing; };
-  if (std::all_of(made.jobs.begin(), made.jobs.end(), existing) && !store_.batch(id)) {
-    const auto first = store_.get(made.jobs.front().id);
-    if (!first) return first.error();
-    made.id = first->batch;
-  }
-  return made;
+  return stored;
 }
 
 core::Result<core::Job> JobService::get(core::JobId id) {
@@ -255,6 +255,10 @@ core::Result<core::Job> JobService::get(core::JobId id) {
 
 core::Result<std::string> JobService::owner(core::JobId id) {
   return store_.owner(id);
+}
+
+core::Result<store::Belonging> JobService::belonging(core::JobId id) {
+  return store_.belonging(id);
 }
 
 core::Result<store::Page> JobService::list(const store::JobFilter& filter, const store::ListOptions& options) {
@@ -296,9 +300,20 @@ core::Result<void> JobService::change(core::JobId id, std::optional<int> priorit
 }
 
 core::Result<void> JobService::remove(core::JobId id) {
-  auto removed = store_.remove(id);
-  if (removed) removeJobFolder(options_.data_folder, id);
-  return removed;
+  const auto removed = store_.remove(id);
+  if (!removed) return removed.error();
+  std::size_t left = kFoldersAtOnce;
+  removeFolders(*removed, left);
+  return {};
+}
+
+/// `left` counts down. What is beyond goes with retention's next sweep, as all folders do whose job is gone.
+void JobService::removeFolders(const std::vector<core::JobId>& ids, std::size_t& left) const {
+  for (const auto id : ids) {
+    if (left == 0) return;
+    --left;
+    removeJobFolder(options_.data_folder, id);
+  }
 }
 
 core::Result<JobService::BulkOutcome> JobService::applyAll(store::BulkAction action, store::JobFilter filter,
@@ -306,7 +321,10 @@ core::Result<JobService::BulkOutcome> JobService::applyAll(store::BulkAction act
                                                            std::string reason) {
   if (limit < 1 || limit > kBulkJobs) return invalid("/limit", "must be between 1 and " + std::to_string(kBulkJobs));
   if (filter.states.empty()) filter.states = statesFor(action);
-  reason = shortened(std::move(reason), kReasonBytes);
+  if (action == store::BulkAction::Remove) limit = std::min(limit, kBulkRemoved);
+  const store::BulkOptions options{shortened(std::move(reason), kReasonBytes), options_.limits.queued_per_type,
+                                   options_.limits.queued_per_owner};
+  std::size_t folders = kFoldersAtOnce;
   BulkOutcome outcome;
   outcome.next = cursor;
   // Canceled are parents first: one whose children have all ended would go on, or even succeed, before its turn comes.
@@ -318,14 +336,16 @@ core::Result<JobService::BulkOutcome> JobService::applyAll(store::BulkAction act
     std::vector<core::JobId> ids;
     ids.reserve(found->jobs.size());
     for (const auto& job : found->jobs) ids.push_back(job.id);
-    const auto changed = store_.applyAll(action, ids, reason);
-    if (!changed) return changed.error();
-    for (std::size_t i = 0; i < ids.size(); ++i) {
-      if (!(*changed)[i]) continue;
-      ++outcome.changed;
-      if (action == store::BulkAction::Remove) removeJobFolder(options_.data_folder, ids[i]);
+    const auto applied = store_.applyAll(action, ids, options);
+    if (!applied) return applied.error();
+    removeFolders(applied->removed, folders);
+    outcome.changed += std::count(applied->changed.begin(), applied->changed.end(), true);
+    outcome.matched += static_cast<std::int64_t>(applied->changed.size());
+    if (applied->stopped) {
+      if (outcome.matched == 0) return *applied->stopped;
+      if (!applied->changed.empty()) outcome.next = ids[applied->changed.size() - 1];
+      break;
     }
-    outcome.matched += static_cast<std::int64_t>(ids.size());
     outcome.next = found->next;
     if (!outcome.next || outcome.matched >= limit) break;
   }
@@ -345,29 +365,36 @@ core::Result<store::BatchPage> JobService::batches(const std::string& owner, std
 }
 
 core::Result<JobService::BulkOutcome> JobService::applyToBatch(store::BulkAction action, const store::Batch& batch,
-                                                               std::string reason) {
+                                                               std::optional<core::JobId> cursor, std::string reason) {
   store::JobFilter filter;
   filter.batch = batch.id;
   filter.owner = batch.owner;
-  BulkOutcome all;
-  for (int round = 0; round < kBatchRounds; ++round) {
-    const auto some = applyAll(action, filter, all.next, kBulkJobs, reason);
-    if (!some) return some.error();
-    all.matched += some->matched;
-    all.changed += some->changed;
-    all.next = some->next;
-    if (!all.next) return all;
-  }
-  return Error{ErrorCode::Unavailable, "the batch is large: a part of it is done, ask again for the rest", "", {}};
+  return applyAll(action, std::move(filter), cursor, kBulkJobs, std::move(reason));
 }
 
-core::Result<void> JobService::removeBatch(const store::Batch& batch) {
+core::Result<JobService::BulkOutcome> JobService::removeBatch(const store::Batch& batch,
+                                                              std::optional<core::JobId> cursor) {
   for (int i = 0; i < core::kJobStateCount; ++i) {
     if (batch.by_state[i] == 0 || core::isTerminal(static_cast<core::JobState>(i))) continue;
     return Error{ErrorCode::Conflict, "a job of batch " + batch.id + " has not ended: cancel the batch first", "", {}};
   }
-  if (const auto done = applyToBatch(store::BulkAction::Remove, batch); !done) return done.error();
-  return store_.removeBatch(batch.id);
+  const auto live = store_.liveBelow(batch);
+  if (!live) return live.error();
+  if (*live) {
+    return Error{
+        ErrorCode::Conflict, "a job below job " + core::toString(**live) + " of the batch has not ended", "", {}};
+  }
+  const auto done = applyToBatch(store::BulkAction::Remove, batch, cursor);
+  if (!done) return done.error();
+  if (done->next) return done;
+  const auto removed = store_.removeBatch(batch.id);
+  if (removed) return done;
+  if (removed.error().code != ErrorCode::Conflict) return removed.error();
+  return Error{ErrorCode::Conflict,
+               std::to_string(done->changed) + " jobs were deleted; others of batch " + batch.id +
+                   " came meanwhile, or have not ended, and the batch stays",
+               "",
+               {}};
 }
 
 core::Result<std::vector<core::JobEvent>> JobService::events(std::int64_t after_seq, std::optional<core::JobId> job,

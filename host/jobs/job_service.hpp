@@ -60,18 +60,15 @@ class JobService {
                                                          std::optional<store::Idempotency> idempotency = std::nullopt);
   /// The same as a named batch, whose id they get; `owner` is the principal's id. Field pointers start with "/jobs"
   /// ("/jobs/3/params/width"). With an Idempotency-Key that was used the answer names the batch made then.
-  struct SubmittedBatch {
-    std::string id;
-    std::vector<store::Submitted> jobs;
-  };
-  core::Result<SubmittedBatch> submitBatch(std::string name, std::string owner, std::vector<JobRequest> requests,
-                                           std::optional<store::Idempotency> idempotency = std::nullopt);
+  core::Result<store::SubmittedBatch> submitBatch(std::string name, std::string owner, std::vector<JobRequest> requests,
+                                                  std::optional<store::Idempotency> idempotency = std::nullopt);
   /// The checked draft submit() would store: for services/ that store asynchronously.
   core::Result<core::JobDraft> check(JobRequest request) const;
 
   core::Result<core::Job> get(core::JobId id);
   /// Whose job it is: the principal's id. NotFound for an unknown job.
   core::Result<std::string> owner(core::JobId id);
+  core::Result<store::Belonging> belonging(core::JobId id);
   core::Result<store::Page> list(const store::JobFilter& filter, const store::ListOptions& options);
   core::Result<store::CancelOutcome> cancel(core::JobId id, std::string reason);
   core::Result<void> retry(core::JobId id);
@@ -79,7 +76,7 @@ class JobService {
   core::Result<void> resume(core::JobId id);
   /// Sets what is given, or nothing when any of it is wrong. Conflict: the priority of a job that has ended.
   core::Result<void> change(core::JobId id, std::optional<int> priority, std::optional<std::vector<std::string>> tags);
-  /// Removes the job and then its files.
+  /// Removes the job with what is below it, and then their files (of a large tree some; retention takes the others).
   core::Result<void> remove(core::JobId id);
   /// What an action over the jobs of a filter did.
   struct BulkOutcome {
@@ -87,19 +84,24 @@ class JobService {
     std::int64_t changed = 0;         ///< of those: canceled (or asked to), queued again, removed
     std::optional<core::JobId> next;  ///< pass as `cursor` to go on; nullopt: there are no more
   };
-  /// Newest first, but oldest first to cancel; at most `limit` jobs (1..kBulkJobs), and looks at a bounded number of
-  /// rows: `next` says where to go on. Without states in the filter it takes those the action is for. The files of
-  /// removed jobs go with them.
+  /// Newest first, but oldest first to cancel; at most `limit` jobs (1..kBulkJobs; to remove at most kBulkRemoved,
+  /// whatever the limit), and looks at a bounded number of rows: `next` says where to go on. Without states in the
+  /// filter it takes those the action is for. The files of removed jobs go with them, as for remove(). Exhausted: not
+  /// one can be queued again, since the queues are full; where some could, `next` says how far it came.
   core::Result<BulkOutcome> applyAll(store::BulkAction action, store::JobFilter filter,
                                      std::optional<core::JobId> cursor, int limit, std::string reason = {});
   static constexpr int kBulkJobs = 10'000;
+  static constexpr int kBulkRemoved = 1'000;
 
   core::Result<store::Batch> batch(const std::string& id);
   core::Result<store::BatchPage> batches(const std::string& owner, std::optional<std::int64_t> cursor, int limit);
-  /// The same for every job of a batch. Unavailable: it has so many that the call must be made again.
-  core::Result<BulkOutcome> applyToBatch(store::BulkAction action, const store::Batch& batch, std::string reason = {});
-  /// Removes the batch with its jobs and their files. Conflict: a job of it, or below one, has not ended.
-  core::Result<void> removeBatch(const store::Batch& batch);
+  /// The same for the jobs of a batch, at most kBulkJobs of them.
+  core::Result<BulkOutcome> applyToBatch(store::BulkAction action, const store::Batch& batch,
+                                         std::optional<core::JobId> cursor, std::string reason = {});
+  /// Removes jobs of the batch with their files as applyAll() does, and once there are no more, the batch: it is gone
+  /// when the answer has no `next`. Conflict: a job of it, or below one, has not ended; then nothing was removed,
+  /// unless the job came back to life while others were: the message says how many went.
+  core::Result<BulkOutcome> removeBatch(const store::Batch& batch, std::optional<core::JobId> cursor);
   /// See JobStore::eventsOfOwner.
   core::Result<store::EventPage> eventsOfOwner(const std::string& owner, std::int64_t after_seq, int limit);
   core::Result<std::vector<core::JobEvent>> events(std::int64_t after_seq, std::optional<core::JobId> job, int limit);
@@ -126,6 +128,8 @@ class JobService {
                                                       const std::string& pointer) const;
   core::Result<std::vector<store::Submitted>> storeAll(std::vector<core::JobDraft> drafts,
                                                        store::SubmitOptions options);
+  void limitQueues(store::SubmitOptions& options) const;
+  void removeFolders(const std::vector<core::JobId>& ids, std::size_t& left) const;
 
   store::JobStore& store_;
   catalog::Catalog& catalog_;

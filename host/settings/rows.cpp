@@ -37,6 +37,8 @@ const Row kRows[] = {
      at<&S::server, &Server::max_threads>, 2, 4096},
     {"server.max_queued_connections", "", "Connections that may wait for a thread; more are turned away.",
      at<&S::server, &Server::max_queued_connections>, 1, 65535},
+    {"server.max_archives", "", "Archives of outputs that are sent at once; to one user or key a quarter of it.",
+     at<&S::server, &Server::max_archives>, 1, 4096},
     {"server.max_body_bytes", "bytes", "Largest request body, except uploads.", at<&S::server, &Server::max_body_bytes>,
      1024, 4 * kGiB},
     {"server.max_upload_bytes", "bytes", "Largest uploaded input.", at<&S::server, &Server::max_upload_bytes>, 1024,

@@ -18,6 +18,7 @@ struct Server {
   std::int64_t port = 8080;  ///< 0: a free one
   std::int64_t max_threads = 80;
   std::int64_t max_queued_connections = 1024;
+  std::int64_t max_archives = 16;
   std::int64_t max_body_bytes = 16LL << 20;
   std::int64_t max_upload_bytes = 4LL << 30;
   std::int64_t max_header_bytes = 32 << 10;

@@ -60,11 +60,24 @@ struct BatchPage {
   std::optional<std::int64_t> next;  ///< pass as cursor for the next page; nullopt: the end
 };
 
+/// What submitBatch() made, or found by an Idempotency-Key.
+struct SubmittedBatch {
+  std::string id;
+  std::vector<Submitted> jobs;
+  bool replayed = false;  ///< an earlier request with this Idempotency-Key made it; nothing was made now
+};
+
 /// A piece of the story of one owner's jobs.
 struct EventPage {
   std::vector<core::JobEvent> events;  ///< oldest first
   std::int64_t next = 0;               ///< every event up to this number was looked at
   bool end = false;                    ///< there are none beyond it now
+};
+
+/// What of a job never changes and says who hears of it.
+struct Belonging {
+  std::string owner;
+  std::string batch;
 };
 
 struct SubmitOptions {
@@ -74,7 +87,8 @@ struct SubmitOptions {
   /// A draft reaches jobs of its own owner alone: another's parent or dependency is NotFound, another's unique key a
   /// Conflict.
   bool own_only = false;
-  std::optional<BatchDraft> batch;  ///< made in the same transaction; the drafts name it themselves
+  /// Made in the same transaction, also when all its jobs were there already; the drafts name it themselves.
+  std::optional<BatchDraft> batch;
 };
 
 /// How often a job is rescued (see JobStore::tick) before it fails; the retry command starts the count anew.
@@ -196,6 +210,21 @@ enum class CancelOutcome { Canceled, Asked, AlreadyEnded };
 /// What may be asked for many jobs at once.
 enum class BulkAction { Cancel, Retry, Remove };
 
+struct BulkOptions {
+  std::string reason;                     ///< Cancel
+  std::int64_t max_queued_per_type = 0;   ///< Retry: as for a submit (SubmitOptions)
+  std::int64_t max_queued_per_owner = 0;  ///< Retry
+};
+
+/// What became of the jobs of a command over many.
+struct BulkApplied {
+  /// For each id from the first on: true when it changed (or was asked to), false when its state does not allow it or
+  /// it is gone. Shorter than the ids when `stopped`.
+  std::vector<bool> changed;
+  std::vector<core::JobId> removed;    ///< with what was below them
+  std::optional<core::Error> stopped;  ///< Exhausted: the queues are full; why the next one was not looked at
+};
+
 struct JobFilter {
   std::vector<core::JobState> states;  ///< empty: any
   std::vector<std::string> types;      ///< empty: any
@@ -254,6 +283,9 @@ class JobStore {
   virtual core::Result<std::vector<Submitted>> submit(std::vector<core::JobDraft> drafts, SubmitOptions options) = 0;
   virtual void submitAsync(std::vector<core::JobDraft> drafts, SubmitOptions options,
                            Done<std::vector<Submitted>> done) = 0;
+  /// The same with `options.batch`. An Idempotency-Key that was used answers the batch made then, whose jobs may belong
+  /// to others; Conflict when that batch is gone.
+  virtual core::Result<SubmittedBatch> submitBatch(std::vector<core::JobDraft> drafts, SubmitOptions options) = 0;
 
   // ---- the dispatcher's side
   /// Where claimed jobs are delivered (writer thread, after the commit). Set before the first claim().
@@ -291,12 +323,12 @@ class JobStore {
   virtual core::Result<void> setPriority(core::JobId id, int priority) = 0;
   virtual core::Result<void> setTags(core::JobId id, std::vector<std::string> tags) = 0;
   /// A terminal job with its tree, leaves first; Conflict when one in it is not terminal. Large trees go in steps too.
-  virtual core::Result<void> remove(core::JobId id) = 0;
-  /// The same commands for many jobs, each as if it were asked alone, many in one transaction. Answers for each id what
-  /// became of it: true when it changed (or was asked to), false when its state does not allow it or it is gone. An
-  /// error is one that stopped it: the jobs before may have been changed.
-  virtual core::Result<std::vector<bool>> applyAll(BulkAction action, std::span<const core::JobId> ids,
-                                                   std::string reason);
+  /// Answers all that went (files go after).
+  virtual core::Result<std::vector<core::JobId>> remove(core::JobId id) = 0;
+  /// The same commands for many jobs, each as if it were asked alone, many in one transaction. An error is one that
+  /// stopped it: the jobs before may have been changed.
+  virtual core::Result<BulkApplied> applyAll(BulkAction action, std::span<const core::JobId> ids,
+                                             BulkOptions options) = 0;
   /// Removes terminal root trees that ended before `cutoff`, at most `limit` jobs; answers their ids (files go after).
   /// Batches made before it that have no job left go too.
   virtual core::Result<std::vector<core::JobId>> purge(core::Instant cutoff, int limit) = 0;
@@ -305,6 +337,8 @@ class JobStore {
   virtual core::Result<Batch> batch(const std::string& id) = 0;  ///< NotFound for an unknown id
   /// At most `limit` batches of this owner (empty: of everybody) with smaller numbers than `cursor`, newest first.
   virtual core::Result<BatchPage> batches(const std::string& owner, std::optional<std::int64_t> cursor, int limit) = 0;
+  /// A job of the batch below which one has not ended; nullopt: there is none. Reads each job of it.
+  virtual core::Result<std::optional<core::JobId>> liveBelow(const Batch& batch) = 0;
   /// Forgets the batch. Conflict while it has jobs; NotFound.
   virtual core::Result<void> removeBatch(const std::string& id) = 0;
 
@@ -316,9 +350,15 @@ class JobStore {
   virtual core::Result<core::Job> get(core::JobId id) = 0;
   /// Whose job it is; cheaper than get().
   virtual core::Result<std::string> owner(core::JobId id) {
+    auto found = belonging(id);
+    if (!found) return found.error();
+    return std::move(found->owner);
+  }
+  /// Whose it is and what batch it says it is of; cheaper than get().
+  virtual core::Result<Belonging> belonging(core::JobId id) {
     auto job = get(id);
     if (!job) return job.error();
-    return std::move(job->owner);
+    return Belonging{std::move(job->owner), std::move(job->batch)};
   }
   virtual core::Result<Page> list(const JobFilter& filter, const ListOptions& options) = 0;
   /// Committed events after `after_seq`, of one job or of all, oldest first, at most `limit`.
@@ -334,26 +374,5 @@ class JobStore {
   /// Whether the store takes changes now (for /readyz).
   virtual core::Result<void> check() = 0;
 };
-
-inline core::Result<std::vector<bool>> JobStore::applyAll(BulkAction action, std::span<const core::JobId> ids,
-                                                          std::string reason) {
-  std::vector<bool> changed;
-  changed.reserve(ids.size());
-  for (const core::JobId id : ids) {
-    std::optional<core::Error> error;
-    bool moved = true;
-    if (action == BulkAction::Cancel) {
-      const auto done = cancel(id, reason);
-      if (!done) error = done.error();
-      moved = done && *done != CancelOutcome::AlreadyEnded;
-    } else {
-      const auto done = action == BulkAction::Retry ? retry(id) : remove(id);
-      if (!done) error = done.error();
-    }
-    if (error && error->code != core::ErrorCode::Conflict && error->code != core::ErrorCode::NotFound) return *error;
-    changed.push_back(moved && !error);
-  }
-  return changed;
-}
 
 }  // namespace jobhost::store

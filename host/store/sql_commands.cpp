@@ -89,7 +89,20 @@ void CommandOps::cancelOne(LiveRow& row, const std::string& error) {
   }
 }
 
-core::Result<void> CommandOps::retry(core::JobId id) {
+core::Result<void> CommandOps::checkRoom(const LiveRow& row, const BulkOptions& limits) const {
+  if (limits.max_queued_per_type > 0 && ledger_.queuedOfType(row.type_id) >= limits.max_queued_per_type) {
+    return Error{
+        ErrorCode::Exhausted, "the queue of job type \"" + ledger_.typeName(row.type_id) + "\" is full", {}, {}};
+  }
+  if (limits.max_queued_per_owner > 0 && !row.owner.empty() &&
+      ledger_.queuedOfOwner(row.owner) >= limits.max_queued_per_owner) {
+    return Error{
+        ErrorCode::Exhausted, "the owner of job " + core::toString(row.id) + " has too many queued jobs", {}, {}};
+  }
+  return {};
+}
+
+core::Result<void> CommandOps::retry(core::JobId id, const BulkOptions& limits) {
   auto row = find(id);
   if (!row) return row.error();
   if (row->state != JobState::Failed && row->state != JobState::Canceled) {
@@ -105,6 +118,7 @@ core::Result<void> CommandOps::retry(core::JobId id) {
       return conflict(*row, "job " + std::to_string(taken.number(0)) + " has its unique key now");
     }
   }
+  if (auto room = checkRoom(*row, limits); !room) return room;
   moves_.childRevived(*row);
   row->max_attempts = std::max(row->max_attempts, row->attempt + 1);
   ++row->retries;
@@ -168,12 +182,12 @@ core::Result<void> CommandOps::setTags(core::JobId id, const std::vector<std::st
   return {};
 }
 
-core::Result<bool> CommandOps::remove(core::JobId id) {
+core::Result<CommandOps::Removed> CommandOps::remove(core::JobId id) {
   auto row = find(id);
   if (!row) return row.error();
   if (!core::isTerminal(row->state)) return conflict(*row, "only jobs that have ended can be deleted");
-  const auto ids = smallTree(id);
-  if (!ids) return false;
+  auto ids = smallTree(id);
+  if (!ids) return ids;
   for (const core::JobId each : *ids) {
     const auto below = table_.load(each);
     if (below && !core::isTerminal(below->state)) {
@@ -181,7 +195,7 @@ core::Result<bool> CommandOps::remove(core::JobId id) {
     }
   }
   erase(*ids);
-  return true;
+  return ids;
 }
 
 core::Result<void> CommandOps::removeLeaves(std::span<const core::JobId> ids) {

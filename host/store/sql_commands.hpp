@@ -29,13 +29,15 @@ class CommandOps {
   core::Result<CancelStep> cancel(core::JobId id, const std::string& reason);
   /// The first jobs of these trees, parents first; answers what is left.
   std::vector<core::JobId> cancelMore(std::vector<core::JobId> ids, const std::string& reason);
-  core::Result<void> retry(core::JobId id);
+  /// `limits` as for a submit: Exhausted when the queue it would go back to is full.
+  core::Result<void> retry(core::JobId id, const BulkOptions& limits = {});
   core::Result<void> suspend(core::JobId id);
   core::Result<void> resume(core::JobId id);
   core::Result<void> setPriority(core::JobId id, int priority);
   core::Result<void> setTags(core::JobId id, const std::vector<std::string>& tags);
-  /// False: the tree is too large for one step; the caller gathers it and hands it to removeLeaves().
-  core::Result<bool> remove(core::JobId id);
+  /// What went; nullopt: the tree is too large for one step, the caller gathers it and hands it to removeLeaves().
+  using Removed = std::optional<std::vector<core::JobId>>;
+  core::Result<Removed> remove(core::JobId id);
   /// Removes these jobs, children before their parents. Conflict when one is not ended or has children again.
   core::Result<void> removeLeaves(std::span<const core::JobId> ids);
   struct RemovedTrees {
@@ -49,6 +51,7 @@ class CommandOps {
  private:
   core::Result<LiveRow> find(core::JobId id);
   void cancelOne(LiveRow& row, const std::string& error);
+  core::Result<void> checkRoom(const LiveRow& row, const BulkOptions& limits) const;
   std::optional<std::vector<core::JobId>> smallTree(core::JobId id);
   void erase(std::span<const core::JobId> ids);
 

@@ -1,5 +1,6 @@
 #include "store/sql_job_table.hpp"
 
+#include <numeric>
 #include <utility>
 
 namespace jobhost::store {
@@ -53,7 +54,11 @@ JobTable::JobTable(Database& db, Ledger& ledger)
                  "ON CONFLICT (type_id, state) DO UPDATE SET n = excluded.n"),
       put_owner_(
           db, "INSERT INTO owner_queued (owner, n) VALUES ($1, $2) ON CONFLICT (owner) DO UPDATE SET n = excluded.n"),
-      drop_owner_(db, "DELETE FROM owner_queued WHERE owner = $1") {}
+      drop_owner_(db, "DELETE FROM owner_queued WHERE owner = $1"),
+      count_batch_(db,
+                   "UPDATE batches SET jobs = jobs + $1, queued = queued + $2, running = running + $3, "
+                   "waiting = waiting + $4, suspended = suspended + $5, succeeded = succeeded + $6, "
+                   "failed = failed + $7, canceled = canceled + $8 WHERE id = $9 AND owner IS $10") {}
 
 std::optional<LiveRow> JobTable::load(core::JobId id) {
   const auto found = ledger_.running.find(id);
@@ -201,6 +206,15 @@ void JobTable::flushCounts() {
   for (const auto& cell : ledger_.takeChangedCounts()) Query(put_count_, cell.type_id, cell.state, cell.n).run();
   for (const auto& [owner, n] : ledger_.takeChangedOwners()) {
     n == 0 ? Query(drop_owner_, owner).run() : Query(put_owner_, owner, n).run();
+  }
+  flushBatchCounts();
+}
+
+void JobTable::flushBatchCounts() {
+  static_assert(core::kJobStateCount == 7, "a column of batches for each");
+  for (const auto& [id, owner, by] : ledger_.takeChangedBatches()) {
+    const std::int64_t all = std::accumulate(by.begin(), by.end(), std::int64_t{0});
+    Query(count_batch_, all, by[0], by[1], by[2], by[3], by[4], by[5], by[6], id, TextOrNull{owner}).run();
   }
 }
 

@@ -53,6 +53,8 @@ class JobTable {
 
   /// Writes the counters that have changed. Last step before a commit.
   void flushCounts();
+  /// The part of it that batches keep; for a command that reads them.
+  void flushBatchCounts();
 
  private:
   Ledger& ledger_;
@@ -60,7 +62,7 @@ class JobTable {
       insert_, add_event_;
   Statement put_doc_, doc_, drop_doc_, drop_docs_, add_tag_, drop_tag_, set_tags_, tags_;
   Statement erase_job_, erase_deps_, event_prev_, erase_event_;
-  Statement put_count_, put_owner_, drop_owner_;
+  Statement put_count_, put_owner_, drop_owner_, count_batch_;
 };
 
 }  // namespace jobhost::store

@@ -83,6 +83,7 @@ void Ledger::count(const LiveRow& row, std::optional<core::JobState> from, std::
       owner_queued_[row.owner] += by;
       changed_owners_.insert(row.owner);
     }
+    if (!row.batch.empty()) changed_batches_[{row.batch, row.owner}][cell] += by;
   };
   if (from) change(*from, -1);
   if (to) change(*to, +1);
@@ -116,6 +117,14 @@ std::vector<std::pair<std::string, std::int64_t>> Ledger::takeChangedOwners() {
   }
   changed_owners_.clear();
   return owners;
+}
+
+std::vector<Ledger::BatchChange> Ledger::takeChangedBatches() {
+  std::vector<BatchChange> changes;
+  changes.reserve(changed_batches_.size());
+  for (const auto& [key, by_state] : changed_batches_) changes.push_back({key.first, key.second, by_state});
+  changed_batches_.clear();
+  return changes;
 }
 
 int Ledger::runningOfKey(const std::string& key) const {

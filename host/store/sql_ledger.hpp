@@ -3,12 +3,14 @@
 #include <array>
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "core/clock.hpp"
@@ -53,6 +55,14 @@ class Ledger {
   };
   std::vector<CountCell> takeChangedCounts();
   std::vector<std::pair<std::string, std::int64_t>> takeChangedOwners();
+  /// By how much the counts of a batch's jobs have changed. Only the changes are kept here: there may be any number of
+  /// batches. The label may be nobody's batch.
+  struct BatchChange {
+    std::string id;
+    std::string owner;
+    std::array<std::int64_t, core::kJobStateCount> by_state{};
+  };
+  std::vector<BatchChange> takeChangedBatches();
 
   // ---- running attempts
   std::unordered_map<core::JobId, Running> running;
@@ -96,6 +106,7 @@ class Ledger {
   std::vector<std::array<bool, core::kJobStateCount>> count_changed_;
   std::unordered_map<std::string, std::int64_t> owner_queued_;
   std::unordered_set<std::string> changed_owners_;
+  std::map<std::pair<std::string, std::string>, std::array<std::int64_t, core::kJobStateCount>> changed_batches_;
   std::unordered_map<std::string, int> key_running_;
 };
 

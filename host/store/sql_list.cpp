@@ -2,8 +2,8 @@
 #include "store/sql_reader.hpp"
 
 #include <algorithm>
-#include <functional>
 #include <limits>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,6 +16,10 @@ namespace {
 // What looking into a job's texts costs beside reading its row, as a number of rows.
 constexpr int kTextRows = 3;
 constexpr std::int64_t kBytesPerRow = 4096;
+
+// Ids of one state and type that are read at once: first, and at most.
+constexpr int kFirstStep = 32;
+constexpr int kLongestStep = 1000;
 
 // Documents a page takes with it before it ends short of its limit: a job may hold several MiB of them.
 constexpr std::size_t kPageBytes = 16 << 20;
@@ -46,7 +50,20 @@ class ListScan {
   void resolveTimes();
   Ids candidates(std::int64_t beyond, int count);
   Ids byIndex(const char* from_where, const std::string* key, std::int64_t beyond, int count);
-  Ids byStates(std::int64_t beyond, int count);
+  /// The jobs of one state and type, read a few at a time.
+  struct Stream {
+    int state;
+    int type_id;
+    std::int64_t beyond;
+    int step;  ///< how many the next read takes
+    Ids ids = {};
+    std::size_t at = 0;
+  };
+  void openStreams(std::int64_t beyond);
+  bool refill(Stream& stream);
+  [[nodiscard]] bool comesAfter(std::size_t a, std::size_t b) const;
+  Ids byStates(int count);
+  bool statesAreFew();
   bool passes(std::int64_t id);
   bool hasWords(std::int64_t id);
   [[nodiscard]] const char* order() const { return options_.ascending ? "" : " DESC"; }
@@ -57,6 +74,9 @@ class ListScan {
   const JobFilter& filter_;
   const ListOptions& options_;
   const std::size_t limit_;
+  std::vector<Stream> streams_;
+  std::optional<std::vector<std::size_t>> heads_;  ///< a heap of those of streams_ that have more; nullopt: not opened
+  std::optional<bool> states_are_few_;
   int examined_ = 0;                                               ///< rows, and what reading their texts cost in rows
   std::vector<int> type_ids_;                                      ///< those asked for, or all
   std::int64_t from_ = std::numeric_limits<std::int64_t>::min();   ///< no id below it was made in the time asked for
@@ -103,24 +123,74 @@ ListScan::Ids ListScan::byIndex(const char* from_where, const std::string* key, 
   return ids;
 }
 
-/// One stream per state and type, merged: every state's newest jobs are at hand without a sort.
-ListScan::Ids ListScan::byStates(std::int64_t beyond, int count) {
-  Statement& statement =
-      reader_.prepared(std::string("SELECT id FROM jobs INDEXED BY jobs_by_state WHERE state = $1 AND "
-                                   "type_id = $2 AND id ") +
-                       than() + " $3 ORDER BY id" + order() + " LIMIT $4");
-  Ids ids;
+void ListScan::openStreams(std::int64_t beyond) {
+  heads_.emplace();
   for (int state = 0; state < core::kJobStateCount; ++state) {
     const bool wanted = filter_.states.empty() || std::find(filter_.states.begin(), filter_.states.end(),
                                                             static_cast<core::JobState>(state)) != filter_.states.end();
     if (!wanted) continue;
-    for (const int type_id : type_ids_) {
-      for (Query query(statement, state, type_id, beyond, count); query.step();) ids.push_back(query.number(0));
+    for (const int type_id : type_ids_) streams_.push_back({state, type_id, beyond, kFirstStep});
+  }
+  for (std::size_t i = 0; i < streams_.size(); ++i) {
+    if (refill(streams_[i])) heads_->push_back(i);
+  }
+  std::make_heap(heads_->begin(), heads_->end(), [this](auto a, auto b) { return comesAfter(a, b); });
+}
+
+/// Its next few ids; false: there are no more.
+bool ListScan::refill(Stream& stream) {
+  Statement& statement =
+      reader_.prepared(std::string("SELECT id FROM jobs INDEXED BY jobs_by_state WHERE state = $1 AND "
+                                   "type_id = $2 AND id ") +
+                       than() + " $3 ORDER BY id" + order() + " LIMIT $4");
+  stream.ids.clear();
+  stream.at = 0;
+  for (Query query(statement, stream.state, stream.type_id, stream.beyond, stream.step); query.step();) {
+    stream.ids.push_back(query.number(0));
+  }
+  if (stream.ids.empty()) return false;
+  stream.beyond = stream.ids.back();
+  stream.step = std::min(stream.step * 2, kLongestStep);
+  return true;
+}
+
+bool ListScan::comesAfter(std::size_t a, std::size_t b) const {
+  const auto first = streams_[a].ids[streams_[a].at];
+  const auto second = streams_[b].ids[streams_[b].at];
+  return options_.ascending ? first > second : first < second;
+}
+
+/// One stream per state and type, merged: every state's newest jobs are at hand without a sort. Goes on where the call
+/// before ended. A stream is read on only when its ids are used up, so that many of them cost little more than one.
+ListScan::Ids ListScan::byStates(int count) {
+  const auto after = [this](auto a, auto b) { return comesAfter(a, b); };
+  Ids ids;
+  while (!heads_->empty() && ids.size() < static_cast<std::size_t>(count)) {
+    std::pop_heap(heads_->begin(), heads_->end(), after);
+    Stream& stream = streams_[heads_->back()];
+    ids.push_back(stream.ids[stream.at++]);
+    if (stream.at == stream.ids.size() && !refill(stream)) {
+      heads_->pop_back();
+    } else {
+      std::push_heap(heads_->begin(), heads_->end(), after);
     }
   }
-  options_.ascending ? std::sort(ids.begin(), ids.end()) : std::sort(ids.begin(), ids.end(), std::greater<>());
-  if (ids.size() > static_cast<std::size_t>(count)) ids.resize(static_cast<std::size_t>(count));
   return ids;
+}
+
+/// Whether no more jobs than a page may look at are in the states and of the types asked for.
+bool ListScan::statesAreFew() {
+  if (states_are_few_) return *states_are_few_;
+  std::int64_t jobs = 0;
+  for (Query query(reader_.prepared("SELECT type_id, state, n FROM counts")); query.step();) {
+    const auto state = static_cast<core::JobState>(query.integer(1));
+    const bool state_fits = filter_.states.empty() ||
+                            std::find(filter_.states.begin(), filter_.states.end(), state) != filter_.states.end();
+    const bool type_fits = std::find(type_ids_.begin(), type_ids_.end(), query.integer(0)) != type_ids_.end();
+    if (state_fits && type_fits) jobs += query.number(2);
+  }
+  states_are_few_ = jobs <= Reader::kScanBudget;
+  return *states_are_few_;
 }
 
 ListScan::Ids ListScan::candidates(std::int64_t beyond, int count) {
@@ -140,7 +210,11 @@ ListScan::Ids ListScan::candidates(std::int64_t beyond, int count) {
   if (!filter_.queue_key.empty())
     return byIndex("jobs INDEXED BY jobs_by_key WHERE queue_key = $1 AND ", &filter_.queue_key, beyond, count);
   if (!filter_.tag.empty()) return byIndex("job_tags WHERE tag = $1 AND ", &filter_.tag, beyond, count);
-  if (filtersState()) return byStates(beyond, count);
+  // A user's few jobs are not looked for among everybody's millions, nor the few that failed among a user's millions.
+  if (filtersState() && (filter_.owner.empty() || statesAreFew())) {
+    if (!heads_) openStreams(beyond);
+    return byStates(count);
+  }
   if (!filter_.owner.empty())
     return byIndex("jobs INDEXED BY jobs_by_owner WHERE owner = $1 AND ", &filter_.owner, beyond, count);
   return byIndex("jobs WHERE ", nullptr, beyond, count);
@@ -190,12 +264,10 @@ bool ListScan::hasWords(std::int64_t id) {
   examined_ += cost * static_cast<int>(filter_.words.size());  // each word reads the texts anew
   // No LIKE: SQLite plans a statement anew for each pattern that is bound to one.
   Statement& match = reader_.prepared(
-      "SELECT 1 FROM jobs j JOIN types t ON t.id = j.type_id WHERE j.id = $1 AND (instr(lower(t.name), $2) OR "
-      "instr(lower(j.tags), $2) OR instr(lower(j.params), $2) OR EXISTS (SELECT 1 FROM job_docs d "
-      "WHERE d.job = j.id AND d.kind IN (0, 2) AND instr(lower(CAST(d.body AS TEXT)), $2)))");
-  return std::all_of(filter_.words.begin(), filter_.words.end(), [&](std::string word) {
-    std::transform(word.begin(), word.end(), word.begin(),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+      "SELECT 1 FROM jobs j JOIN types t ON t.id = j.type_id WHERE j.id = $1 AND (has_word(t.name, $2) OR "
+      "has_word(j.tags, $2) OR has_word(j.params, $2) OR EXISTS (SELECT 1 FROM job_docs d "
+      "WHERE d.job = j.id AND d.kind IN (0, 2) AND has_word(d.body, $2)))");
+  return std::all_of(filter_.words.begin(), filter_.words.end(), [&](const std::string& word) {
     Query query(match, id, word);
     return query.step();
   });

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "store/sql_rows.hpp"
+#include "store/word_search.hpp"
 
 namespace jobhost::store {
 
@@ -27,7 +28,7 @@ Reader::Reader(const Database::Options& options)
     : database_(options),
       job_(database_,
            std::string("SELECT ") + kJobSelect + " FROM jobs j JOIN types t ON t.id = j.type_id WHERE j.id = $1"),
-      owner_(database_, "SELECT owner FROM jobs WHERE id = $1"),
+      belonging_(database_, "SELECT owner, batch FROM jobs WHERE id = $1"),
       docs_(database_, "SELECT kind, body FROM job_docs WHERE job = $1 AND kind <> 4"),
       events_(database_,
               "SELECT seq, job, kind, at, state, attempt, data FROM events WHERE seq > $1 ORDER BY seq LIMIT $2"),
@@ -49,11 +50,13 @@ Reader::Reader(const Database::Options& options)
              "WHERE e.seq > $1 ORDER BY e.seq"),
       children_(database_,
                 "SELECT id, state, finished_at FROM jobs INDEXED BY jobs_by_parent WHERE parent = $1 ORDER BY id"),
-      types_(database_, "SELECT id, name FROM types") {}
+      types_(database_, "SELECT id, name FROM types") {
+  if (const int code = addWordSearch(database_.handle()); code != SQLITE_OK) database_.fail(code);
+}
 
-std::optional<std::string> Reader::owner(core::JobId id) {
-  Query query(owner_, id.value);
-  return query.step() ? std::optional(query.text(0)) : std::nullopt;
+std::optional<Belonging> Reader::belonging(core::JobId id) {
+  Query query(belonging_, id.value);
+  return query.step() ? std::optional(Belonging{query.text(0), query.text(1)}) : std::nullopt;
 }
 
 Statement& Reader::prepared(const std::string& sql) {

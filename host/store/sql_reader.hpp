@@ -25,7 +25,7 @@ class Reader {
   explicit Reader(const Database::Options& options);
 
   std::optional<core::Job> job(core::JobId id, bool with_documents);
-  std::optional<std::string> owner(core::JobId id);
+  std::optional<Belonging> belonging(core::JobId id);
   Page list(const JobFilter& filter, const ListOptions& options);
   std::vector<core::JobEvent> events(std::int64_t after_seq, int limit);
   std::vector<core::JobEvent> eventsOf(core::JobId job, std::int64_t after_seq, int limit);
@@ -50,7 +50,7 @@ class Reader {
   friend class ListScan;
 
   Database database_;
-  Statement job_, owner_, docs_, events_, job_events_, last_seq_, counts_, checkpoint_, ended_, children_, types_;
+  Statement job_, belonging_, docs_, events_, job_events_, last_seq_, counts_, checkpoint_, ended_, children_, types_;
   std::map<std::string, std::unique_ptr<Statement>> lists_;  ///< one per shape of filter
 };
 

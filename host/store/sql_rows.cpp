@@ -18,7 +18,7 @@ const char* const kLiveSelect =
     "id, type_id, state, hold, priority, run_at, attempt, retries, max_attempts, ask, resumed, own_done, lease, "
     "lease_until, event_seq, deps_pending, docs, child_total, child_done, child_failed, desc_total, desc_done, "
     "desc_failed, child_failure, started_at, finished_at, parent, root, depth, queue_key, owner, created_at, "
-    "rescues";
+    "rescues, batch";
 
 const char* const kJobSelect =
     "j.id, t.name, j.state, j.hold, j.priority, j.run_at, j.attempt, j.retries, j.max_attempts, j.ask, j.docs, "
@@ -62,6 +62,7 @@ LiveRow readLive(const Query& q) {
   row.owner = q.view(at++);
   row.created_at = q.number(at++);
   row.rescues = q.integer(at++);
+  row.batch = q.text(at++);
   return row;
 }
 

@@ -63,11 +63,12 @@ struct LiveRow {
   std::int64_t created_at = 0;
   std::string queue_key;
   std::string owner;
+  std::string batch;
 };
 
 /// The columns readLive() reads, in its order; `kLiveColumns` of them.
 extern const char* const kLiveSelect;
-inline constexpr int kLiveColumns = 33;
+inline constexpr int kLiveColumns = 34;
 LiveRow readLive(const Query& query);
 
 /// The columns readJob() reads (with jobs as j and types as t).

@@ -15,11 +15,13 @@ SubmitOps::SubmitOps(Database& db, Ledger& ledger, JobTable& table, Moves& moves
     : ledger_(ledger),
       table_(table),
       moves_(moves),
-      find_promise_(db, "SELECT digest, jobs FROM idempotency WHERE principal = $1 AND key = $2 AND expires_at > $3"),
+      find_promise_(
+          db, "SELECT digest, jobs, batch FROM idempotency WHERE principal = $1 AND key = $2 AND expires_at > $3"),
       put_promise_(db,
-                   "INSERT INTO idempotency (principal, key, digest, expires_at, jobs) VALUES ($1, $2, $3, $4, $5) "
-                   "ON CONFLICT (principal, key) DO UPDATE SET digest = excluded.digest, "
-                   "expires_at = excluded.expires_at, jobs = excluded.jobs"),
+                   "INSERT INTO idempotency (principal, key, digest, expires_at, jobs, batch) "
+                   "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (principal, key) DO UPDATE SET "
+                   "digest = excluded.digest, expires_at = excluded.expires_at, jobs = excluded.jobs, "
+                   "batch = excluded.batch"),
       forget_promises_(db,
                        "DELETE FROM idempotency WHERE (principal, key) IN "
                        "(SELECT principal, key FROM idempotency WHERE expires_at <= $1 LIMIT $2)"),
@@ -29,19 +31,16 @@ SubmitOps::SubmitOps(Database& db, Ledger& ledger, JobTable& table, Moves& moves
       add_dep_(db, "INSERT INTO job_deps (job, dep, done) VALUES ($1, $2, $3)"),
       add_mark_(db, "INSERT INTO created_marks (first, earliest, latest) VALUES ($1, $2, $3)"),
       add_batch_(db, "INSERT INTO batches (id, name, owner, created_at) VALUES ($1, $2, $3, $4)"),
-      find_batch_(db, "SELECT owner FROM batches WHERE id = $1"),
-      batch_jobs_(db, "SELECT 1 FROM jobs INDEXED BY jobs_batch_states WHERE batch = $1 AND owner IS $2 LIMIT 1"),
+      find_batch_(db, "SELECT jobs FROM batches WHERE id = $1"),
       drop_batch_(db, "DELETE FROM batches WHERE id = $1"),
       forget_batches_(db,
-                      "DELETE FROM batches WHERE number IN (SELECT b.number FROM batches b INDEXED BY batches_by_age "
-                      "WHERE b.created_at < $1 AND "
-                      "NOT EXISTS (SELECT 1 FROM jobs j INDEXED BY jobs_batch_states WHERE j.batch = b.id AND "
-                      "j.owner IS b.owner) ORDER BY b.created_at, b.number LIMIT $2)") {}
+                      "DELETE FROM batches WHERE number IN (SELECT number FROM batches INDEXED BY batches_empty "
+                      "WHERE jobs = 0 AND created_at < $1 ORDER BY created_at, number LIMIT $2)") {}
 
-core::Result<std::vector<Submitted>> SubmitOps::submit(const std::vector<core::JobDraft>& drafts,
-                                                       const SubmitOptions& options) {
+core::Result<SubmittedBatch> SubmitOps::submit(const std::vector<core::JobDraft>& drafts,
+                                               const SubmitOptions& options) {
   if (options.idempotency) {
-    auto promised = findPromise(*options.idempotency);
+    auto promised = findPromise(*options.idempotency, options.batch.has_value());
     if (!promised) return promised.error();
     if (*promised) return **std::move(promised);
   }
@@ -50,17 +49,18 @@ core::Result<std::vector<Submitted>> SubmitOps::submit(const std::vector<core::J
   if (const auto& batch = options.batch) {
     Query(add_batch_, batch->id, batch->name, TextOrNull{batch->owner}, core::toMicros(ledger_.now)).run();
   }
-  std::vector<Submitted> made;
-  made.reserve(drafts.size());
+  SubmittedBatch made;
+  if (options.batch) made.id = options.batch->id;
+  made.jobs.reserve(drafts.size());
   for (const core::JobDraft& draft : drafts) {
     auto existing = findExisting(draft);
-    made.push_back(existing ? *existing : add(draft));
+    made.jobs.push_back(existing ? *existing : add(draft));
   }
   if (options.idempotency) {
     std::string ids;
-    for (const Submitted& job : made) ids += (ids.empty() ? "" : ",") + core::toString(job.id);
+    for (const Submitted& job : made.jobs) ids += (ids.empty() ? "" : ",") + core::toString(job.id);
     Query(put_promise_, options.idempotency->principal, options.idempotency->key, options.idempotency->request_digest,
-          core::toMicros(ledger_.now + options.idempotency->keep), ids)
+          core::toMicros(ledger_.now + options.idempotency->keep), ids, TextOrNull{made.id})
         .run();
   }
   return made;
@@ -71,34 +71,37 @@ void SubmitOps::forgetExpiredKeys(int limit) {
 }
 
 core::Result<void> SubmitOps::removeBatch(const std::string& id) {
-  std::string owner;
+  table_.flushBatchCounts();  // of what others did in this transaction
   {
     Query found(find_batch_, id);
     if (!found.step()) return Error{ErrorCode::NotFound, "batch " + id + " does not exist", {}, {}};
-    owner = found.text(0);
-  }
-  if (Query jobs(batch_jobs_, id, TextOrNull{owner}); jobs.step()) {
-    return Error{ErrorCode::Conflict, "batch " + id + " has jobs", {}, {}};
+    if (found.number(0) != 0) return Error{ErrorCode::Conflict, "batch " + id + " has jobs", {}, {}};
   }
   Query(drop_batch_, id).run();
   return {};
 }
 
 void SubmitOps::forgetEmptyBatches(core::Instant cutoff, int limit) {
+  table_.flushBatchCounts();
   Query(forget_batches_, core::toMicros(cutoff), limit).run();
 }
 
-core::Result<std::optional<std::vector<Submitted>>> SubmitOps::findPromise(const Idempotency& promise) {
+core::Result<std::optional<SubmittedBatch>> SubmitOps::findPromise(const Idempotency& promise, bool of_batch) {
+  SubmittedBatch made;
+  made.replayed = true;
   std::string ids;
   {
     Query query(find_promise_, promise.principal, promise.key, core::toMicros(ledger_.now));
-    if (!query.step()) return std::optional<std::vector<Submitted>>();
-    if (query.view(0) != promise.request_digest) {
+    if (!query.step()) return std::optional<SubmittedBatch>();
+    ids = query.text(1);
+    made.id = query.text(2);
+    if (query.view(0) != promise.request_digest || made.id.empty() == of_batch) {
       return Error{ErrorCode::Conflict, "this Idempotency-Key was used with another request", {}, {}};
     }
-    ids = query.text(1);
   }
-  std::vector<Submitted> made;
+  if (of_batch && !Query(find_batch_, made.id).step()) {
+    return Error{ErrorCode::Conflict, "batch " + made.id + ", made with this Idempotency-Key, was deleted", {}, {}};
+  }
   for (const char *at = ids.data(), *end = at + ids.size(); at < end;) {
     core::JobId id;
     at = std::from_chars(at, end, id.value).ptr + 1;
@@ -107,7 +110,7 @@ core::Result<std::optional<std::vector<Submitted>>> SubmitOps::findPromise(const
       return Error{
           ErrorCode::Conflict, "job " + core::toString(id) + ", made with this Idempotency-Key, was deleted", {}, {}};
     }
-    made.push_back({id, row->state, true});
+    made.jobs.push_back({id, row->state, true});
   }
   return std::optional(std::move(made));
 }
@@ -236,6 +239,7 @@ Submitted SubmitOps::add(const core::JobDraft& draft) {
   row.child_failure = draft.child_failure;
   row.queue_key = draft.queue_key;
   row.owner = draft.owner;
+  row.batch = draft.batch;
   row.root = row.id.value;
   if (draft.parent) {
     const auto parent = table_.load(*draft.parent);

@@ -16,7 +16,8 @@ class SubmitOps {
 
   SubmitOps(Database& database, Ledger& ledger, JobTable& table, Moves& moves);
   /// All drafts or none: everything that can be refused is refused before the first write.
-  core::Result<std::vector<Submitted>> submit(const std::vector<core::JobDraft>& drafts, const SubmitOptions& options);
+  /// The batch's id is empty when the options ask for none.
+  core::Result<SubmittedBatch> submit(const std::vector<core::JobDraft>& drafts, const SubmitOptions& options);
   /// Forgets promises whose time is over, at most `limit`.
   void forgetExpiredKeys(int limit);
   /// Conflict while it has jobs; NotFound.
@@ -25,7 +26,7 @@ class SubmitOps {
   void forgetEmptyBatches(core::Instant cutoff, int limit);
 
  private:
-  core::Result<std::optional<std::vector<Submitted>>> findPromise(const Idempotency& promise);
+  core::Result<std::optional<SubmittedBatch>> findPromise(const Idempotency& promise, bool of_batch);
   core::Result<void> check(const std::vector<core::JobDraft>& drafts, const SubmitOptions& options);
   core::Result<void> checkReferences(const core::JobDraft& draft, bool own_only);
   core::Result<void> checkTaken(const core::JobDraft& draft);
@@ -38,7 +39,7 @@ class SubmitOps {
   JobTable& table_;
   Moves& moves_;
   Statement find_promise_, put_promise_, forget_promises_, find_unique_, find_dedupe_, add_type_, add_dep_, add_mark_;
-  Statement add_batch_, find_batch_, batch_jobs_, drop_batch_, forget_batches_;
+  Statement add_batch_, find_batch_, drop_batch_, forget_batches_;
 };
 
 }  // namespace jobhost::store

@@ -23,7 +23,7 @@ Error noBatch(const std::string& id) {
 
 /// What became of the jobs of one step, and what of them is too large for it.
 struct BulkStep {
-  std::vector<bool> changed;
+  BulkApplied applied;
   std::vector<core::JobId> cancel_more;
   std::vector<std::size_t> remove_large;  ///< places in `changed`
 };
@@ -35,60 +35,73 @@ Result<bool> did(const Result<void>& done) {
   return done.error();
 }
 
-Result<bool> applyOne(WriteSide& side, BulkAction action, core::JobId id, const std::string& reason, BulkStep& step) {
-  if (action == BulkAction::Retry) return did(side.commands.retry(id));
+Result<bool> applyOne(WriteSide& side, BulkAction action, core::JobId id, const BulkOptions& options, BulkStep& step) {
+  if (action == BulkAction::Retry) return did(side.commands.retry(id, options));
   if (action == BulkAction::Cancel) {
-    auto canceled = side.commands.cancel(id, reason);
+    auto canceled = side.commands.cancel(id, options.reason);
     if (!canceled) return did(canceled.error());
     step.cancel_more.insert(step.cancel_more.end(), canceled->left.begin(), canceled->left.end());
     return canceled->outcome != CancelOutcome::AlreadyEnded;
   }
   const auto removed = side.commands.remove(id);
   if (!removed) return did(removed.error());
-  if (!*removed) step.remove_large.push_back(step.changed.size());
-  return *removed;
+  if (!*removed) {
+    step.remove_large.push_back(step.applied.changed.size());
+    return false;
+  }
+  step.applied.removed.insert(step.applied.removed.end(), (*removed)->begin(), (*removed)->end());
+  return true;
 }
 
 }  // namespace
 
-Result<std::vector<bool>> SqliteStore::applyAll(BulkAction action, std::span<const core::JobId> ids,
-                                                std::string reason) {
-  std::vector<bool> all;
-  all.reserve(ids.size());
-  while (all.size() < ids.size()) {
-    const auto some = ids.subspan(all.size(), std::min(kBulkStep, ids.size() - all.size()));
+Result<BulkApplied> SqliteStore::applyAll(BulkAction action, std::span<const core::JobId> ids, BulkOptions options) {
+  BulkApplied all;
+  all.changed.reserve(ids.size());
+  while (all.changed.size() < ids.size() && !all.stopped) {
+    const auto some = ids.subspan(all.changed.size(), std::min(kBulkStep, ids.size() - all.changed.size()));
     auto step = change<BulkStep>([&](WriteSide& side) -> Result<BulkStep> {
       BulkStep made;  // a new one each time: the writer may run it again
       const std::size_t before = side.ledger.events.size();
       for (const core::JobId id : some) {
         // Each of a hundred jobs may bring a tree of a thousand along: the rest is left to the next step.
         if (side.ledger.events.size() - before >= CommandOps::kTreeStep) break;
-        const auto moved = applyOne(side, action, id, reason, made);
+        const auto moved = applyOne(side, action, id, options, made);
+        if (!moved && moved.error().code == ErrorCode::Exhausted) {
+          made.applied.stopped = moved.error();
+          break;
+        }
         if (!moved) return moved.error();
-        made.changed.push_back(*moved);
+        made.applied.changed.push_back(*moved);
       }
       return made;
     });
     if (!step) return step.error();
     while (!step->cancel_more.empty()) {
       auto left = change<std::vector<core::JobId>>(
-          [&](WriteSide& side) { return Result(side.commands.cancelMore(step->cancel_more, reason)); });
+          [&](WriteSide& side) { return Result(side.commands.cancelMore(step->cancel_more, options.reason)); });
       if (!left) return left.error();
       step->cancel_more = *std::move(left);
     }
     for (const std::size_t place : step->remove_large) {
       const auto removed = removeLarge(some[place], core::Instant::max());
       if (!removed && removed.error().code != ErrorCode::Conflict) return removed.error();
-      step->changed[place] = removed.ok();
+      auto& applied = step->applied;
+      applied.changed[place] = removed.ok();
+      if (removed) applied.removed.insert(applied.removed.end(), removed->begin(), removed->end());
     }
-    all.insert(all.end(), step->changed.begin(), step->changed.end());
+    all.changed.insert(all.changed.end(), step->applied.changed.begin(), step->applied.changed.end());
+    all.removed.insert(all.removed.end(), step->applied.removed.begin(), step->applied.removed.end());
+    all.stopped = std::move(step->applied.stopped);
   }
   return all;
 }
 
 namespace {
 
-constexpr const char* kBatchSelect = "SELECT number, id, name, owner, created_at FROM batches ";
+constexpr const char* kBatchSelect =
+    "SELECT number, id, name, owner, created_at, queued, running, waiting, suspended, succeeded, failed, canceled FROM "
+    "batches ";
 
 Batch readBatch(const Query& query) {
   Batch batch;
@@ -97,30 +110,16 @@ Batch readBatch(const Query& query) {
   batch.name = query.text(2);
   batch.owner = query.text(3);
   batch.created_at = core::fromMicros(query.number(4));
+  for (int state = 0; state < core::kJobStateCount; ++state) batch.by_state[state] = query.number(5 + state);
   return batch;
-}
-
-void countStates(Reader& reader, Batch& batch) {
-  Statement& counts = reader.prepared(
-      "SELECT state, count(*) FROM jobs INDEXED BY jobs_batch_states WHERE batch = $1 AND owner IS $2 "
-      "GROUP BY state");
-  for (Query query(counts, batch.id, TextOrNull{batch.owner}); query.step();) {
-    const auto state = query.number(0);
-    if (state >= 0 && state < core::kJobStateCount) batch.by_state[state] = query.number(1);
-  }
 }
 
 }  // namespace
 
 Result<Batch> SqliteStore::batch(const std::string& id) {
   auto found = readers_->with<std::optional<Batch>>([&](Reader& reader) -> std::optional<Batch> {
-    std::optional<Batch> batch;
-    {
-      Query query(reader.prepared(std::string(kBatchSelect) + "WHERE id = $1"), id);
-      if (query.step()) batch = readBatch(query);
-    }
-    if (batch) countStates(reader, *batch);
-    return batch;
+    Query query(reader.prepared(std::string(kBatchSelect) + "WHERE id = $1"), id);
+    return query.step() ? std::optional(readBatch(query)) : std::nullopt;
   });
   if (!found) return found.error();
   if (!*found) return noBatch(id);
@@ -149,8 +148,21 @@ Result<BatchPage> SqliteStore::batches(const std::string& owner, std::optional<s
       page.batches.resize(wanted);
       page.next = page.batches.back().number;
     }
-    for (auto& batch : page.batches) countStates(reader, batch);
     return page;
+  });
+}
+
+Result<SubmittedBatch> SqliteStore::submitBatch(std::vector<core::JobDraft> drafts, SubmitOptions options) {
+  return change<SubmittedBatch>([&](WriteSide& side) { return side.submits.submit(drafts, options); });
+}
+
+Result<std::optional<core::JobId>> SqliteStore::liveBelow(const Batch& batch) {
+  return readers_->with<std::optional<core::JobId>>([&](Reader& reader) -> std::optional<core::JobId> {
+    // The counters of what is below a job stay when some of it is deleted, all of which had ended.
+    Query query(reader.prepared("SELECT id FROM jobs INDEXED BY jobs_by_batch WHERE batch = $1 AND owner IS $2 AND "
+                                "desc_done < desc_total LIMIT 1"),
+                batch.id, TextOrNull{batch.owner});
+    return query.step() ? std::optional(core::JobId{query.number(0)}) : std::nullopt;
   });
 }
 

@@ -36,6 +36,13 @@ TickResult tickNow(WriteSide& side, bool every) {
   return result;
 }
 
+Result<std::vector<Submitted>> submitJobs(WriteSide& side, const std::vector<core::JobDraft>& drafts,
+                                          const SubmitOptions& options) {
+  auto made = side.submits.submit(drafts, options);
+  if (!made) return made.error();
+  return std::move(made->jobs);
+}
+
 Database::Options databaseOptions(const SqliteStore::Options& options) {
   Database::Options database;
   database.path = options.path;
@@ -101,13 +108,13 @@ void SqliteStore::claim(ClaimRequest request) {
 }
 
 Result<std::vector<Submitted>> SqliteStore::submit(std::vector<core::JobDraft> drafts, SubmitOptions options) {
-  return change<std::vector<Submitted>>([&](WriteSide& side) { return side.submits.submit(drafts, options); });
+  return change<std::vector<Submitted>>([&](WriteSide& side) { return submitJobs(side, drafts, options); });
 }
 
 void SqliteStore::submitAsync(std::vector<core::JobDraft> drafts, SubmitOptions options,
                               Done<std::vector<Submitted>> done) {
   changeAsync<std::vector<Submitted>>([drafts = std::move(drafts), options = std::move(options)](
-                                          WriteSide& side) { return side.submits.submit(drafts, options); },
+                                          WriteSide& side) { return submitJobs(side, drafts, options); },
                                       std::move(done));
 }
 
@@ -172,12 +179,11 @@ Result<void> SqliteStore::setPriority(core::JobId id, int priority) {
 Result<void> SqliteStore::setTags(core::JobId id, std::vector<std::string> tags) {
   return change<void>([&](WriteSide& side) { return side.commands.setTags(id, tags); });
 }
-Result<void> SqliteStore::remove(core::JobId id) {
-  const auto removed = change<bool>([&](WriteSide& side) { return side.commands.remove(id); });
+Result<std::vector<core::JobId>> SqliteStore::remove(core::JobId id) {
+  auto removed = change<CommandOps::Removed>([&](WriteSide& side) { return side.commands.remove(id); });
   if (!removed) return removed.error();
-  if (*removed) return {};
-  if (auto large = removeLarge(id, core::Instant::max()); !large) return large.error();
-  return {};
+  if (*removed) return **std::move(removed);
+  return removeLarge(id, core::Instant::max());
 }
 
 /// Gathered and checked on a reader, then removed from the leaves up: whenever it stops, what is left is a whole tree.
@@ -249,11 +255,11 @@ Result<core::Job> SqliteStore::get(core::JobId id) {
   return **std::move(job);
 }
 
-Result<std::string> SqliteStore::owner(core::JobId id) {
-  auto owner = readers_->with<std::optional<std::string>>([&](Reader& reader) { return reader.owner(id); });
-  if (!owner) return owner.error();
-  if (!*owner) return Error{ErrorCode::NotFound, "job " + core::toString(id) + " does not exist", {}, {}};
-  return **std::move(owner);
+Result<Belonging> SqliteStore::belonging(core::JobId id) {
+  auto found = readers_->with<std::optional<Belonging>>([&](Reader& reader) { return reader.belonging(id); });
+  if (!found) return found.error();
+  if (!*found) return Error{ErrorCode::NotFound, "job " + core::toString(id) + " does not exist", {}, {}};
+  return **std::move(found);
 }
 
 Result<Page> SqliteStore::list(const JobFilter& filter, const ListOptions& options) {

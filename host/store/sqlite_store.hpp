@@ -49,6 +49,7 @@ class SqliteStore final : public JobStore, public PrincipalStore, public RecordS
   core::Result<std::vector<Submitted>> submit(std::vector<core::JobDraft> drafts, SubmitOptions options) override;
   void submitAsync(std::vector<core::JobDraft> drafts, SubmitOptions options,
                    Done<std::vector<Submitted>> done) override;
+  core::Result<SubmittedBatch> submitBatch(std::vector<core::JobDraft> drafts, SubmitOptions options) override;
 
   void setClaimHook(std::function<void(ClaimBatch)> hook) override;
   void setDueHook(std::function<void(core::Instant)> hook) override;
@@ -65,20 +66,20 @@ class SqliteStore final : public JobStore, public PrincipalStore, public RecordS
   core::Result<void> resume(core::JobId id) override;
   core::Result<void> setPriority(core::JobId id, int priority) override;
   core::Result<void> setTags(core::JobId id, std::vector<std::string> tags) override;
-  core::Result<void> remove(core::JobId id) override;
-  core::Result<std::vector<bool>> applyAll(BulkAction action, std::span<const core::JobId> ids,
-                                           std::string reason) override;
+  core::Result<std::vector<core::JobId>> remove(core::JobId id) override;
+  core::Result<BulkApplied> applyAll(BulkAction action, std::span<const core::JobId> ids, BulkOptions options) override;
   core::Result<std::vector<core::JobId>> purge(core::Instant cutoff, int limit) override;
 
   core::Result<Batch> batch(const std::string& id) override;
   core::Result<BatchPage> batches(const std::string& owner, std::optional<std::int64_t> cursor, int limit) override;
+  core::Result<std::optional<core::JobId>> liveBelow(const Batch& batch) override;
   core::Result<void> removeBatch(const std::string& id) override;
 
   void saveCheckpoint(LeaseRef lease, std::string bytes, Done<void> done) override;
   core::Result<std::optional<std::string>> loadCheckpoint(core::JobId id) override;
 
   core::Result<core::Job> get(core::JobId id) override;
-  core::Result<std::string> owner(core::JobId id) override;
+  core::Result<Belonging> belonging(core::JobId id) override;
   core::Result<Page> list(const JobFilter& filter, const ListOptions& options) override;
   core::Result<std::vector<core::JobEvent>> events(std::int64_t after_seq, std::optional<core::JobId> job,
                                                    int limit) override;

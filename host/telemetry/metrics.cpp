@@ -120,9 +120,10 @@ void Metrics::observeAttempt(const std::string& job_type, double seconds) {
   while (index < kTypeBuckets && seconds > typeBucketEnd(index)) ++index;
   const std::lock_guard lock(types_mutex_);
   auto found = types_.find(job_type);
-  if (found == types_.end()) found = types_.try_emplace(types_.size() < kTypes ? job_type : "other").first;
-  ++found->second.buckets[index];
-  found->second.sum += seconds;
+  if (found == types_.end() && types_.size() < kTypes) found = types_.try_emplace(job_type).first;
+  auto& histogram = found == types_.end() ? other_types_ : found->second;
+  ++histogram.buckets[index];
+  histogram.sum += seconds;
 }
 
 Metrics::Snapshot Metrics::snapshot() const {
@@ -140,10 +141,11 @@ Metrics::Snapshot Metrics::snapshot() const {
   for (const auto& [type, histogram] : types_) {
     all.job_types.emplace_back(type, summarise(histogram.buckets, histogram.sum, typeBucketEnd));
   }
+  all.other_job_types = summarise(other_types_.buckets, other_types_.sum, typeBucketEnd);
   return all;
 }
 
-std::string Metrics::expose() const {
+std::string Metrics::expose(bool with_types) const {
   std::string out;
   for (std::size_t i = 0; i < kCounterRows.size(); ++i) {
     header(out, kCounterRows[i], "counter");
@@ -165,16 +167,20 @@ std::string Metrics::expose() const {
     out.append(name).append("_sum ").append(number(static_cast<double>(timers_[i].sum_us.load()) / 1e6)).append("\n");
     out.append(name).append("_count ").append(std::to_string(seen)).append("\n");
   }
+  if (!with_types) return out;
   const std::string name = "jobhost_job_attempt_seconds";
   header(out, {name.c_str(), "Duration of an attempt by job type"}, "summary");
   const std::lock_guard lock(types_mutex_);
-  for (const auto& [type, histogram] : types_) {
+  const auto add = [&](const std::string& type, const TypeHistogram& histogram) {
     std::int64_t count = 0;
     for (const auto n : histogram.buckets) count += n;
+    if (count == 0) return;
     const std::string of = "{type=\"" + label(type) + "\"} ";
     out.append(name).append("_sum").append(of).append(number(histogram.sum)).append("\n");
     out.append(name).append("_count").append(of).append(std::to_string(count)).append("\n");
-  }
+  };
+  for (const auto& [type, histogram] : types_) add(type, histogram);
+  add("", other_types_);
   return out;
 }
 

@@ -34,7 +34,7 @@ class Metrics {
   void set(Gauge gauge, std::int64_t value) { gauges_[static_cast<std::size_t>(gauge)].store(value, std::memory_order_relaxed); }
   void add(Gauge gauge, std::int64_t by) { gauges_[static_cast<std::size_t>(gauge)].fetch_add(by, std::memory_order_relaxed); }
   void observe(Timer timer, double seconds);
-  /// An attempt's duration by its job type. Types come from plugins: beyond kTypes they share the row "other".
+  /// An attempt's duration by its job type. Types come from plugins: those beyond kTypes share one row without a name.
   void observeAttempt(const std::string& job_type, double seconds);
   [[nodiscard]] std::int64_t value(Counter counter) const { return counters_[static_cast<std::size_t>(counter)].load(std::memory_order_relaxed); }
 
@@ -48,13 +48,15 @@ class Metrics {
     std::vector<std::pair<std::string, std::int64_t>> counters, gauges;
     std::vector<std::pair<std::string, Summary>> timers;
     std::vector<std::pair<std::string, Summary>> job_types;  ///< durations of attempts, by name
+    Summary other_job_types;                                 ///< the same of types beyond kTypes, all together
   };
   [[nodiscard]] Snapshot snapshot() const;
 
   static constexpr std::size_t kTypes = 500;
 
-  /// Prometheus text exposition format 0.0.4; every name is `jobhost_<what>_<unit>`.
-  [[nodiscard]] std::string expose() const;
+  /// Prometheus text exposition format 0.0.4; every name is `jobhost_<what>_<unit>`. Names of job types tell what a host
+  /// is for: `with_types` false leaves them out. Types beyond kTypes are the row whose label is empty.
+  [[nodiscard]] std::string expose(bool with_types = true) const;
 
  private:
   static constexpr std::size_t kBuckets = 16;
@@ -72,6 +74,7 @@ class Metrics {
   };
   mutable std::mutex types_mutex_;
   std::map<std::string, TypeHistogram> types_;
+  TypeHistogram other_types_;
 };
 
 /// The process's one registry: counting is an effect like logging, so it is reached like a logger.

@@ -85,6 +85,19 @@ TEST(NativeBatches, AreMadeOnceByAnIdempotencyKey) {
   EXPECT_EQ(host.call("POST", "/api/v1/batches", R"({"name":"m","jobs":[{"type":"echo"}]})", key).status, 409);
 }
 
+TEST(NativeBatches, AreNewThoughTheirJobsWereThere) {
+  ApiHost host;
+  const std::string body = R"({"name":"n","jobs":[{"type":"echo","unique_key":"u"}]})";
+  const auto first = host.call("POST", "/api/v1/batches", body);
+  const auto second = host.call("POST", "/api/v1/batches", body, "Idempotency-Key: k\r\n");
+  EXPECT_EQ(second.status, 201) << "another batch, without jobs: the job stays with the first";
+  EXPECT_NE(memberOf(first.body, "id"), memberOf(second.body, "id"));
+  const auto replay = host.call("POST", "/api/v1/batches", body, "Idempotency-Key: k\r\n");
+  EXPECT_EQ(replay.status, 200);
+  EXPECT_EQ(memberOf(replay.body, "id"), memberOf(second.body, "id"));
+  EXPECT_EQ(replay.headers.at("location"), second.headers.at("location"));
+}
+
 TEST(NativeBatches, AreListedNewestFirstByPages) {
   ApiHost host;
   for (const char* name : {"one", "two", "three"}) {
@@ -99,6 +112,140 @@ TEST(NativeBatches, AreListedNewestFirstByPages) {
   EXPECT_TRUE(has(second, "\"one\"")) << second;
   EXPECT_TRUE(has(second, "\"next_cursor\":null")) << second;
   EXPECT_EQ(host.call("GET", "/api/v1/batches?limit=201").status, 400);
+}
+
+TEST(NativeBatches, AreNotDeletedInPart) {
+  ApiHost host;
+  const auto made = host.call("POST", "/api/v1/batches", R"({"name":"n","jobs":[{"type":"echo"},{"type":"echo"}]})");
+  const auto path = "/api/v1/batches/" + memberOf(made.body, "id");
+  const auto parent = host.start(1);
+  ASSERT_EQ(host.call("POST", "/api/v1/jobs", R"({"type":"echo","parent":1})").status, 201);
+  host.settle(parent, OutcomeKind::Failed, {}, core::JobError{core::ErrorClass::Permanent, "boom", "it broke", {}});
+  ASSERT_EQ(host.call("POST", "/api/v1/jobs/2/cancel").status, 200);
+  ASSERT_EQ(memberOf(host.call("GET", path).body, "state"), "failed");
+  const auto refused = host.call("DELETE", path);
+  EXPECT_EQ(refused.status, 409);
+  EXPECT_TRUE(has(refused.body, "below job 1 of the batch")) << refused.body;
+  EXPECT_EQ(host.call("GET", "/api/v1/jobs/2").status, 200) << "all is looked at before anything goes";
+  ASSERT_EQ(host.call("POST", "/api/v1/jobs/3/cancel").status, 200);
+  EXPECT_EQ(host.call("DELETE", path).status, 204);
+  EXPECT_EQ(host.call("GET", "/api/v1/jobs/3").status, 404);
+}
+
+TEST(NativeBatches, SayWhatWentWhenTheyStay) {
+  ApiHost host;
+  const auto made = host.call("POST", "/api/v1/batches", R"({"name":"n","jobs":[{"type":"echo"},{"type":"echo"}]})");
+  const auto path = "/api/v1/batches/" + memberOf(made.body, "id");
+  ASSERT_EQ(host.call("POST", path + "/cancel").status, 200);
+  const auto part = host.call("DELETE", path + "?cursor=2");
+  EXPECT_EQ(part.status, 409) << "beyond the cursor there is but one of its jobs";
+  EXPECT_TRUE(has(part.body, "1 jobs were deleted")) << part.body;
+  EXPECT_EQ(host.call("GET", "/api/v1/jobs/1").status, 404);
+  EXPECT_EQ(host.call("GET", "/api/v1/jobs/2").status, 200);
+  EXPECT_EQ(host.call("DELETE", path).status, 204);
+}
+
+TEST(NativeBatches, AreDeletedAThousandJobsAtATime) {
+  ApiHost host;
+  std::string jobs;
+  for (int i = 0; i < 1001; ++i) jobs += std::string(i == 0 ? "" : ",") + R"({"type":"echo"})";
+  const auto made = host.call("POST", "/api/v1/batches", R"({"name":"n","jobs":[)" + jobs + "]}");
+  const auto path = "/api/v1/batches/" + memberOf(made.body, "id");
+  EXPECT_TRUE(has(host.call("POST", path + "/cancel").body,
+                  R"("total":1001},"matched":1001,"changed":1001,"next_cursor":null})"));
+  const auto part = host.call("DELETE", path);
+  EXPECT_EQ(part.status, 200);
+  EXPECT_EQ(part.body, R"({"matched":1000,"changed":1000,"next_cursor":2})");
+  EXPECT_EQ(host.call("GET", path).status, 200);
+  EXPECT_EQ(host.call("DELETE", path + "?cursor=0").status, 400);
+  EXPECT_EQ(host.call("DELETE", path + "?cursor=2").status, 204);
+  EXPECT_EQ(host.call("GET", path).status, 404);
+}
+
+TEST(NativeBatches, CommandsGoOnFromACursor) {
+  ApiHost host;
+  const auto made = host.call("POST", "/api/v1/batches", R"({"name":"n","jobs":[{"type":"echo"},{"type":"echo"}]})");
+  const auto path = "/api/v1/batches/" + memberOf(made.body, "id");
+  EXPECT_TRUE(has(host.call("POST", path + "/cancel", R"({"cursor":1})").body, R"("matched":1,"changed":1,)"));
+  EXPECT_EQ(memberOf(host.call("GET", "/api/v1/jobs/1").body, "state"), "queued") << "the cursor lay beyond it";
+  EXPECT_EQ(host.call("POST", path + "/cancel", R"({"cursor":0})").status, 422);
+  EXPECT_EQ(host.call("POST", "/api/v1/jobs/1/cancel", R"({"cursor":1})").status, 422) << "one job has none";
+}
+
+TEST(NativeBatches, OfOthersLeaveALineInTheAuditLog) {
+  ApiHost host;
+  const auto theirs = "/api/v1/batches/" + host.addBatchAs("user_1");
+  const auto made = host.call("POST", "/api/v1/batches", R"({"name":"n","jobs":[{"type":"echo"}]})");
+  const auto mine = "/api/v1/batches/" + memberOf(made.body, "id");
+  for (const auto& path : {theirs, mine}) {
+    EXPECT_EQ(host.call("POST", path + "/cancel").status, 200);
+    EXPECT_EQ(host.call("POST", path + "/retry").status, 200);
+    EXPECT_EQ(host.call("DELETE", path).status, 409);
+    EXPECT_EQ(host.call("POST", path + "/cancel").status, 200);
+    EXPECT_EQ(host.call("DELETE", path).status, 204);
+  }
+  const auto audit = [&](const std::string& action) {
+    return host.call("GET", "/api/v1/audit?action=batches." + action).body;
+  };
+  const auto id = theirs.substr(theirs.rfind('/') + 1);
+  for (const char* action : {"cancel", "retry", "delete"}) {
+    EXPECT_TRUE(has(audit(action), R"("target":")" + id + "\"")) << audit(action);
+    EXPECT_TRUE(has(audit(action), R"("owner":"user_1","matched":1,"changed":1,"next_cursor":null})")) << audit(action);
+    EXPECT_FALSE(has(audit(action), mine.substr(mine.rfind('/') + 1))) << "one's own are nobody's business";
+  }
+  EXPECT_TRUE(has(audit("delete"), R"("error":"conflict")")) << audit("delete");
+}
+
+TEST(NativeBulk, CommandsRefuseAnIdempotencyKey) {
+  ApiHost host;
+  host.submit();
+  const auto made = host.call("POST", "/api/v1/batches", R"({"name":"n","jobs":[{"type":"echo"}]})");
+  const auto path = "/api/v1/batches/" + memberOf(made.body, "id");
+  const std::string key = "Idempotency-Key: k\r\n", filter = R"({"filter":{"type":["echo"]}})";
+  for (const auto& answer :
+       {host.call("POST", "/api/v1/jobs/bulk/cancel", filter, key), host.call("POST", path + "/cancel", "", key),
+        host.call("POST", path + "/retry", "", key), host.call("DELETE", path, "", key)}) {
+    EXPECT_EQ(answer.status, 400);
+    EXPECT_TRUE(has(answer.body, R"("pointer":"Idempotency-Key")")) << answer.body;
+  }
+  EXPECT_EQ(memberOf(host.call("GET", "/api/v1/jobs/1").body, "state"), "queued");
+}
+
+TEST(NativeBulk, RetriesAsManyAsTheQueueTakes) {
+  jobs::SubmitLimits limits;
+  limits.queued_per_type = 2;
+  ApiHost host({}, limits);
+  for (int i = 1; i <= 4; ++i) {
+    host.submit();
+    ASSERT_EQ(host.call("POST", "/api/v1/jobs/" + std::to_string(i) + "/cancel").status, 200);
+  }
+  const auto retry = [&](const std::string& more) {
+    return host.call("POST", "/api/v1/jobs/bulk/retry", R"({"filter":{"type":["echo"]})" + more + "}");
+  };
+  EXPECT_EQ(retry("").body, R"({"matched":2,"changed":2,"next_cursor":3})") << "as far as it came";
+  EXPECT_EQ(retry(R"(,"cursor":3)").status, 429);
+  ASSERT_EQ(host.call("POST", "/api/v1/jobs/4/cancel").status, 200);
+  EXPECT_EQ(retry(R"(,"cursor":3)").body, R"({"matched":1,"changed":1,"next_cursor":2})");
+}
+
+TEST(NativeBulk, FilesOfWhatIsBelowADeletedJobGoToo) {
+  ApiHost host;
+  for (const bool bulk : {false, true}) {
+    const auto parent = host.submit();
+    const auto running = host.start(parent);
+    const auto id = std::to_string(parent);
+    ASSERT_EQ(host.call("POST", "/api/v1/jobs", R"({"type":"resize","params":{"width":1},"parent":)" + id + "}").status,
+              201);
+    const auto log = core::jobPaths(host.data(), {parent + 1}).log;
+    std::filesystem::create_directories(log.parent_path());
+    std::ofstream(log) << "line";
+    ASSERT_EQ(host.call("POST", "/api/v1/jobs/" + std::to_string(parent + 1) + "/cancel").status, 200);
+    host.settle(running, OutcomeKind::Succeeded, "{}");
+    const auto deleted = bulk ? host.call("POST", "/api/v1/jobs/bulk/delete", R"({"filter":{"type":["echo"]}})")
+                              : host.call("DELETE", "/api/v1/jobs/" + id);
+    EXPECT_EQ(deleted.status, bulk ? 200 : 204) << deleted.body;
+    EXPECT_FALSE(std::filesystem::exists(log));
+  }
 }
 
 TEST(NativeBulk, CommandsReachWhatTheFilterFindsAndNoMore) {
@@ -217,7 +364,27 @@ TEST(NativeMetrics, TellQueuesAndDurationsByType) {
       << answer.body;
   EXPECT_TRUE(has(answer.body, R"("job_types":{"echo":{"count":)")) << answer.body;
   EXPECT_TRUE(has(answer.body, R"("jobhost_http_requests_total":)"));
-  EXPECT_TRUE(has(host.bare("GET", "/metrics").body, R"(jobhost_job_attempt_seconds_count{type="echo"} )"));
+  EXPECT_TRUE(has(host.call("GET", "/metrics").body, R"(jobhost_job_attempt_seconds_count{type="echo"} )"));
+  const auto open = host.bare("GET", "/metrics").body;
+  EXPECT_TRUE(has(open, "jobhost_jobs_submitted_total "));
+  EXPECT_FALSE(has(open, "echo")) << "what kinds of jobs there are is not for everybody";
+  const auto own = host.addKey(R"({"name":"own","privileges":["read_jobs"]})");
+  EXPECT_EQ(has(host.bare("GET", "/metrics", "", "X-API-Key: " + own + "\r\n").body, "echo"),
+            host.bare("GET", "/api/v1/metrics", "", "X-API-Key: " + own + "\r\n").status == 200)
+      << "both tell types to whom they tell of everybody's jobs";
+}
+
+TEST(NativeMetrics, ATypeCalledOtherIsNotTheRestOfThem) {
+  telemetry::Metrics metrics;
+  metrics.observeAttempt("other", 1);
+  for (std::size_t i = 0; i < telemetry::Metrics::kTypes + 50; ++i) metrics.observeAttempt(std::to_string(i), 1);
+  const auto all = metrics.snapshot();
+  EXPECT_EQ(all.job_types.size(), telemetry::Metrics::kTypes);
+  EXPECT_EQ(all.other_job_types.count, 51);
+  for (const auto& [type, summary] : all.job_types) EXPECT_EQ(summary.count, 1) << type;
+  EXPECT_TRUE(has(metrics.expose(), "jobhost_job_attempt_seconds_count{type=\"other\"} 1\n"));
+  EXPECT_TRUE(has(metrics.expose(), "jobhost_job_attempt_seconds_count{type=\"\"} 51\n"));
+  EXPECT_FALSE(has(metrics.expose(false), "type="));
 }
 
 TEST(NativeMetrics, QuantilesLieInTheirBuckets) {

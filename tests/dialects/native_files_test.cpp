@@ -1,6 +1,8 @@
 // Outputs as one archive, compressed answers, and the reference page.
 #include <gtest/gtest.h>
 
+#include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -8,10 +10,12 @@
 #include <memory>
 #include <random>
 #include <type_traits>
+#include <vector>
 
 #include <archive.h>
 #include <archive_entry.h>
 #include <locale.h>
+#include <sys/socket.h>
 
 #include "api/content_coding.hpp"
 #include "api/zip_source.hpp"
@@ -134,6 +138,74 @@ TEST(NativeOutputs, ArchiveOfAFileThatIsGoneIsCutOff) {
   core::Result<std::string_view> piece = std::string_view("-");
   for (int i = 0; i < 100 && piece && !piece->empty(); ++i) piece = source->next();
   EXPECT_FALSE(piece) << "the archive must not look whole";
+}
+
+/// A job whose archive is larger than what sockets hold, so that it is on its way until its client reads.
+std::int64_t finishWithMuch(ApiHost& host) {
+  const auto id = finishWith(host, {{"much", "image/png", "x"}, {"z.txt", "text/plain", "z"}});
+  fs::resize_file(core::jobPaths(host.data(), {id}).output / "much", 64 << 20);
+  return id;
+}
+
+std::string askFor(const ApiHost& host, const std::string& path, const std::string& version = "1.1") {
+  return "GET " + path + " HTTP/" + version + "\r\nHost: t\r\nX-API-Key: " + host.adminKey() + "\r\n\r\n";
+}
+
+/// Reads what is left; errno of how it ended, 0: in order.
+int endOf(const Wire& wire) {
+  std::vector<char> piece(1 << 20);
+  for (;;) {
+    const auto got = ::recv(wire.fd(), piece.data(), piece.size(), 0);
+    if (got <= 0) return got == 0 ? 0 : errno;
+  }
+}
+
+TEST(NativeOutputs, ArchivesAreFewAtOnceAndAClientThatLeavesMakesRoom) {
+  api::ServerOptions options;
+  options.http.max_archives = 4;
+  ApiHost host(options);
+  const auto id = finishWithMuch(host);
+  {
+    Wire wire(host.port());
+    wire.send(askFor(host, zipPath(id)));
+    EXPECT_NE(wire.readUntil("\r\n\r\n").find(" 200 "), std::string::npos);
+    const auto refused = host.call("GET", zipPath(id));
+    EXPECT_EQ(refused.status, 429) << "a quarter of the places for one caller";
+    EXPECT_EQ(refused.headers.count("retry-after"), 1U);
+    EXPECT_EQ(host.call("GET", "/api/v1/jobs/" + std::to_string(id)).status, 200);
+  }
+  const auto small = finishWith(host, {{"a.txt", "text/plain", "hello"}});
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  auto answer = host.call("GET", zipPath(small));
+  while (answer.status == 429 && std::chrono::steady_clock::now() < deadline) answer = host.call("GET", zipPath(small));
+  ASSERT_EQ(answer.status, 200) << "the client of the first has gone midway";
+  EXPECT_EQ(unzip(answer.body).at("a.txt"), "hello");
+}
+
+TEST(NativeOutputs, BrokenOffArchiveEndsLikeNoWholeOne) {
+  ApiHost host;
+  const auto id = finishWithMuch(host);
+  Wire wire(host.port());
+  wire.send(askFor(host, zipPath(id), "1.0"));
+  EXPECT_NE(wire.readUntil("\r\n\r\n").find(" 200 "), std::string::npos);
+  fs::remove(core::jobPaths(host.data(), {id}).output / "z.txt");  // its turn comes when the first has been read
+  EXPECT_EQ(endOf(wire), ECONNRESET);
+}
+
+TEST(NativeOutputs, StoppingWaitsForNoDownload) {
+  for (const char* what : {"/outputs.zip", "/outputs/much"}) {
+    api::ServerOptions options;
+    options.http.send_idle = std::chrono::minutes(10);
+    options.http.stop_grace = std::chrono::milliseconds(50);
+    ApiHost host(options);
+    const auto path = "/api/v1/jobs/" + std::to_string(finishWithMuch(host)) + what;
+    Wire wire(host.port());
+    wire.send(askFor(host, path));
+    EXPECT_NE(wire.readUntil("\r\n\r\n").find(" 200 "), std::string::npos) << what;
+    const auto begun = std::chrono::steady_clock::now();
+    host.server().stop();
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(60)) << what;
+  }
 }
 
 TEST(NativeOutputs, ArchiveNamesAreSafe) {

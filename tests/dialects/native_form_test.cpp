@@ -150,8 +150,26 @@ TEST(Forms, EndThoughSchemasDoNot) {
   EXPECT_EQ(itself.at("/fields/0/name"), "\"a\"");
   std::string many = R"({"properties":{)";
   for (int i = 0; i < 2000; ++i) many += (i == 0 ? "\"f" : ",\"f") + std::to_string(i) + "\":{}";
-  EXPECT_EQ(Form(many + "}}").at("/fields/" + std::to_string(api::native::kFormFields)), "absent");
+  const Form cut(many + "}}");
+  EXPECT_EQ(cut.at("/fields/" + std::to_string(api::native::kFormFields)), "absent");
+  EXPECT_EQ(cut.at("/truncated"), "true");
+  EXPECT_EQ(itself.at("/truncated"), "false");
   EXPECT_EQ(Form("").at("/fields"), "[]");
+}
+
+TEST(Forms, KeepNoWidgetForWhatTheyDoNotDescribe) {
+  for (const char* inner : {R"({"type":"array","uniqueItems":true,"items":{"enum":["x","y"]}})",
+                            R"({"type":"array","items":{"type":"string"}})", R"({"type":"object"})"}) {
+    std::string schema = inner, field = "/fields/0";
+    for (int i = 0; i < api::native::kFormDepth; ++i) {
+      schema = R"({"type":"object","properties":{"p":)" + schema + "}}";
+      field += "/fields/0";
+    }
+    const Form form(R"({"properties":{"p":)" + schema + "}}");
+    EXPECT_EQ(form.at(field + "/widget"), "\"json\"") << inner;
+    EXPECT_EQ(form.at(field + "/item"), "absent");
+    EXPECT_EQ(form.at("/truncated"), "false") << "what is edited as JSON is all there";
+  }
 }
 
 TEST(Forms, AreServedForEachJobType) {

@@ -206,6 +206,34 @@ TEST(NativeEvents, OfAllJobsArriveInOrderUnderLoad) {
   for (auto& client : clients) client.join();
 }
 
+TEST(NativeEvents, OfABatchAreThoseOfItsJobs) {
+  ApiHost host;
+  const auto made = host.call("POST", "/api/v1/batches", R"({"name":"n","jobs":[{"type":"echo"},{"type":"echo"}]})");
+  const auto target = "/api/v1/batches/" + memberOf(made.body, "id") + "/events";
+  Wire wire(host.port());
+  wire.send(get(host, target));
+  const auto first = wire.readUntil("event: snapshot\ndata: {\"id\":\"b_") + wire.readUntil("\n\n");
+  EXPECT_TRUE(has(first, R"("total":2}})")) << first;
+  host.submit();
+  const auto running = host.start(1);
+  host.settle(running, OutcomeKind::Succeeded, "{}");
+  ASSERT_EQ(host.call("POST", "/api/v1/jobs/2/cancel").status, 200);
+  const auto told = wire.readUntil("event: canceled\n");
+  EXPECT_TRUE(has(told, "event: started\n")) << told;
+  EXPECT_TRUE(has(told, "event: succeeded\n")) << told;
+  EXPECT_FALSE(has(told, "event: queued\n")) << "a job of no batch: " << told;
+  // The same from the store, and on: neither of the three earlier than the number, nor of other jobs.
+  Wire later(host.port());
+  later.send(get(host, target, "Last-Event-ID: 1\r\n"));
+  const auto rest = later.readUntil("event: canceled\n");
+  EXPECT_FALSE(has(rest, "\"job_id\":3,")) << rest;
+  EXPECT_FALSE(has(rest, "event: snapshot\n")) << rest;
+  EXPECT_TRUE(has(rest, "id: 2\nevent: queued\n")) << rest;
+  EXPECT_TRUE(has(rest, "event: succeeded\n")) << rest;
+  EXPECT_EQ(host.call("GET", "/api/v1/batches/b_0/events").status, 404);
+  EXPECT_EQ(host.call("GET", target + "?after=x").status, 400);
+}
+
 TEST(NativeEvents, AreRefusedBeyondTheLimitOfWatchers) {
   api::ServerOptions options;
   options.sse.max_watchers = 1;

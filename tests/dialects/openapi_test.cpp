@@ -77,6 +77,37 @@ TEST(OpenApi, NamesThePrivilegeThatEachRouteAsksFor) {
   }
 }
 
+TEST(OpenApi, NamesEachOperationAndSaysHowAnyOfThemFails) {
+  ApiHost host;
+  const auto answer = host.call("GET", "/api/v1/openapi.json");
+  const auto document = catalog::JsonDocument::parse(answer.body);
+  ASSERT_TRUE(document);
+  std::set<std::string> ids;
+  document->root().find("paths")->members([&](catalog::JsonValue path, catalog::JsonValue operations) {
+    operations.members([&](catalog::JsonValue method, catalog::JsonValue operation) {
+      if (method.string() == "parameters") return;
+      SCOPED_TRACE(std::string(method.string()) + " " + std::string(path.string()));
+      const auto id = operation.find("operationId");
+      ASSERT_TRUE(id);
+      const std::string name(id->string());
+      EXPECT_TRUE(std::islower(static_cast<unsigned char>(name[0])) != 0 &&
+                  std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) != 0; }))
+          << name;
+      EXPECT_TRUE(ids.insert(name).second) << name << " is given twice";
+      const auto responses = operation.find("responses");
+      ASSERT_TRUE(responses);
+      EXPECT_TRUE(responses->find("default"));
+      EXPECT_TRUE(responses->find("400")) << "every request can be one that cannot be read";
+      const bool own = path.string().starts_with("/api/v1/");
+      if (own && (method.string() == "post" || method.string() == "patch")) {
+        EXPECT_TRUE(responses->find("413"));
+        EXPECT_TRUE(responses->find("415"));
+      }
+    });
+  });
+  EXPECT_GT(ids.size(), 60U);
+}
+
 TEST(OpenApi, LeavesOutADialectThatIsOff) {
   api::ServerOptions options;
   options.minion.enabled = false;
@@ -104,7 +135,8 @@ TEST(OpenApi, DocumentsThatContradictEachOtherAreNotMerged) {
 TEST(ResponseCheck, FindsWhatADocumentDoesNotSay) {
   ResponseCheck check(R"({"paths":{"/a/{id}":{"get":{"responses":{
     "200":{"content":{"application/json":{"schema":{"$ref":"#/components/schemas/A"}}}},
-    "204":{}, "400":{"$ref":"#/components/responses/P"}}}}},
+    "204":{}, "400":{"$ref":"#/components/responses/P"}, "default":{"$ref":"#/components/responses/P"}},
+    "x":1},"post":{"responses":{"200":{}}}}},
     "components":{"responses":{"P":{"content":{"application/problem+json":{"schema":{"type":"object"}}}}},
     "schemas":{"A":{"type":"object","required":["n"],"properties":{"n":{"type":"integer"},"more":{"$ref":"#/components/schemas/A"}}}}}})");
   const auto fault = [&](const std::string& method, int status, const std::string& type, const std::string& body) {
@@ -112,7 +144,10 @@ TEST(ResponseCheck, FindsWhatADocumentDoesNotSay) {
   };
   EXPECT_EQ(fault("GET", 200, "application/json", R"({"n":1,"more":{"n":2}})"), "");
   EXPECT_EQ(fault("HEAD", 200, "application/json", ""), "");
-  EXPECT_EQ(fault("GET", 503, "application/problem+json", "{}"), "") << "the server's own, in the shape of the 400";
+  EXPECT_EQ(fault("GET", 503, "application/problem+json", "{}"), "") << "the server's own, as the default says";
+  EXPECT_NE(fault("GET", 503, "text/html", "<p>"), "") << "in another shape";
+  EXPECT_NE(fault("POST", 503, "application/problem+json", "{}"), "") << "where there is no default";
+  EXPECT_NE(fault("POST", 400, "application/problem+json", "{}"), "") << "an operation's own, which it must list";
   EXPECT_NE(fault("GET", 200, "application/json", R"({"n":"1"})"), "") << "a wrong type";
   EXPECT_NE(fault("GET", 200, "application/json", R"({"more":{"n":2}})"), "") << "a member that is missing";
   EXPECT_NE(fault("GET", 200, "application/json", R"({"n":1,"m":2})"), "") << "a member that is not described";
@@ -120,7 +155,7 @@ TEST(ResponseCheck, FindsWhatADocumentDoesNotSay) {
   EXPECT_NE(fault("GET", 200, "text/plain", "x"), "") << "a media type that is not described";
   EXPECT_NE(fault("GET", 204, "", "x"), "") << "a body where none is described";
   EXPECT_NE(fault("GET", 404, "application/problem+json", "{}"), "") << "a status that is not described";
-  EXPECT_NE(fault("POST", 200, "application/json", "{}"), "") << "an operation that is not described";
+  EXPECT_NE(fault("PUT", 200, "application/json", "{}"), "") << "an operation that is not described";
   EXPECT_NE(fault("GET", 400, "application/problem+json", "[]"), "") << "a body that is no object";
 }
 

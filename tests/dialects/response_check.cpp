@@ -20,8 +20,9 @@ using catalog::JsonDocument;
 using catalog::JsonKind;
 using catalog::JsonValue;
 
-/// What the server answers before or around any operation, so that no operation lists it.
-constexpr int kEverywhere[] = {400, 405, 408, 413, 414, 415, 429, 431, 500, 501, 503};
+/// What the server answers before or around any operation: an operation's `default` describes it. All else that an
+/// operation answers it must list.
+constexpr int kAround[] = {405, 408, 413, 414, 415, 429, 431, 500, 501, 503};
 
 std::vector<std::string_view> segments(std::string_view path) {
   std::vector<std::string_view> list;
@@ -158,12 +159,9 @@ std::string ResponseCheck::faultOf(const Seen& seen) {
   const auto where = method + " " + pattern + " " + status;
   auto response = responses->find(status);
   if (!response) {
-    const bool anywhere =
-        std::find(std::begin(kEverywhere), std::end(kEverywhere), seen.status) != std::end(kEverywhere);
-    if (!anywhere) return "has the status " + status + ", which " + method + " " + pattern + " does not describe";
-    // In the shape of the operation's own 400, or else as a problem.
-    response = responses->find("400");
-    if (!response) response = document_.root().find("components")->find("responses")->find("Problem");
+    const bool around = std::find(std::begin(kAround), std::end(kAround), seen.status) != std::end(kAround);
+    if (around) response = responses->find("default");
+    if (!response) return "has the status " + status + ", which " + method + " " + pattern + " does not describe";
   }
   const auto described = follow(document_.root(), *response);
   if (!described) return "has a dangling reference at " + where;

@@ -1,5 +1,4 @@
 // Named groups of jobs, made and steered as one.
-#include <algorithm>
 #include <limits>
 
 #include "api/json_reader.hpp"
@@ -54,9 +53,7 @@ Response create(const Parts& parts, Call& call) {
   json.beginObject().key("id").string(made->id).key("jobs").beginArray();
   for (const auto& one : made->jobs) writeSubmitted(json, one);
   json.endArray().endObject();
-  const bool all_existing =
-      std::all_of(made->jobs.begin(), made->jobs.end(), [](const auto& one) { return one.existing; });
-  Response response(all_existing ? 200 : 201, kJson, json.take());
+  Response response(made->replayed ? 200 : 201, kJson, json.take());
   response.with("Location", "/api/v1/batches/" + made->id);
   return response;
 }
@@ -82,45 +79,84 @@ Response list(const Parts& parts, Call& call) {
   return {200, kJson, json.take()};
 }
 
-/// The batch the path names, for a caller who reaches it; what belongs to somebody else is not there.
-core::Result<store::Batch> find(const Parts& parts, const Call& call) {
+Response show(const Parts& parts, const Call& call) {
+  const auto batch = findBatch(parts, call);
+  if (!batch) return problem(batch.error());
+  JsonWriter json;
+  writeBatch(json, *batch);
+  return {200, kJson, json.take()};
+}
+
+/// Leaves a line in the audit log of what was done to somebody else's batch, also when it was a part.
+core::Result<void> note(const Parts& parts, const Call& call, const store::Batch& batch, const char* name,
+                        const core::Result<jobs::JobService::BulkOutcome>& done) {
+  if (batch.owner == call.principal->id) return {};
+  JsonWriter json;
+  json.beginObject().key("owner").string(batch.owner);
+  if (done) {
+    writeOutcome(json, *done);
+  } else {
+    json.key("error").string(core::toString(done.error().code));
+  }
+  json.endObject();
+  return parts.deps.audit.addAudit(
+      actorOf(parts, call).did(parts.deps.clock.now(), std::string("batches.") + name, batch.id, json.take()));
+}
+
+/// What was done, and the batch as it is now; to a caller who may steer jobs but not read them no more of it than which
+/// it is.
+Response apply(const Parts& parts, Call& call, store::BulkAction action, const char* name) {
+  const auto batch = findBatch(parts, call);
+  if (!batch) return problem(batch.error());
+  if (const auto unheard = refuseIdempotency(call)) return problem(*unheard);
+  auto steering = readSteering(parts.options, call);
+  if (!steering) return problem(steering.error());
+  const auto done = parts.deps.jobs.applyToBatch(action, *batch, steering->cursor, std::move(steering->reason));
+  if (const auto noted = note(parts, call, *batch, name, done); !noted) return problem(noted.error());
+  if (!done) return problem(done.error());
+  const auto now = findBatch(parts, call);
+  if (!now) return problem(now.error());
+  JsonWriter json;
+  json.beginObject();
+  if (call.principal->may(Privilege::ReadJobs)) {
+    writeBatchMembers(json, *now);
+  } else {
+    json.key("id").string(now->id);
+  }
+  writeOutcome(json, *done);
+  json.endObject();
+  return {200, kJson, json.take()};
+}
+
+Response remove(const Parts& parts, Call& call) {
+  const auto batch = findBatch(parts, call);
+  if (!batch) return problem(batch.error());
+  if (const auto unheard = refuseIdempotency(call)) return problem(*unheard);
+  auto query = QueryReader::from(call.request);
+  if (!query) return problem(query.error());
+  const auto number = query->integer("cursor", 1, std::numeric_limits<std::int64_t>::max());
+  if (const auto wrong = query->done()) return problem(*wrong);
+  const auto cursor = number ? std::optional(core::JobId{*number}) : std::nullopt;
+  const auto done = parts.deps.jobs.removeBatch(*batch, cursor);
+  if (const auto noted = note(parts, call, *batch, "delete", done); !noted) return problem(noted.error());
+  if (!done) return problem(done.error());
+  if (!done->next) return {204, {}, ""};
+  JsonWriter json;
+  json.beginObject();
+  writeOutcome(json, *done);
+  json.endObject();
+  return {200, kJson, json.take()};
+}
+
+}  // namespace
+
+core::Result<store::Batch> findBatch(const Parts& parts, const Call& call) {
   auto batch = parts.deps.jobs.batch(call.captures[0]);
   if (batch && !call.principal->reaches(batch->owner)) {
     return core::Error{core::ErrorCode::NotFound, "batch " + call.captures[0] + " does not exist", "", {}};
   }
   return batch;
 }
-
-/// The batch; to a caller who may steer jobs but not read them no more than which it is.
-Response show(const Parts& parts, const Call& call) {
-  const auto batch = find(parts, call);
-  if (!batch) return problem(batch.error());
-  JsonWriter json;
-  if (call.principal->may(Privilege::ReadJobs)) {
-    writeBatch(json, *batch);
-  } else {
-    json.beginObject().key("id").string(batch->id).endObject();
-  }
-  return {200, kJson, json.take()};
-}
-
-Response apply(const Parts& parts, Call& call, store::BulkAction action) {
-  const auto batch = find(parts, call);
-  if (!batch) return problem(batch.error());
-  auto reason = readReason(parts.options, call);
-  if (!reason) return problem(reason.error());
-  const auto done = parts.deps.jobs.applyToBatch(action, *batch, *std::move(reason));
-  return done ? show(parts, call) : problem(done.error());
-}
-
-Response remove(const Parts& parts, Call& call) {
-  const auto batch = find(parts, call);
-  if (!batch) return problem(batch.error());
-  const auto removed = parts.deps.jobs.removeBatch(*batch);
-  return removed ? Response(204, {}, "") : problem(removed.error());
-}
-
-}  // namespace
 
 void addBatchRoutes(RouteTable& routes, const Parts& parts) {
   routes.add(Method::Post, "/api/v1/batches", Privilege::RunJobs, [parts](Call& call) { return create(parts, call); });
@@ -129,12 +165,13 @@ void addBatchRoutes(RouteTable& routes, const Parts& parts) {
       kTakesQuery);
   routes.add(Method::Get, "/api/v1/batches/{id}", Privilege::ReadJobs,
              [parts](Call& call) { return show(parts, call); });
-  routes.add(Method::Delete, "/api/v1/batches/{id}", Privilege::DeleteJobs,
-             [parts](Call& call) { return remove(parts, call); });
+  routes.add(
+      Method::Delete, "/api/v1/batches/{id}", Privilege::DeleteJobs,
+      [parts](Call& call) { return remove(parts, call); }, kTakesQuery);
   routes.add(Method::Post, "/api/v1/batches/{id}/cancel", Privilege::AbortJobs,
-             [parts](Call& call) { return apply(parts, call, store::BulkAction::Cancel); });
+             [parts](Call& call) { return apply(parts, call, store::BulkAction::Cancel, "cancel"); });
   routes.add(Method::Post, "/api/v1/batches/{id}/retry", Privilege::RunJobs,
-             [parts](Call& call) { return apply(parts, call, store::BulkAction::Retry); });
+             [parts](Call& call) { return apply(parts, call, store::BulkAction::Retry, "retry"); });
 }
 
 }  // namespace jobhost::api::native

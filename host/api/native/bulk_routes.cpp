@@ -5,6 +5,7 @@
 #include "api/json_writer.hpp"
 #include "api/native/native_dialect.hpp"
 #include "api/native/parse.hpp"
+#include "api/native/render.hpp"
 
 namespace jobhost::api::native {
 namespace {
@@ -57,11 +58,6 @@ core::Result<BulkRequest> readBulk(std::string_view body, const Principal& calle
   return request;
 }
 
-void writeOutcome(JsonWriter& json, const jobs::JobService::BulkOutcome& outcome) {
-  json.key("matched").number(outcome.matched).key("changed").number(outcome.changed).key("next_cursor");
-  outcome.next ? json.number(outcome.next->value) : json.null();
-}
-
 /// What the audit log keeps of a command: what it was for, and what came of it.
 std::string detailOf(const std::string& filter, const core::Result<jobs::JobService::BulkOutcome>& done) {
   JsonWriter json;
@@ -77,6 +73,7 @@ std::string detailOf(const std::string& filter, const core::Result<jobs::JobServ
 }
 
 Response apply(const Parts& parts, Call& call, store::BulkAction action, const char* name) {
+  if (const auto unheard = refuseIdempotency(call)) return problem(*unheard);
   const auto body = call.request.body->all(parts.options.http.body_bytes);
   if (!body) return problem(body.error());
   auto request = readBulk(*body, *call.principal, action);

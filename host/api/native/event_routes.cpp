@@ -46,6 +46,19 @@ Response stream(const Parts& parts, Call& call, std::optional<core::JobId> id) {
   return response;
 }
 
+Response streamBatch(const Parts& parts, Call& call) {
+  const auto batch = findBatch(parts, call);
+  if (!batch) return problem(batch.error());
+  const auto after = readAfter(call);
+  if (!after) return problem(after.error());
+  auto seat = parts.hub.seat(*call.principal, after->has_value());
+  if (!seat) return problem(seat.error());
+  Response response;
+  response.stream = StreamPlan{StreamPlan::Kind::Events, std::nullopt,     *after,   batch->owner,
+                               call.principal,           *std::move(seat), batch->id};
+  return response;
+}
+
 }  // namespace
 
 void addEventRoutes(RouteTable& routes, const Parts& parts) {
@@ -56,6 +69,9 @@ void addEventRoutes(RouteTable& routes, const Parts& parts) {
   const auto of_all = [parts](Call& call) { return stream(parts, call, std::nullopt); };
   routes.add(Method::Get, "/api/v1/jobs/{id}/events", Privilege::ReadJobs, of_job, kTakesQuery);
   routes.add(Method::Get, "/api/v1/events", Privilege::ReadJobs, of_all, kTakesQuery);
+  routes.add(
+      Method::Get, "/api/v1/batches/{id}/events", Privilege::ReadJobs,
+      [parts](Call& call) { return streamBatch(parts, call); }, kTakesQuery);
 }
 
 }  // namespace jobhost::api::native

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <limits>
+#include <memory>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -8,6 +9,7 @@
 #include "api/native/native_dialect.hpp"
 #include "api/native/parse.hpp"
 #include "api/native/render.hpp"
+#include "api/places.hpp"
 #include "api/zip_source.hpp"
 
 namespace jobhost::api::native {
@@ -117,8 +119,9 @@ Response listOutputs(const Parts& parts, core::JobId id) {
   return {200, kJson, json.take()};
 }
 
-/// Every output in one archive, made while it is sent.
-Response sendArchive(const Parts& parts, Call&, core::JobId id) {
+/// Every output in one archive, made while it is sent. It keeps a thread and a processor until its client has it all,
+/// so that there are `places` for few.
+Response sendArchive(const Parts& parts, const Call& call, core::JobId id, Places& places) {
   const auto job = parts.deps.jobs.get(id);
   if (!job) return problem(job.error());
   if (job->outputs.empty()) return problem({core::ErrorCode::NotFound, "the job has no outputs", "", {}});
@@ -129,7 +132,15 @@ Response sendArchive(const Parts& parts, Call&, core::JobId id) {
     if (!output) return problem(output.error());
     entries.push_back({listed.name, output->path, isPacked(listed.media_type)});
   }
+  auto place = places.take(call.principal->id);
+  if (!place) {
+    const bool callers = places.room(call.principal->id) == Places::Room::CallerFull;
+    return problem(callers
+                       ? core::Error{core::ErrorCode::Exhausted, "too many of your archives are on their way", "", {}}
+                       : core::Error{core::ErrorCode::Unavailable, "too many archives are on their way", "", {}});
+  }
   Response response(200, "application/zip", "");
+  response.seat = std::move(place);
   response.source = zipOf(std::move(entries));
   response.with("Content-Disposition", "attachment; filename=\"job-" + core::toString(id) + ".zip\"");
   response.with("Accept-Ranges", "none").with("X-Content-Type-Options", "nosniff");
@@ -201,7 +212,12 @@ void addFileRoutes(RouteTable& routes, const Parts& parts) {
   routes.add(Method::Get, "/api/v1/jobs/{id}/logs", Privilege::ReadJobs, withJob(showLog), kTakesQuery);
   routes.add(Method::Get, "/api/v1/jobs/{id}/outputs", Privilege::ReadJobs,
              withJob([](const Parts& p, Call&, core::JobId id) { return listOutputs(p, id); }));
-  routes.add(Method::Get, "/api/v1/jobs/{id}/outputs.zip", Privilege::ReadJobs, withJob(sendArchive));
+  const int archives = std::max(1, parts.options.http.max_archives);
+  const auto places = std::make_shared<Places>(archives, std::max(1, archives / 4));
+  routes.add(Method::Get, "/api/v1/jobs/{id}/outputs.zip", Privilege::ReadJobs, [parts, places](Call& call) {
+    const auto id = readJobId(call.captures[0]);
+    return id ? sendArchive(parts, call, *id, *places) : problem(noSuchJob());
+  });
   routes.add(Method::Get, "/api/v1/jobs/{id}/outputs/{name...}", Privilege::ReadJobs, withJob(sendOutput));
 }
 

@@ -243,8 +243,7 @@ class FormWriter {
     const auto required = schema.required();
     json_.beginArray();
     for (const auto& [name, value] : properties) {
-      if (left_ == 0) break;
-      --left_;
+      if (!take()) break;
       json_.beginObject().key("name").string(name).key("pointer").string(pointer + "/" + escapedPointer(name));
       json_.key("required").boolean(required.contains(name)).key("position");
       const auto at = static_cast<std::size_t>(place(name));
@@ -255,6 +254,9 @@ class FormWriter {
     json_.endArray();
   }
 
+  /// Whether something was left out because there were too many fields.
+  [[nodiscard]] bool truncated() const { return truncated_; }
+
  private:
   /// The members all fields have, those of fields with names and those inside of arrays and variants.
   void describe(const Schema& schema, const std::string& label, const std::string& pointer, int depth) {
@@ -264,8 +266,8 @@ class FormWriter {
     const auto widget = widgetOf(type, shape, schema);
     const auto title = schema.text("title");
     json_.key("label").string(title.empty() ? label : title).key("help").string(schema.text("description"));
-    json_.key("type").string(type).key("widget").string(deep && (widget == "group" || widget == "list") ? "json"
-                                                                                                        : widget);
+    const bool looks_inside = widget == "group" || widget == "list" || widget == "multiselect";
+    json_.key("type").string(type).key("widget").string(deep && looks_inside ? "json" : widget);
     json_.key("nullable").boolean(shape.nullable).key("default");
     const auto preset = schema.find("default");
     preset ? json_.raw(preset->raw()) : json_.null();
@@ -320,10 +322,14 @@ class FormWriter {
     json_.endArray();
   }
 
-  bool take() { return left_ > 0 && left_-- > 0; }
+  bool take() {
+    truncated_ = truncated_ || left_ == 0;
+    return left_ > 0 && left_-- > 0;
+  }
 
   JsonWriter& json_;
   int left_ = kFormFields;
+  bool truncated_ = false;
 };
 
 }  // namespace
@@ -342,12 +348,13 @@ void writeForm(JsonWriter& json, const catalog::JobTypeInfo& type) {
     more = !additional || !additional->is(JsonKind::False);
   }
   json.key("more_params").boolean(more).key("fields");
+  FormWriter writer(json);
   if (document) {
-    FormWriter(json).fields(Schema(*document, document->root()), "", type.positional, 0);
+    writer.fields(Schema(*document, document->root()), "", type.positional, 0);
   } else {
     json.beginArray().endArray();
   }
-  json.endObject();
+  json.key("truncated").boolean(writer.truncated()).endObject();
 }
 
 }  // namespace jobhost::api::native

@@ -66,6 +66,8 @@ Response problem(const core::Error& error, int status = 0);
 Response submitProblem(core::Error error);
 /// The same with the number of seconds after which to come back.
 Response limited(const core::Error& error, std::int64_t retry_after_s);
+/// The batch the path names, for a caller who reaches it; what belongs to somebody else is not there.
+core::Result<store::Batch> findBatch(const Parts& parts, const Call& call);
 /// Who acts, for the audit log.
 Actor actorOf(const Parts& parts, const Call& call);
 /// The caller's key from `Authorization: Bearer <key>` or `X-API-Key`; nullopt: none sent.

@@ -123,18 +123,42 @@ core::Result<std::optional<store::Idempotency>> readIdempotency(const Call& call
   return std::optional(std::move(idempotency));
 }
 
-core::Result<std::string> readReason(const ServerOptions& options, Call& call) {
+std::optional<core::Error> refuseIdempotency(const Call& call) {
+  if (!call.request.header("Idempotency-Key")) return std::nullopt;
+  return invalid("an Idempotency-Key is not known here",
+                 {{"Idempotency-Key", "is for requests that make jobs; this one may be repeated as it is"}});
+}
+
+namespace {
+
+core::Result<Steering> readCommand(const ServerOptions& options, Call& call, bool takes_cursor) {
   const auto body = call.request.body->all(options.http.body_bytes);
   if (!body) return body.error();
-  if (body->empty()) return std::string{};
+  if (body->empty()) return Steering{};
   const auto document = parseJson(*body);
   if (!document) return document.error();
   std::vector<core::FieldError> errors;
   JsonObject object(*document, "", errors);
-  auto reason = object.string("reason", 1024).value_or("");
+  Steering steering;
+  steering.reason = object.string("reason", 1024).value_or("");
+  const auto cursor =
+      takes_cursor ? object.integer("cursor", 1, std::numeric_limits<std::int64_t>::max()) : std::nullopt;
+  if (cursor) steering.cursor = core::JobId{*cursor};
   object.refuseUnknown();
   if (!errors.empty()) return invalid("the body is not valid", std::move(errors));
-  return reason;
+  return steering;
+}
+
+}  // namespace
+
+core::Result<std::string> readReason(const ServerOptions& options, Call& call) {
+  auto read = readCommand(options, call, false);
+  if (!read) return read.error();
+  return std::move(read->reason);
+}
+
+core::Result<Steering> readSteering(const ServerOptions& options, Call& call) {
+  return readCommand(options, call, true);
 }
 
 std::vector<std::string> readWords(std::string_view text, const std::string& pointer,

@@ -29,12 +29,22 @@ std::vector<jobs::JobRequest> readJobRequests(const std::vector<std::string_view
 /// The Idempotency-Key of a request with this body; nullopt: none was sent. InvalidArgument: it is not valid.
 core::Result<std::optional<store::Idempotency>> readIdempotency(const Call& call, std::string_view body);
 
+/// For a command that keeps no such promise: it would be passed over in silence.
+std::optional<core::Error> refuseIdempotency(const Call& call);
+
 /// The words of a search: parted by blanks. InvalidArgument is added to `errors` at `pointer`.
 std::vector<std::string> readWords(std::string_view text, const std::string& pointer,
                                    std::vector<core::FieldError>& errors);
 
 /// The small body of a command, {"reason": "…"}, which may be absent.
 core::Result<std::string> readReason(const ServerOptions& options, Call& call);
+
+/// The small body of a command over many jobs, {"reason": "…", "cursor": 7}, which may be absent.
+struct Steering {
+  std::string reason;
+  std::optional<core::JobId> cursor;
+};
+core::Result<Steering> readSteering(const ServerOptions& options, Call& call);
 
 /// What a filter in a body asks for; names as in the query of GET /jobs, lists as arrays. It must name a condition. For
 /// a caller who does not reach all jobs it is one over their own; false: it names another's, so nothing is to be found.

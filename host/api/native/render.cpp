@@ -275,8 +275,14 @@ static std::string_view stateOf(const store::Batch& batch) {
 }
 
 void writeBatch(JsonWriter& json, const store::Batch& batch) {
+  json.beginObject();
+  writeBatchMembers(json, batch);
+  json.endObject();
+}
+
+void writeBatchMembers(JsonWriter& json, const store::Batch& batch) {
   std::int64_t done = 0;
-  json.beginObject().key("id").string(batch.id).key("name").string(batch.name).key("owner");
+  json.key("id").string(batch.id).key("name").string(batch.name).key("owner");
   writeText(json, batch.owner);
   json.key("created_at").time(batch.created_at).key("state").string(stateOf(batch)).key("counts").beginObject();
   for (int i = 0; i < core::kJobStateCount; ++i) {
@@ -287,7 +293,12 @@ void writeBatch(JsonWriter& json, const store::Batch& batch) {
   const auto total = batch.total();
   json.endObject().key("progress").beginObject().key("fraction");
   total == 0 ? json.null() : json.number(static_cast<double>(done) / static_cast<double>(total));
-  json.key("done").number(done).key("total").number(total).endObject().endObject();
+  json.key("done").number(done).key("total").number(total).endObject();
+}
+
+void writeOutcome(JsonWriter& json, const jobs::JobService::BulkOutcome& outcome) {
+  json.key("matched").number(outcome.matched).key("changed").number(outcome.changed).key("next_cursor");
+  outcome.next ? json.number(outcome.next->value) : json.null();
 }
 
 void writeJobType(JsonWriter& json, const catalog::JobTypeInfo& type) {

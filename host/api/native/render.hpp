@@ -6,6 +6,7 @@
 #include "catalog/job_type.hpp"
 #include "core/event.hpp"
 #include "core/job.hpp"
+#include "jobs/job_service.hpp"
 #include "store/job_store.hpp"
 #include "store/principal_store.hpp"
 
@@ -18,6 +19,10 @@ void writeJob(JsonWriter& json, const core::Job& job, bool with_documents = true
 std::string jobJson(const core::Job& job);
 void writeSubmitted(JsonWriter& json, const store::Submitted& submitted);
 void writeBatch(JsonWriter& json, const store::Batch& batch);
+/// The members of it alone, for an object that has more.
+void writeBatchMembers(JsonWriter& json, const store::Batch& batch);
+/// The members that say what a command over many jobs did.
+void writeOutcome(JsonWriter& json, const jobs::JobService::BulkOutcome& outcome);
 /// What an event's kind adds. Failures are spelt as in the job; the store's own spelling is not shown.
 void writeEventData(JsonWriter& json, const core::JobEvent& event);
 void writeBackoff(JsonWriter& json, const core::Backoff& backoff);

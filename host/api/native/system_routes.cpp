@@ -11,13 +11,18 @@ void writeNumbers(JsonWriter& json, const std::vector<std::pair<std::string, std
   json.endObject();
 }
 
+void writeSummary(JsonWriter& json, const telemetry::Metrics::Summary& summary) {
+  const double mean = summary.count == 0 ? 0 : summary.sum / static_cast<double>(summary.count);
+  json.beginObject().key("count").number(summary.count).key("mean_seconds").number(mean);
+  json.key("p50_seconds").number(summary.p50).key("p95_seconds").number(summary.p95);
+  json.key("p99_seconds").number(summary.p99).endObject();
+}
+
 void writeSummaries(JsonWriter& json, const std::vector<std::pair<std::string, telemetry::Metrics::Summary>>& rows) {
   json.beginObject();
   for (const auto& [name, summary] : rows) {
-    const double mean = summary.count == 0 ? 0 : summary.sum / static_cast<double>(summary.count);
-    json.key(name).beginObject().key("count").number(summary.count).key("mean_ms").number(mean * 1000);
-    json.key("p50_ms").number(summary.p50 * 1000).key("p95_ms").number(summary.p95 * 1000);
-    json.key("p99_ms").number(summary.p99 * 1000).endObject();
+    json.key(name);
+    writeSummary(json, summary);
   }
   json.endObject();
 }
@@ -48,6 +53,8 @@ Response showMetrics(const Parts& parts, const Call& call) {
   }
   json.endObject().key("job_types");
   writeSummaries(json, all.job_types);
+  json.key("other_job_types");
+  writeSummary(json, all.other_job_types);
   json.endObject();
   return {200, kJson, json.take()};
 }
@@ -62,9 +69,12 @@ void addSystemRoutes(RouteTable& routes, const Parts& parts) {
     if (ready) return Response(200, kJson, "{\"status\":\"ready\"}");
     return problem({core::ErrorCode::Unavailable, ready.error().message, "", {}});
   });
-  routes.add(Method::Get, "/metrics", parts.options.public_metrics ? Privilege::None : Privilege::ReadJobs, [](Call&) {
-    return Response(200, "text/plain; version=0.0.4; charset=utf-8", telemetry::metrics().expose());
-  });
+  routes.add(
+      Method::Get, "/metrics", parts.options.public_metrics ? Privilege::None : Privilege::ReadJobs, [](Call& call) {
+        // Everybody may hear how many jobs there are, but not what kinds.
+        const bool with_types = call.principal && call.principal->all_jobs && call.principal->may(Privilege::ReadJobs);
+        return Response(200, "text/plain; version=0.0.4; charset=utf-8", telemetry::metrics().expose(with_types));
+      });
   routes.add(Method::Get, "/api/v1/metrics", Privilege::ReadJobs,
              [parts](Call& call) { return showMetrics(parts, call); });
 }

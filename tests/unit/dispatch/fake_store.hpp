@@ -163,17 +163,25 @@ class FakeStore final : public store::JobStore {
                    Done<std::vector<store::Submitted>> done) override {
     done(unsupported());
   }
+  core::Result<store::SubmittedBatch> submitBatch(std::vector<core::JobDraft>, store::SubmitOptions) override {
+    return unsupported();
+  }
   core::Result<store::TickResult> rescueAll() override { return unsupported(); }
   core::Result<void> retry(core::JobId) override { return unsupported(); }
   core::Result<void> resume(core::JobId) override { return unsupported(); }
   core::Result<void> setPriority(core::JobId, int) override { return unsupported(); }
   core::Result<void> setTags(core::JobId, std::vector<std::string>) override { return unsupported(); }
-  core::Result<void> remove(core::JobId) override { return unsupported(); }
+  core::Result<std::vector<core::JobId>> remove(core::JobId) override { return unsupported(); }
+  core::Result<store::BulkApplied> applyAll(store::BulkAction, std::span<const core::JobId>,
+                                            store::BulkOptions) override {
+    return unsupported();
+  }
   core::Result<std::vector<core::JobId>> purge(core::Instant, int) override { return unsupported(); }
   core::Result<store::Batch> batch(const std::string&) override { return unsupported(); }
   core::Result<store::BatchPage> batches(const std::string&, std::optional<std::int64_t>, int) override {
     return unsupported();
   }
+  core::Result<std::optional<core::JobId>> liveBelow(const store::Batch&) override { return unsupported(); }
   core::Result<void> removeBatch(const std::string&) override { return unsupported(); }
   void saveCheckpoint(store::LeaseRef, std::string, Done<void> done) override { done(unsupported()); }
   core::Result<std::optional<std::string>> loadCheckpoint(core::JobId) override { return unsupported(); }

@@ -597,6 +597,78 @@ TEST_P(StoreContract, KeepsABatchWithItsJobsAcrossAReopen) {
   EXPECT_EQ(store->batch("b_2").error().code, core::ErrorCode::NotFound);
 }
 
+TEST_P(StoreContract, CountsTheJobsOfABatchThroughEveryMove) {
+  core::JobDraft draft = draftOf("t");
+  draft.batch = "b_1";
+  draft.owner = "me";
+  SubmitOptions options;
+  options.batch = BatchDraft{"b_1", "n", "me"};
+  const auto made = store->submitBatch({draft, draft, draft, draft}, options);
+  ASSERT_TRUE(made.ok()) << made.error().message << made.error().detail;
+  EXPECT_EQ(made->id, "b_1");
+  const auto id = [&](std::size_t i) { return made->jobs[i].id; };
+  // In the order of JobState: queued, running, waiting, suspended, succeeded, failed, canceled.
+  const auto counts = [&] {
+    const auto batch = store->batch("b_1");
+    EXPECT_TRUE(batch.ok());
+    return batch ? std::vector<std::int64_t>(std::begin(batch->by_state), std::end(batch->by_state))
+                 : std::vector<std::int64_t>();
+  };
+  EXPECT_THAT(counts(), ElementsAre(4, 0, 0, 0, 0, 0, 0));
+  const auto running = claim(2);
+  EXPECT_THAT(counts(), ElementsAre(2, 2, 0, 0, 0, 0, 0));
+  const auto below = child(id(0));
+  settle(running[0], OutcomeKind::Succeeded);
+  settle(running[1], OutcomeKind::Failed);
+  EXPECT_THAT(counts(), ElementsAre(2, 0, 1, 0, 0, 1, 0)) << "the first awaits its child, which is none of the batch";
+  ASSERT_TRUE(store->suspend(id(2)).ok());
+  ASSERT_TRUE(store->cancel(id(3), "").ok());
+  EXPECT_THAT(counts(), ElementsAre(0, 0, 1, 1, 0, 1, 1));
+  reopen();
+  ASSERT_TRUE(store->retry(id(1)).ok());
+  ASSERT_TRUE(store->resume(id(2)).ok());
+  ASSERT_TRUE(store->cancel(below, "").ok());
+  EXPECT_THAT(counts(), ElementsAre(2, 0, 0, 0, 1, 0, 1));
+  ASSERT_TRUE(store->remove(id(3)).ok());
+  submit(draft);
+  EXPECT_THAT(counts(), ElementsAre(3, 0, 0, 0, 1, 0, 0)) << "a later job of the same owner joins";
+  const auto listed = store->batches("me", std::nullopt, 10);
+  ASSERT_TRUE(listed.ok());
+  EXPECT_EQ(listed->batches.front().total(), 4);
+}
+
+TEST_P(StoreContract, AnswersTheBatchThatAnIdempotencyKeyMade) {
+  core::JobDraft taken = draftOf("t");
+  taken.unique_key = "one";
+  taken.batch = "somebody's label";
+  const auto earlier = submit(taken);
+  core::JobDraft draft = draftOf("t");
+  draft.unique_key = "one";
+  SubmitOptions options;
+  options.idempotency = Idempotency{"me", "key", "digest"};
+  const auto ask = [&](const std::string& id) {
+    options.batch = BatchDraft{id, "n", ""};
+    draft.batch = id;
+    return store->submitBatch({draft}, options);
+  };
+  const auto made = ask("b_1");
+  ASSERT_TRUE(made.ok()) << made.error().message;
+  EXPECT_EQ(made->id, "b_1");
+  EXPECT_FALSE(made->replayed) << "a batch was made, though its only job was there already";
+  EXPECT_TRUE(made->jobs.front().existing);
+  const auto again = ask("b_2");
+  ASSERT_TRUE(again.ok()) << again.error().message;
+  EXPECT_TRUE(again->replayed);
+  EXPECT_EQ(again->id, "b_1") << "not the one its job says it is of";
+  EXPECT_EQ(again->jobs.front().id, earlier);
+  EXPECT_EQ(store->batch("b_2").error().code, core::ErrorCode::NotFound);
+  SubmitOptions alone;
+  alone.idempotency = options.idempotency;
+  EXPECT_EQ(store->submit({draft}, alone).error().code, core::ErrorCode::Conflict) << "the key made a batch";
+  ASSERT_TRUE(store->removeBatch("b_1").ok());
+  EXPECT_EQ(ask("b_3").error().code, core::ErrorCode::Conflict) << "the batch it made is gone";
+}
+
 TEST_P(StoreContract, MakesNoBatchWhenItsJobsAreRefused) {
   core::JobDraft draft = draftOf("t");
   draft.batch = "b_1";
@@ -653,20 +725,82 @@ TEST_P(StoreContract, AppliesACommandToManyJobsEachByItsState) {
   for (int i = 0; i < 250; ++i) ids.push_back(submit("t"));
   const auto running = claim(1).front();
   ids.push_back({99'999});
-  const auto canceled = store->applyAll(BulkAction::Cancel, ids, "why");
+  const auto canceled = store->applyAll(BulkAction::Cancel, ids, {.reason = "why"});
   ASSERT_TRUE(canceled.ok()) << canceled.error().message;
-  ASSERT_THAT(*canceled, SizeIs(ids.size()));
-  EXPECT_EQ(std::count(canceled->begin(), canceled->end(), true), 250) << "asked, or ended at once";
-  EXPECT_FALSE(canceled->back()) << "a job that is not there";
+  ASSERT_THAT(canceled->changed, SizeIs(ids.size()));
+  EXPECT_EQ(std::count(canceled->changed.begin(), canceled->changed.end(), true), 250) << "asked, or ended at once";
+  EXPECT_FALSE(canceled->changed.back()) << "a job that is not there";
   EXPECT_EQ(state(running.id), JobState::Running);
   EXPECT_EQ(job(ids[200]).error->message, "why");
-  const auto again = store->applyAll(BulkAction::Cancel, std::span(ids).subspan(1, 3), "");
-  EXPECT_THAT(*again, ElementsAre(false, false, false));
-  const auto retried = store->applyAll(BulkAction::Retry, std::span(ids).first(2), "");
-  EXPECT_THAT(*retried, ElementsAre(false, true)) << "the first one runs yet";
-  const auto removed = store->applyAll(BulkAction::Remove, std::span(ids).first(3), "");
-  EXPECT_THAT(*removed, ElementsAre(false, false, true));
+  const auto again = store->applyAll(BulkAction::Cancel, std::span(ids).subspan(1, 3), {});
+  EXPECT_THAT(again->changed, ElementsAre(false, false, false));
+  const auto retried = store->applyAll(BulkAction::Retry, std::span(ids).first(2), {});
+  EXPECT_THAT(retried->changed, ElementsAre(false, true)) << "the first one runs yet";
+  const auto removed = store->applyAll(BulkAction::Remove, std::span(ids).first(3), {});
+  EXPECT_THAT(removed->changed, ElementsAre(false, false, true));
   EXPECT_FALSE(store->get(ids[2]).ok());
+  EXPECT_THAT(removed->removed, ElementsAre(ids[2]));
+}
+
+TEST_P(StoreContract, TellsAllThatWentWithADeletedJob) {
+  const auto root = submit("t");
+  const auto parent = claim(1).front();
+  const auto below = child(root);
+  ASSERT_TRUE(store->cancel(below, "").ok());
+  settle(parent, OutcomeKind::Succeeded);
+  const auto alone = submit("u");
+  ASSERT_TRUE(store->cancel(alone, "").ok());
+  const std::vector<core::JobId> ids{root, alone};
+  const auto removed = store->applyAll(BulkAction::Remove, ids, {});
+  ASSERT_TRUE(removed.ok()) << removed.error().message;
+  EXPECT_THAT(removed->removed, testing::UnorderedElementsAre(root, below, alone));
+  const auto last = submit("t");
+  ASSERT_TRUE(store->cancel(last, "").ok());
+  EXPECT_THAT(*store->remove(last), ElementsAre(last));
+}
+
+TEST_P(StoreContract, RetriesNoMoreJobsThanTheQueuesTake) {
+  std::vector<core::JobId> ids;
+  for (int i = 0; i < 4; ++i) {
+    core::JobDraft draft = draftOf("t");
+    draft.owner = "me";
+    ids.push_back(submit(draft));
+    ASSERT_TRUE(store->cancel(ids.back(), "").ok());
+  }
+  BulkOptions options;
+  options.max_queued_per_type = 2;
+  const auto some = store->applyAll(BulkAction::Retry, ids, options);
+  ASSERT_TRUE(some.ok()) << some.error().message;
+  EXPECT_THAT(some->changed, ElementsAre(true, true));
+  ASSERT_TRUE(some->stopped.has_value());
+  EXPECT_EQ(some->stopped->code, core::ErrorCode::Exhausted);
+  options = {};
+  options.max_queued_per_owner = 3;
+  const auto more = store->applyAll(BulkAction::Retry, std::span(ids).subspan(2), options);
+  ASSERT_TRUE(more.ok()) << more.error().message;
+  EXPECT_THAT(more->changed, ElementsAre(true));
+  EXPECT_TRUE(more->stopped.has_value());
+  const auto rest = store->applyAll(BulkAction::Retry, std::span(ids).subspan(3), {});
+  EXPECT_THAT(rest->changed, ElementsAre(true));
+  EXPECT_FALSE(rest->stopped.has_value());
+}
+
+TEST_P(StoreContract, FindsTheJobOfABatchBelowWhichOneLives) {
+  core::JobDraft draft = draftOf("t");
+  draft.batch = "b_1";
+  SubmitOptions options;
+  options.batch = BatchDraft{"b_1", "n", ""};
+  const auto made = store->submitBatch({draft, draft}, options);
+  ASSERT_TRUE(made.ok());
+  const auto parent = claim(1).front();
+  const auto batch = [&] { return *store->batch("b_1"); };
+  EXPECT_FALSE(store->liveBelow(batch())->has_value());
+  const auto below = child(parent.id, "u");
+  EXPECT_EQ(*store->liveBelow(batch()), parent.id);
+  ASSERT_TRUE(store->cancel(below, "").ok());
+  EXPECT_FALSE(store->liveBelow(batch())->has_value());
+  ASSERT_TRUE(store->retry(below).ok());
+  EXPECT_EQ(*store->liveBelow(batch()), parent.id);
 }
 
 TEST_P(StoreContract, AppliesACommandToTreesLargerThanAStep) {
@@ -676,10 +810,10 @@ TEST_P(StoreContract, AppliesACommandToTreesLargerThanAStep) {
   for (auto& draft : drafts) draft.parent = root;
   ASSERT_TRUE(store->submit(drafts, {}).ok());
   const std::vector<core::JobId> ids{root};
-  EXPECT_THAT(*store->applyAll(BulkAction::Cancel, ids, ""), ElementsAre(true));
+  EXPECT_THAT(store->applyAll(BulkAction::Cancel, ids, {})->changed, ElementsAre(true));
   EXPECT_EQ(count("t", JobState::Canceled), 2500);
   settle(parent, OutcomeKind::Canceled);
-  EXPECT_THAT(*store->applyAll(BulkAction::Remove, ids, ""), ElementsAre(true));
+  EXPECT_THAT(store->applyAll(BulkAction::Remove, ids, {})->changed, ElementsAre(true));
   EXPECT_EQ(count("t", JobState::Canceled), 0);
 }
 
@@ -704,6 +838,68 @@ TEST_P(StoreContract, SearchesTextsWithinABoundedPage) {
   EXPECT_THAT(found, ElementsAre(needle));
   EXPECT_GT(pages, 2) << "a page looks at so many rows and no more";
   EXPECT_LT(pages, 10);
+}
+
+TEST_P(StoreContract, FindsAUsersFewJobsAmongManyOfOthers) {
+  core::JobDraft mine = draftOf("t"), theirs = draftOf("t");
+  mine.owner = "me";
+  theirs.owner = "you";
+  const auto oldest = submit(mine);
+  ASSERT_TRUE(store->submit(std::vector<core::JobDraft>(12'000, theirs), {}).ok());
+  const auto newest = submit(mine);
+  JobFilter filter;
+  filter.owner = "me";
+  filter.states = {JobState::Queued};
+  const auto ids = [&](const JobFilter& asked, bool ascending = false) {
+    ListOptions options;
+    options.ascending = ascending;
+    const auto page = store->list(asked, options);
+    EXPECT_TRUE(page.ok());
+    EXPECT_FALSE(page->next) << "one page looked at all there is";
+    std::vector<core::JobId> found;
+    for (const auto& job : page->jobs) found.push_back(job.id);
+    return found;
+  };
+  EXPECT_THAT(ids(filter), ElementsAre(newest, oldest));
+  EXPECT_THAT(ids(filter, true), ElementsAre(oldest, newest));
+  filter.types = {"t"};
+  EXPECT_THAT(ids(filter), ElementsAre(newest, oldest));
+  filter.types = {"u"};
+  EXPECT_THAT(ids(filter), IsEmpty());
+  // And the other way round: few of that state among the user's many.
+  ASSERT_TRUE(store->cancel(core::JobId{oldest.value + 1}, "").ok());
+  filter = {};
+  filter.owner = "you";
+  filter.states = {JobState::Canceled};
+  EXPECT_THAT(ids(filter), ElementsAre(core::JobId{oldest.value + 1}));
+}
+
+TEST_P(StoreContract, ListsJobsOfSeveralStatesAndTypesInOneOrder) {
+  std::vector<core::JobId> all;
+  for (int i = 0; i < 60; ++i) {
+    for (const char* type : {"t", "u", "v"}) all.push_back(submit(type));
+    if (i % 3 == 0) {
+      ASSERT_TRUE(store->cancel(all.back(), "").ok());
+    }
+  }
+  submit("w");
+  JobFilter filter;
+  filter.types = {"t", "u", "v"};
+  filter.states = {JobState::Queued, JobState::Canceled};
+  for (const bool ascending : {true, false}) {
+    std::vector<core::JobId> listed;
+    ListOptions options;
+    options.ascending = ascending;
+    options.limit = 47;
+    do {
+      const auto page = store->list(filter, options);
+      ASSERT_TRUE(page.ok());
+      for (const auto& job : page->jobs) listed.push_back(job.id);
+      options.cursor = page->next;
+    } while (options.cursor);
+    if (!ascending) std::reverse(listed.begin(), listed.end());
+    EXPECT_EQ(listed, all);
+  }
 }
 
 TEST_P(StoreContract, EndsAPageWhenItsDocumentsAreMany) {
@@ -735,9 +931,9 @@ TEST_P(StoreContract, AppliesACommandToManyTrees) {
     for (auto& draft : drafts) draft.parent = root;
     ASSERT_TRUE(store->submit(drafts, {}).ok());
   }
-  EXPECT_THAT(*store->applyAll(BulkAction::Cancel, roots, ""), ElementsAre(true, true, true));
+  EXPECT_THAT(store->applyAll(BulkAction::Cancel, roots, {})->changed, ElementsAre(true, true, true));
   EXPECT_EQ(count("t", JobState::Canceled), 2403);
-  EXPECT_THAT(*store->applyAll(BulkAction::Remove, roots, ""), ElementsAre(true, true, true));
+  EXPECT_THAT(store->applyAll(BulkAction::Remove, roots, {})->changed, ElementsAre(true, true, true));
   EXPECT_EQ(count("t", JobState::Canceled), 0);
 }
 

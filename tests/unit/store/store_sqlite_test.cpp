@@ -57,6 +57,31 @@ TEST_F(SqliteStoreFile, AnswersNoHotStatementByAScanOrASort) {
   EXPECT_GT(statements, 40);
 }
 
+TEST_F(SqliteStoreFile, AsksNoJobHowABatchStands) {
+  core::JobDraft draft;
+  draft.type = "t";
+  draft.owner = "me";
+  draft.batch = "b_1";
+  SubmitOptions options;
+  options.batch = BatchDraft{"b_1", "n", "me"};
+  ASSERT_TRUE(store->submitBatch({draft}, options).ok());
+  ASSERT_TRUE(store->batch("b_1").ok());
+  ASSERT_TRUE(store->batches("me", std::nullopt, 10).ok());
+  ASSERT_TRUE(store->batches("", std::nullopt, 10).ok());
+  int statements = 0;
+  for (const std::string& plan : sqlite().queryPlansForTest()) {
+    const auto arrow = plan.find("=>");
+    if (plan.find("batches") == std::string::npos) continue;
+    ++statements;
+    EXPECT_EQ(plan.find(" jobs", arrow), std::string::npos) << plan;
+    if (plan.find("DELETE FROM batches WHERE number IN") == 0) {
+      EXPECT_NE(plan.find("batches_empty", arrow), std::string::npos)
+          << "retention looks at empty ones alone: " << plan;
+    }
+  }
+  EXPECT_GE(statements, 6);
+}
+
 TEST_F(SqliteStoreFile, RefusesAFileOfANewerJobhost) {
   store.reset();
   {
