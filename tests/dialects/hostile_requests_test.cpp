@@ -398,6 +398,7 @@ TEST_F(HostileRequests, OfEveryOperationAreAnsweredInItsShape) {
 
 /// Shapes that two servers in a row could read in two ways, and lines no parser should take.
 TEST_F(HostileRequests, WithTwoReadingsAreRefusedAndTheConnectionEnds) {
+  using namespace std::string_literals;  // texts with a NUL in them
   ApiHost host;
   const std::string key = "X-API-Key: " + host.adminKey() + "\r\n";
   const std::string post = "POST /api/v1/jobs HTTP/1.1\r\nHost: t\r\n" + key;
@@ -432,8 +433,8 @@ TEST_F(HostileRequests, WithTwoReadingsAreRefusedAndTheConnectionEnds) {
            "POST  /api/v1/jobs HTTP/1.1\r\nHost: t\r\n\r\n" + smuggled,
            "POST /api/v1/jobs\tHTTP/1.1\r\nHost: t\r\n\r\n" + smuggled,
            "GET /api/v1/jobs HTTP/1.1\rHost: t\r\r" + smuggled,
-           "GET /api/v1/jobs HTTP/1.1\r\nHost: t\r\nA\0B: c\r\n\r\n" + smuggled,
-           std::string("GET /api/v1/jobs HTTP/1.1\r\nHost: t\r\nA: b\0c\r\n\r\n", 50) + smuggled,
+           "GET /api/v1/jobs HTTP/1.1\r\nHost: t\r\nA\0B: c\r\n\r\n"s + smuggled,
+           "GET /api/v1/jobs HTTP/1.1\r\nHost: t\r\nA: b\0c\r\n\r\n"s + smuggled,
            "GET /api/v1/jobs HTTP/1.1\r\nHost: t\r\n: empty\r\n\r\n" + smuggled,
            "GET /api/v1/jobs HTTP/1.1\r\nHost: t\r\nno colon\r\n\r\n" + smuggled,
            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
