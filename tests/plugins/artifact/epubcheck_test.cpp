@@ -28,10 +28,11 @@ TEST_P(EpubCheck, FindsNothing) {
   FakeBook book;
   GetParam().fill(book);
   const testing::Epub epub(book);
-  // As a jar: where jars are not programs (containers), /usr/bin/epubcheck is none. Only errors and warnings are
-  // printed.
+  // As a jar: where jars are not programs (containers), /usr/bin/epubcheck is none. It checks the reading order by
+  // recursion, a frame for each chapter. Only errors and warnings are printed.
   const std::string command =
-      "java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -jar /usr/share/java/epubcheck.jar --failonwarnings -q '" +
+      "java -Xss256m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -jar /usr/share/java/epubcheck.jar --failonwarnings -q "
+      "'" +
       epub.path() + "' 2>&1";
   std::FILE* pipe = ::popen(command.c_str(), "r");
   ASSERT_NE(pipe, nullptr);
