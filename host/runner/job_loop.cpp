@@ -158,6 +158,7 @@ void runJobs(Session& session, const PluginLibrary& plugin) {
     refreshModules();
     session.begin(attempt);
     const jh_result result = runOne(session, plugin, attempt);
+    if (session.cancelled(*attempt) != 0) attempt->processes.stop();  // their grace, whoever was quicker
     attempt->processes.end();
     wire::Done done = judge(*attempt, result, session);
     attempt->files.wipeTemp();

@@ -134,6 +134,8 @@ jh_result JH_CALL kill_process(jh_process* process, std::int32_t force) noexcept
 jh_result JH_CALL close(jh_process* process) noexcept {
   const auto attempt = current();
   if (!attempt) return misuse(SdkCall::ProcessClose);
+  // The handler can know of a cancel before cancelCurrent() has come to the programs: they keep their grace.
+  if (theSession().cancelled(*attempt) != 0) attempt->processes.stop();
   return answer(SdkCall::ProcessClose, attempt->processes.close(number(process)));
 }
 
