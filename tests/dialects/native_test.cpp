@@ -212,7 +212,8 @@ TEST(NativeEvents, OfABatchAreThoseOfItsJobs) {
   const auto target = "/api/v1/batches/" + memberOf(made.body, "id") + "/events";
   Wire wire(host.port());
   wire.send(get(host, target));
-  const auto first = wire.readUntil("event: snapshot\ndata: {\"id\":\"b_") + wire.readUntil("\n\n");
+  wire.readUntil("event: snapshot\ndata: {\"id\":\"b_");
+  const auto first = wire.readUntil("\n\n");
   EXPECT_TRUE(has(first, R"("total":2}})")) << first;
   host.submit();
   const auto running = host.start(1);
