@@ -91,7 +91,7 @@ Json run(Job& job) {
   const Settings settings = readSettings(job);
   const auto stop = support::stopCheckOf(job);
   job.progress(0, 0, "looking for the archive");
-  auto file = openArchive(settings, id, stop);
+  auto file = openArchive(job, settings, id, stop);
   if (!file) return Json{{"errors", Json::array()}};
   try {
     PageSource source(*std::move(file), settings, stop);

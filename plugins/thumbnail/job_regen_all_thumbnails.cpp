@@ -148,8 +148,10 @@ Json run(Job& job) {
     throw support::toMinionError(failure, "path not allowed");
   }
   job.progress(0, 0, "looking for archives");
-  auto ids = allArchives(settings, support::stopCheckOf(job));
-  if (!force) std::erase_if(ids, [&](const std::string& id) { return isMade(thumbnailPath(settings, id, 0)); });
+  std::vector<std::string> ids;
+  for (auto id : allArchives(job, settings, support::stopCheckOf(job))) {
+    if (force || !isMade(thumbnailPath(settings, id, 0))) ids.push_back(std::move(id));
+  }
 
   Errors errors;
   CoverBatch(job, settings, ids).run(errors);

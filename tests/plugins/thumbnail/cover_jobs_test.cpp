@@ -94,7 +94,7 @@ TEST_F(CoverJobs, AllMissingCoversAreMadeAndWithForceAll) {
   for (int i = 0; i < 12; ++i) {
     ids.push_back(
         addArchive("f/" + std::to_string(i) + ".zip", one(samples::plain(40, 50 + i, {10.0 * i, 0, 0}, ".png"))));
-    host_.putRecord(kArchives, ids.back(), {{"n", i}});
+    host_.putRecord(kArchives, ids.back(), {{"n", i}, {"file", "f/" + std::to_string(i) + ".zip"}});
   }
   putTank(kTank, {ids[3]});
   folder_.write("thumb/" + ids[0].substr(0, 2) + "/" + ids[0] + ".jpg", "there already");
@@ -114,6 +114,21 @@ TEST_F(CoverJobs, AllMissingCoversAreMadeAndWithForceAll) {
   ASSERT_EQ(host_.run("regen_all_thumbnails", {{"force", 1}}).code, JH_OK);
   EXPECT_EQ(samples::decode(samples::readAll(cover(ids[0]))).width, 500);
   EXPECT_EQ(thumbhashOf(ids[0]).size(), 40U);
+}
+
+TEST_F(CoverJobs, WhatTheLibraryKnowsIsWhatIsThere) {
+  const std::string known = addArchive("known.zip", pages(1));
+  const std::string stray = addArchive("stray.zip", pages(2));
+  host_.putRecord(kArchives, known, {{"file", "known.zip"}});
+  host_.putRecord(kArchives, std::string(40, 'c'), {{"file", ""}});
+  const Attempt done = host_.run("regen_all_thumbnails", {{"force", 1}});
+  ASSERT_EQ(done.code, JH_OK) << done.error_message;
+  EXPECT_EQ(done.result["errors"].size(), 0U) << done.result.dump();
+  EXPECT_TRUE(fs::exists(cover(known)));
+  EXPECT_FALSE(fs::exists(cover(stray))) << "scan_library has to register it first";
+  host_.withhold(JH_EXT_RECORDS);
+  ASSERT_EQ(host_.run("regen_all_thumbnails", {{"force", 0}}).code, JH_OK);
+  EXPECT_TRUE(fs::exists(cover(stray))) << "without a library the folder says what there is";
 }
 
 TEST_F(CoverJobs, ErrorsAreCollectedAndNeverFatal) {
