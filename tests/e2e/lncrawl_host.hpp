@@ -135,8 +135,9 @@ class LncrawlHost : public testing::Test {
   void start(std::vector<std::string> settings = {}) {
     fs::create_directories(sources());
     if (!fs::exists(sources() / "127.0.0.1.yaml")) spec("127.0.0.1", site_.bookSpec());
-    settings.insert(settings.begin(), {"lncrawl.enabled=true", "http.allow_private=true",
-                                       "lncrawl.dir=" + library().string(), "lncrawl.sources=" + sources().string()});
+    settings.insert(settings.begin(),
+                    {"lncrawl.enabled=true", "http.allow_private=true", "lncrawl.dir=" + library().string(),
+                     "lncrawl.sources=" + sources().string(), "plugin.org.jobhost.fetch-novel.gap_ms=0"});
     host_ = std::make_unique<HostProcess>(HostProcess::Options{
         .data = folder_ / "data", .plugins = {JOBHOST_PLUGIN_DIR}, .set = std::move(settings), .wrapper = {}});
     again();
