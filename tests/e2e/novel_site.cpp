@@ -156,7 +156,7 @@ class NovelSite::Handler : public Poco::Net::HTTPRequestHandler {
     auto& socket = dynamic_cast<Poco::Net::HTTPServerRequestImpl&>(request).socket();
     if (state_.waited(path, socket.impl()->sockfd())) {
       const Page page = state_.answer(path, request.get("If-None-Match", ""));
-      response.setStatus(static_cast<Poco::Net::HTTPResponse::HTTPStatus>(page.status));
+      response.setStatusAndReason(static_cast<Poco::Net::HTTPResponse::HTTPStatus>(page.status));
       for (const auto& [name, value] : page.headers) response.set(name, value);
       if (page.status == 304) {
         response.setContentLength(0);
