@@ -616,6 +616,10 @@ TEST_F(Lncrawl, 13_WhoIsNotServedIsToldWhy) {
   spec("disabled/localhost", "spec: 1\nbase_url: http://localhost/\ndisabled: gone for good\n");
   start({"plugin.org.jobhost.fetch-novel.generic=false"});
   const auto admin = this->admin();
+  // The list of sources is made by a job once the plugin is up.
+  ASSERT_TRUE(HostProcess::eventually([&] {
+    return admin.get("/api/meta/supported-sources").body.find("gone for good") != std::string::npos;
+  })) << admin.get("/api/meta/supported-sources").body;
   const auto unknown = admin.post("/api/job/create/fetch-novel", bodyOf("url", "http://unknown.example.test/book"));
   EXPECT_GE(unknown.status, 400);
   EXPECT_EQ(text(unknown.json(), "error"), "No crawler found for the domain") << unknown.body;
