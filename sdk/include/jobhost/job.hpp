@@ -39,6 +39,7 @@ struct ChildOptions {
   std::optional<std::int64_t> timeout_ms;
   std::optional<std::int64_t> delay_ms;
   std::vector<std::string> tags;
+  std::vector<std::int64_t> after;  ///< jobs, children say, that must have ended first, whatever their outcome
   bool fail_with_child = false;  ///< this job fails when the child does
 };
 
@@ -280,6 +281,11 @@ inline std::int64_t Job::submit(std::string_view type, const Json& params, const
     Json tags = Json::array();
     for (const auto& tag : options.tags) tags.push(tag);
     more.set("tags", std::move(tags));
+  }
+  if (!options.after.empty()) {
+    Json after = Json::array();
+    for (const auto id : options.after) after.push(id);
+    more.set("after", std::move(after));
   }
   const std::string params_json = params.dump();
   const std::string options_json = more.dump();
