@@ -192,12 +192,7 @@ ConversionCall planConversion(Format format, const Novel& novel, const Conversio
                               const Converters& converters) {
   requireConverted(format);
   if (!converters.http_url.empty()) return httpConversion(format, novel, files, converters.http_url);
-  if (converters.ebook_convert.empty()) {
-    throw Failure(
-        FailureKind::Unsupported, "artifact.no_converter",
-        "No calibre executables: " + std::string(nameOf(format)) +
-            " is made by calibre's ebook-convert, which is not installed, and no HTTP converter is configured");
-  }
+  if (converters.ebook_convert.empty()) throw noConverter(format);
   ProgramCall call{converters.ebook_convert, ebookConvertArguments(format, novel, files), {}};
   call.environment = {{"QT_QPA_PLATFORM", "offscreen"}, {"LC_ALL", "C.UTF-8"}};  // a service has no display
   if (!converters.browser_sandbox) call.environment.emplace_back("QTWEBENGINE_DISABLE_SANDBOX", "1");
@@ -238,6 +233,13 @@ std::optional<Failure> conversionFailed(Format format, int exit_code, std::uint6
   return Failure(FailureKind::BadInput, "artifact.conversion",
                  "Failed running ebook-convert: " + what + " making " + std::string(nameOf(format)) +
                      (reason.empty() ? "" : ": " + reason));
+}
+
+Failure noConverter(Format format) {
+  return {FailureKind::Unsupported, "artifact.no_converter",
+          "No calibre executables: " + std::string(nameOf(format)) +
+              " is made by calibre's ebook-convert, which this host has not: install calibre (Debian: apt-get install "
+              "calibre), or set converter_url to an HTTP converter"};
 }
 
 Failure noEpub(Format format) {

@@ -17,7 +17,7 @@ namespace jobhost::artifact {
 /// What can make the formats that need a converter. An HTTP converter, where one is configured, goes before the
 /// program.
 struct Converters {
-  std::filesystem::path ebook_convert;  ///< calibre's program, absolute; empty: not installed
+  std::filesystem::path ebook_convert;  ///< calibre's program; empty: not installed
   std::string http_url;                 ///< base of an ebook-convert service ("http://127.0.0.1:8000"); empty: none
   /// calibre makes PDFs in a browser of its own, whose sandbox does not work as root. False: without it, for
   /// containers.
@@ -76,6 +76,9 @@ using ConversionCall = std::variant<ProgramCall, HttpCall>;
 /// `log_tail`: the end of what it printed.
 [[nodiscard]] std::optional<support::Failure> conversionFailed(Format format, int exit_code, std::uint64_t output_bytes,
                                                                std::string_view log_tail);
+
+/// Nothing can make the format: artifact.no_converter (Unsupported), with what would help.
+[[nodiscard]] support::Failure noConverter(Format format);
 
 /// A converted format was asked for and its epub is not there.
 [[nodiscard]] support::Failure noEpub(Format format);

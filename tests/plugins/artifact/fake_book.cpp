@@ -135,16 +135,16 @@ std::string Written::bytes() const {
   return all.str();
 }
 
-std::vector<std::string> Written::names() const {
-  const support::UniqueFd fd = opened(path_);
+std::vector<std::string> namesIn(const std::string& path) {
+  const support::UniqueFd fd = opened(path);
   support::Archive archive(fd.get(), {.max_entries = 100'000});
   std::vector<std::string> all;
   for (const auto& entry : archive.entries()) all.push_back(entry.name);
   return all;
 }
 
-std::string Written::entry(const std::string& name) const {
-  const support::UniqueFd fd = opened(path_);
+std::string entryIn(const std::string& path, const std::string& name) {
+  const support::UniqueFd fd = opened(path);
   support::Archive archive(fd.get(), {.max_entries = 100'000});
   const auto found = archive.find(name);
   if (!found) throw std::runtime_error("no entry " + name);

@@ -44,6 +44,10 @@ class FakeBook : public BookSource {
   std::optional<std::string> cover_bytes;
 };
 
+/// The names of all entries of a ZIP in order, and the bytes of one; throws when there is none.
+[[nodiscard]] std::vector<std::string> namesIn(const std::string& path);
+[[nodiscard]] std::string entryIn(const std::string& path, const std::string& name);
+
 /// What one of the writers made: a file that goes with its owner.
 class Written {
  public:
@@ -55,10 +59,8 @@ class Written {
 
   [[nodiscard]] std::string path() const { return path_; }
   [[nodiscard]] std::string bytes() const;
-  /// The names of all entries in order.
-  [[nodiscard]] std::vector<std::string> names() const;
-  /// The bytes of an entry; throws when there is none.
-  [[nodiscard]] std::string entry(const std::string& name) const;
+  [[nodiscard]] std::vector<std::string> names() const { return namesIn(path_); }
+  [[nodiscard]] std::string entry(const std::string& name) const { return entryIn(path_, name); }
   BookReport report;
 
  private:
