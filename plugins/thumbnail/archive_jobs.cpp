@@ -78,20 +78,23 @@ std::optional<support::UniqueFd> openArchive(const std::optional<Record>& record
   return indexOf(settings)->open(id, stop);
 }
 
-std::vector<std::string> allArchives(Job& job, const Settings& settings, const support::StopCheck& stop) {
-  std::vector<std::string> all;
+std::vector<KnownArchive> allArchives(Job& job, const Settings& settings, const support::StopCheck& stop) {
+  std::vector<KnownArchive> all;
   bool any = false;
   try {
     job.records(kArchives).each(RecordQuery::all().limit(1000), [&](const Record& record) {
       support::checkStop(stop);
       if (!support::isArchiveId(record.key)) return;
       any = true;
-      if (!record.value["file"].stringOr("").empty()) all.push_back(record.key);
+      if (record.value["file"].stringOr("").empty()) return;
+      all.push_back({record.key, record.value["thumbhash"].stringOr("").empty()});
     });
   } catch (const Error& error) {
     if (!isNoLibrary(error)) throw;
   }
-  return any ? all : indexOf(settings)->ids(stop);
+  if (any) return all;
+  for (auto& id : indexOf(settings)->ids(stop)) all.push_back({std::move(id), false});
+  return all;
 }
 
 bool isMade(const std::filesystem::path& path) {

@@ -27,9 +27,15 @@ inline constexpr const char* kTankoubons = "org.jobhost.library/tankoubons";
 /// `xx/<id>/<N>.jpg`.
 [[nodiscard]] std::filesystem::path thumbnailPath(const Settings& settings, const std::string& id, int page);
 
+/// An archive that is there.
+struct KnownArchive {
+  std::string id;
+  bool lacks_thumbhash = false;  ///< the library has a record of it, without a `thumbhash`
+};
+
 /// All archives, each once, by id: those the library's records say are there. Where there is no library, or it has no
 /// archive yet, those of the content folder, which is looked through.
-[[nodiscard]] std::vector<std::string> allArchives(Job& job, const Settings& settings, const support::StopCheck& stop);
+[[nodiscard]] std::vector<KnownArchive> allArchives(Job& job, const Settings& settings, const support::StopCheck& stop);
 
 /// Whether a thumbnail is there.
 [[nodiscard]] bool isMade(const std::filesystem::path& path);

@@ -66,6 +66,12 @@ std::string makeCover(Job& job, const Settings& settings, const std::string& id)
   return path.string();
 }
 
+void addThumbhash(Job& job, const Settings& settings, const std::string& id) {
+  const auto stop = support::stopCheckOf(job);
+  PageSource source(openOrFail(recordOfLibrary(job, kArchives, id), settings, id, stop), settings, stop);
+  keepThumbhash(job, id, support::sha1Of(source.original(0)));
+}
+
 std::string makeTankCover(Job& job, const Settings& settings, const std::string& tank) {
   if (!isTankId(tank)) return kNoArchives;
   const auto record = recordOfLibrary(job, kTankoubons, tank);

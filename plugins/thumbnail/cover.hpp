@@ -14,6 +14,10 @@ namespace jobhost::thumbnail {
 /// support::Failure (archive.unknown …), support::Stopped, Error and Cancelled.
 [[nodiscard]] std::string makeCover(Job& job, const Settings& settings, const std::string& id);
 
+/// Keeps the `thumbhash` of an archive whose cover was made when the library had no record of it; the cover stays as it
+/// is. Any thread. Throws as makeCover.
+void addThumbhash(Job& job, const Settings& settings, const std::string& id);
+
 /// The cover of a tankoubon: that of its first archive. Answers its path; "No archives in tank." where the library
 /// has none of it or is not installed. Throws as makeCover.
 [[nodiscard]] std::string makeTankCover(Job& job, const Settings& settings, const std::string& tank);

@@ -103,7 +103,8 @@ TEST_F(CoverJobs, AllMissingCoversAreMadeAndWithForceAll) {
   EXPECT_EQ(done.result["errors"].size(), 0U);
   EXPECT_TRUE(done.notes.empty());
   EXPECT_EQ(samples::readAll(cover(ids[0])), "there already");
-  EXPECT_EQ(thumbhashOf(ids[0]), "(none)");
+  EXPECT_EQ(thumbhashOf(ids[0]), support::sha1Of(samples::plain(40, 50, {0, 0, 0}, ".png")))
+      << "the record is younger than the cover, which stays";
   for (std::size_t i = 1; i < ids.size(); ++i) {
     EXPECT_EQ(samples::decode(samples::readAll(cover(ids[i]))).width, 500) << i;
     EXPECT_EQ(thumbhashOf(ids[i]).size(), 40U);
@@ -114,6 +115,27 @@ TEST_F(CoverJobs, AllMissingCoversAreMadeAndWithForceAll) {
   ASSERT_EQ(host_.run("regen_all_thumbnails", {{"force", 1}}).code, JH_OK);
   EXPECT_EQ(samples::decode(samples::readAll(cover(ids[0]))).width, 500);
   EXPECT_EQ(thumbhashOf(ids[0]).size(), 40U);
+}
+
+TEST_F(CoverJobs, ACoverThatIsOlderThanTheRecordGetsItsThumbhash) {
+  const std::string page_bytes = samples::plain(30, 40, {1, 2, 3}, ".png");
+  const std::string book = addArchive("book.zip", one(page_bytes));
+  const std::string document = addArchive("d.pdf", samples::pdf({{300, 400}}));
+  for (const auto& id : {book, document}) ASSERT_EQ(host_.run("thumbnail_task", {{"id", id}, {"page", 0}}).code, JH_OK);
+  host_.putRecord(kArchives, book, {{"file", "book.zip"}, {"title", "Book"}});
+  host_.putRecord(kArchives, document, {{"file", "d.pdf"}});
+  const auto old = fs::file_time_type::clock::now() - std::chrono::hours(5);
+  for (const auto& id : {book, document}) fs::last_write_time(cover(id), old);
+  const Attempt done = host_.run("regen_all_thumbnails", {{"force", 0}});
+  ASSERT_EQ(done.code, JH_OK) << done.error_message;
+  EXPECT_EQ(done.result["errors"].size(), 0U) << done.result.dump();
+  EXPECT_EQ(thumbhashOf(book), support::sha1Of(page_bytes));
+  EXPECT_EQ(host_.records(kArchives).at(book)["title"].stringOr(""), "Book");
+  const std::string rendered = thumbhashOf(document);
+  EXPECT_EQ(rendered.size(), 40U);
+  for (const auto& id : {book, document}) EXPECT_EQ(fs::last_write_time(cover(id)), old) << "covers are left alone";
+  ASSERT_EQ(host_.run("regen_all_thumbnails", {{"force", 1}}).code, JH_OK);
+  EXPECT_EQ(thumbhashOf(document), rendered) << "the same as with the cover";
 }
 
 TEST_F(CoverJobs, WhatTheLibraryKnowsIsWhatIsThere) {
