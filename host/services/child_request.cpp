@@ -46,6 +46,8 @@ class Reader {
       }
     } else if (key == "timeout_ms") {
       if (const auto number = integer("/timeout_ms", value, 0, kFarMs)) draft.timeout = core::Millis(*number);
+    } else if (key == "after") {
+      after(value);
     } else if (key == "on_child_failure") {
       childFailure(value);
     } else if (key == "tags") {
@@ -88,6 +90,16 @@ class Reader {
       std::string word;
       text("/tags", tag, word);
       request_.draft.tags.push_back(std::move(word));
+    });
+  }
+
+  void after(const JsonValue& value) {
+    if (!value.is(JsonKind::Array)) return errors_.push_back({"/after", "must be an array of job ids"});
+    int place = 0;
+    value.elements([&](const JsonValue& id) {
+      const std::string pointer = "/after/" + std::to_string(place++);
+      const auto number = integer(pointer.c_str(), id, 1, std::numeric_limits<std::int64_t>::max());
+      if (number) request_.draft.after.push_back({*number});
     });
   }
 

@@ -17,10 +17,10 @@ void requireMove(JobState from, JobState to) {
 Moves::Moves(Database& db, Ledger& ledger, JobTable& table)
     : ledger_(ledger),
       table_(table),
-      dependents_(db, "SELECT job FROM job_deps WHERE dep = $1 AND done = 0"),
+      dependents_(db, "SELECT job, any_outcome FROM job_deps WHERE dep = $1 AND done = 0"),
       dep_done_(db, "UPDATE job_deps SET done = 1 WHERE job = $1 AND dep = $2"),
       deps_open_(db,
-                 "SELECT coalesce(j.state, -1) FROM job_deps d LEFT JOIN jobs j ON j.id = d.dep "
+                 "SELECT coalesce(j.state, -1), d.any_outcome FROM job_deps d LEFT JOIN jobs j ON j.id = d.dep "
                  "WHERE d.job = $1 AND d.done = 0"),
       due_(db,
            "SELECT id FROM jobs INDEXED BY jobs_delayed WHERE state = 0 AND hold = 1 AND run_at <= $1 ORDER BY run_at, "
@@ -227,12 +227,14 @@ void Moves::applyDelta(core::JobId id, const Delta& delta) {
 }
 
 void Moves::releaseDependents(core::JobId dependency, bool succeeded) {
-  std::vector<core::JobId> ids;
-  for (Query query(dependents_, dependency.value); query.step();) ids.push_back({query.number(0)});
-  for (const core::JobId id : ids) {
+  std::vector<std::pair<core::JobId, bool>> dependents;
+  for (Query query(dependents_, dependency.value); query.step();) {
+    dependents.emplace_back(core::JobId{query.number(0)}, query.integer(1) != 0);
+  }
+  for (const auto& [id, any_outcome] : dependents) {
     auto row = table_.load(id);
     if (!row) continue;
-    if (succeeded) {
+    if (succeeded || any_outcome) {
       Query(dep_done_, id.value, dependency.value).run();
       row->deps_pending = std::max(0, row->deps_pending - 1);
       if (row->state == JobState::Queued && row->deps_pending == 0) enqueue(*row);
@@ -249,7 +251,8 @@ int Moves::outstandingDependencies(core::JobId id) {
   int open = 0;
   for (Query query(deps_open_, id.value); query.step();) {
     const int state = query.integer(0);
-    if (state < 0 || core::isTerminal(static_cast<JobState>(state))) return -1;
+    // Rows of an outcome that does not matter are done once the dependency has ended, so it has not.
+    if (query.integer(1) == 0 && (state < 0 || core::isTerminal(static_cast<JobState>(state)))) return -1;
     ++open;
   }
   return open;

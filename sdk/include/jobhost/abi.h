@@ -355,8 +355,9 @@ typedef struct jh_children_v1 {
   uint32_t reserved;
   /* [any] Makes a job below this one. options_json: {"priority": n, "dedupe_key": "…", "queue_key": "…",
      "max_attempts": n, "timeout_ms": n, "delay_ms": n, "tags": […], "on_child_failure": "ignore" or "fail" (this job then
-     fails with the child)} or empty. With a dedupe_key a second submit, also by a later attempt, answers the child made
-     first. Children live on when this attempt fails. */
+     fails with the child), "after": [ids of jobs that must have ended before the child runs, whatever their outcome;
+     since 1.1]} or empty. With a dedupe_key a second submit, also by a later attempt, answers the child made first.
+     Children live on when this attempt fails. */
   jh_result(JH_CALL *submit)(jh_job *job, jh_str type, jh_str params_json, jh_str options_json,
                              int64_t *id) JH_NOEXCEPT;
   /* [any] Blocks until all (any) of the n children have ended; n = 0: all children of this job. timeout_ms < 0: no limit.

@@ -96,6 +96,14 @@ TEST_F(HostServicesTest, TakesEveryOptionThatTheAbiNames) {
   EXPECT_EQ(job->timeout, core::Millis(500));
   EXPECT_GE(job->run_at, before + core::Millis(60'000));
   EXPECT_EQ(submit(R"({"type":"page","delay_ms":-1})").error().fields.at(0).pointer, "/delay_ms");
+  const auto second = submit(R"({"type":"page","after":[)" + std::to_string(id->value) + "]}");
+  ASSERT_TRUE(second.ok()) << second.error().message;
+  EXPECT_EQ(store->get(*second)->after, std::vector{*id});
+  EXPECT_TRUE(store->get(*second)->depends_on.empty());
+  EXPECT_EQ(submit(R"({"type":"page","after":7})").error().fields.at(0).pointer, "/after");
+  EXPECT_EQ(submit(R"({"type":"page","after":[1,"x"]})").error().fields.at(0).pointer, "/after/1");
+  EXPECT_EQ(submit(R"({"type":"page","after":[1,1]})").error().fields.at(0).pointer, "/after/1");
+  EXPECT_EQ(submit(R"({"type":"page","after":[999]})").error().code, core::ErrorCode::NotFound);
 }
 
 TEST_F(HostServicesTest, WaitsForAllChildrenWhenNoneIsNamed) {

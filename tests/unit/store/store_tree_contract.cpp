@@ -221,4 +221,28 @@ TEST_P(StoreContract, FailsTheChainBehindAFailedDependency) {
   EXPECT_EQ(store->submit({draft}, {}).error().code, core::ErrorCode::NotFound);
 }
 
+TEST_P(StoreContract, RunsAJobAfterOthersWhateverTheirOutcome) {
+  const auto good = submit("good");
+  const auto bad = submit("bad");
+  const auto stopped = submit("stopped");
+  core::JobDraft draft;
+  draft.type = "t";
+  draft.after = {stopped, good, bad};
+  const auto id = submit(draft);
+  EXPECT_EQ(job(id).hold, Hold::Dependency);
+  EXPECT_THAT(job(id).after, testing::ElementsAre(good, bad, stopped));
+  EXPECT_THAT(job(id).depends_on, IsEmpty());
+  settle(claim(1, {"good"})[0], OutcomeKind::Succeeded);
+  settle(claim(1, {"bad"})[0], OutcomeKind::Failed);
+  reopen();
+  EXPECT_THAT(claim(1), IsEmpty()) << "one has not ended";
+  ASSERT_TRUE(store->cancel(stopped, "no").ok());
+  const auto running = claim(1);
+  ASSERT_THAT(running, SizeIs(1));
+  EXPECT_EQ(running[0].id, id);
+  settle(running[0], OutcomeKind::Failed);
+  ASSERT_TRUE(store->retry(id).ok());
+  EXPECT_THAT(claim(1), SizeIs(1));
+}
+
 }  // namespace jobhost::store
