@@ -119,6 +119,7 @@ struct JobDraft {
   std::string input_id;      ///< uploaded inputs this job takes over; empty: none
   ChildFailure child_failure = ChildFailure::Ignore;
   std::string args_json;  ///< the arguments a caller gave by position, as spelt; empty: none
+  bool inherit_priority = false;  ///< takes its parent's instead of `priority`
 };
 
 /// A job as stored.

@@ -7,6 +7,7 @@
 
 #include "catalog/params_schema.hpp"
 #include "core/job_paths.hpp"
+#include "core/queue_key.hpp"
 #include "jobs/draft_check.hpp"
 #include "jobs/job_files.hpp"
 #include "jobs/owned_key.hpp"
@@ -144,6 +145,7 @@ core::Result<core::JobDraft> JobService::check(JobRequest request) const {
   }
   if (!errors.empty()) return invalid(std::move(errors));
   if (request.own_only && !draft.queue_key.empty()) draft.queue_key = ownedKey(draft.owner, draft.queue_key);
+  if (request.fair_queue) draft.queue_key = core::fairKey(draft.owner);
   return std::move(draft);
 }
 

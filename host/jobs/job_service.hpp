@@ -40,6 +40,8 @@ struct JobRequest {
   std::optional<std::string> args_json;
   /// The draft's owner reaches no job of others: see store::SubmitOptions::own_only.
   bool own_only = false;
+  /// Its queue key is core::fairKey() of the owner, whatever the draft's is.
+  bool fair_queue = false;
 };
 
 /// The use cases every dialect shares: validate, create, cancel, retry, read. Holds no state of its own.

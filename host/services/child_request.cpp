@@ -28,6 +28,7 @@ class Reader {
     } else if (key == "params") {
       draft.params_json = value.raw();  // checked against the type's schema
     } else if (key == "priority") {
+      gave_priority_ = true;
       if (const auto number =
               integer("/priority", value, std::numeric_limits<int>::min(), std::numeric_limits<int>::max())) {
         draft.priority = static_cast<int>(*number);
@@ -56,6 +57,8 @@ class Reader {
       errors_.push_back({"/" + std::string(key.substr(0, 100)), "is not known"});
     }
   }
+
+  [[nodiscard]] bool gavePriority() const { return gave_priority_; }
 
  private:
   void text(const char* pointer, const JsonValue& value, std::string& into) {
@@ -103,6 +106,7 @@ class Reader {
     });
   }
 
+  bool gave_priority_ = false;
   jobs::JobRequest& request_;
   core::Instant now_;
   std::vector<core::FieldError>& errors_;
@@ -129,6 +133,7 @@ core::Result<jobs::JobRequest> parseChildRequest(std::string_view request_json,
   }
   request.draft.parent = caller.job;
   request.draft.owner = caller.owner;
+  request.draft.inherit_priority = !reader.gavePriority();
   return request;
 }
 

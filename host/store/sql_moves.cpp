@@ -4,6 +4,8 @@
 #include <tuple>
 #include <utility>
 
+#include "core/queue_key.hpp"
+
 namespace jobhost::store {
 
 using core::JobState;
@@ -297,7 +299,8 @@ void Moves::rebalance(const std::string& key) {
     std::int64_t run_at;
     bool ready;
   };
-  const int room = std::max(0, ledger_.max_per_key - ledger_.runningOfKey(key));
+  const int most = core::isFairKey(key) ? 1 : ledger_.max_per_key;
+  const int room = std::max(0, most - ledger_.runningOfKey(key));
   std::vector<Candidate> candidates;
   for (Query query(key_ready_, key); query.step();) {
     candidates.push_back({{query.number(0)}, query.integer(1), query.integer(2), query.number(3), true});

@@ -5,6 +5,8 @@
 #include <map>
 #include <utility>
 
+#include "core/queue_key.hpp"
+
 namespace jobhost::store {
 
 using core::Error;
@@ -252,6 +254,8 @@ Submitted SubmitOps::add(const core::JobDraft& draft) {
     row.parent = parent->id.value;
     row.root = parent->root;
     row.depth = parent->depth + 1;
+    if (draft.inherit_priority) row.priority = parent->priority;
+    if (row.queue_key.empty() && core::isFairKey(parent->queue_key)) row.queue_key = parent->queue_key;
     moves_.childMade(parent->id);
   }
   if (draft.params_json.size() > kInlineBytes) row.docs |= docBit(Doc::Params);

@@ -84,7 +84,7 @@ class Job {
   /// The params, valid against the job type's schema.
   Value params() { return {&parsed(params_, paramsText()), ""}; }
   std::string_view paramsText() const { return detail::view(detail::host()->params(raw_)); }
-  /// id, type, attempt, max_attempts, deadline_ms, priority, parent, tags, resumed, limits.
+  /// id, type, attempt, max_attempts, deadline_ms, priority, parent, tags, resumed, limits; owner where it has one.
   Value info() { return {&parsed(info_, detail::view(detail::host()->info(raw_))), "info"}; }
   std::int64_t id() { return info()["id"].integer(); }
   std::string type() { return info()["type"].str(); }

@@ -1,4 +1,5 @@
 // The contract's part about jobs that wait for other jobs: parents, children, dependencies.
+#include "core/queue_key.hpp"
 #include "unit/store/store_contract.hpp"
 
 namespace jobhost::store {
@@ -243,6 +244,42 @@ TEST_P(StoreContract, RunsAJobAfterOthersWhateverTheirOutcome) {
   settle(running[0], OutcomeKind::Failed);
   ASSERT_TRUE(store->retry(id).ok());
   EXPECT_THAT(claim(1), SizeIs(1));
+}
+
+TEST_P(StoreContract, GivesAChildItsParentsPriorityAndFairKey) {
+  core::JobDraft draft;
+  draft.type = "t";
+  draft.owner = "u1";
+  draft.priority = 7;
+  draft.queue_key = core::fairKey("u1");
+  const auto parent = submit(draft);
+  core::JobDraft below;
+  below.type = "c";
+  below.parent = parent;
+  below.inherit_priority = true;
+  const auto child_id = submit(below);
+  EXPECT_EQ(job(child_id).priority, 7);
+  EXPECT_EQ(job(child_id).queue_key, core::fairKey("u1"));
+  below.inherit_priority = false;
+  below.queue_key = "own";
+  EXPECT_EQ(job(submit(below)).priority, 0);
+  EXPECT_EQ(job(submit(below)).queue_key, "own");
+  draft.queue_key = "plain";
+  below.parent = submit(draft);
+  below.queue_key = "";
+  EXPECT_EQ(job(submit(below)).queue_key, "") << "a key that somebody chose is not handed down";
+}
+
+TEST_P(StoreContract, RunsOneJobOfAFairKeyHoweverManyOfOthersMay) {
+  core::JobDraft draft;
+  draft.type = "t";
+  draft.queue_key = core::fairKey("u1");
+  for (int i = 0; i < 3; ++i) submit(draft);
+  draft.queue_key = core::fairKey("u2");
+  submit(draft);
+  draft.queue_key = "plain";
+  for (int i = 0; i < 3; ++i) submit(draft);
+  EXPECT_THAT(claim(10, {"t"}, 3), SizeIs(5));
 }
 
 }  // namespace jobhost::store
