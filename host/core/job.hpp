@@ -102,7 +102,7 @@ struct JobDraft {
   std::string params_json = "{}";  ///< a JSON object, passed on as these bytes
   int priority = 0;                ///< higher first
   std::optional<Instant> run_at;   ///< not before; absent: now
-  std::string queue_key;           ///< jobs with the same key do not run at once; empty: none
+  std::string queue_key;           ///< jobs with the same key do not run at once; empty: none, or its parent's fair one
   std::optional<JobId> parent;
   std::vector<JobId> depends_on;  ///< must all succeed first; a failed one fails this job
   std::vector<JobId> after;       ///< must all have ended first, whatever the outcome; one that is gone has
@@ -118,7 +118,7 @@ struct JobDraft {
   std::string dedupe_key;    ///< among the children of one parent: a re-run attempt finds its child again
   std::string input_id;      ///< uploaded inputs this job takes over; empty: none
   ChildFailure child_failure = ChildFailure::Ignore;
-  std::string args_json;  ///< the arguments a caller gave by position, as spelt; empty: none
+  std::string args_json;          ///< the arguments a caller gave by position, as spelt; empty: none
   bool inherit_priority = false;  ///< takes its parent's instead of `priority`
 };
 
@@ -148,8 +148,10 @@ struct Job {
   Progress progress;
   ChildCounters children;
   ChildCounters descendants;
-  int attempt = 0;  ///< 0 before the first, then 1…
-  int retries = 0;  ///< how often it was put back
+  ChildCounters units_below;  ///< for unitsOf() (core/units.hpp)
+  bool own_done = false;      ///< its own step succeeded while children were outstanding
+  int attempt = 0;            ///< 0 before the first, then 1…
+  int retries = 0;            ///< how often it was put back
   int max_attempts = 1;
   Backoff backoff;
   Millis timeout{0};

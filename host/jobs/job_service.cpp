@@ -270,8 +270,9 @@ core::Result<store::Page> JobService::list(const store::JobFilter& filter, const
   return store_.list(filter, options);
 }
 
-core::Result<store::CancelOutcome> JobService::cancel(core::JobId id, std::string reason) {
-  return store_.cancel(id, shortened(std::move(reason), kReasonBytes));
+core::Result<store::CancelOutcome> JobService::cancel(core::JobId id, std::string reason, std::string reason_below) {
+  return store_.cancel(id, shortened(std::move(reason), kReasonBytes),
+                       shortened(std::move(reason_below), kReasonBytes));
 }
 
 core::Result<void> JobService::retry(core::JobId id) {
@@ -301,8 +302,8 @@ core::Result<void> JobService::change(core::JobId id, std::optional<int> priorit
   return {};
 }
 
-core::Result<void> JobService::remove(core::JobId id) {
-  const auto removed = store_.remove(id);
+core::Result<void> JobService::remove(core::JobId id, store::Removal how) {
+  const auto removed = store_.remove(id, how);
   if (!removed) return removed.error();
   std::size_t left = kFoldersAtOnce;
   removeFolders(*removed, left);

@@ -29,6 +29,11 @@ Moves::Moves(Database& db, Ledger& ledger, JobTable& table)
            "id LIMIT $2"),
       first_delayed_(
           db, "SELECT run_at FROM jobs INDEXED BY jobs_delayed WHERE state = 0 AND hold = 1 ORDER BY run_at LIMIT 1"),
+      units_below_(db,
+                   "SELECT total(1 + below_total), "
+                   "total(CASE WHEN state >= 4 THEN 1 + below_total ELSE own_done + below_done END), "
+                   "total(below_failed + CASE WHEN state > 4 THEN 1 + below_total - own_done - below_done ELSE 0 END) "
+                   "FROM jobs INDEXED BY jobs_by_parent WHERE parent = $1"),
       key_ready_(db,
                  "SELECT id, type_id, priority, run_at FROM jobs INDEXED BY jobs_keyed WHERE queue_key = $1 AND state "
                  "= 0 AND hold = 0 "
@@ -135,23 +140,73 @@ void Moves::startAttempt(LiveRow& row, core::Millis lease) {
   ledger_.noteDue(ledger_.now + lease);
 }
 
-void Moves::childMade(core::JobId parent) {
-  ++deltas_[parent].children.total;
-  ++deltas_[parent].descendants.total;
+namespace {
+
+void add(core::ChildCounters& to, const core::ChildCounters& delta, int sign = 1) {
+  to.total += sign * delta.total;
+  to.done += sign * delta.done;
+  to.failed += sign * delta.failed;
 }
 
-void Moves::childRevived(const LiveRow& child) {
-  if (!child.parent) return;
-  const int failed = child.state == JobState::Succeeded ? 0 : 1;
-  Delta& delta = deltas_[{*child.parent}];
+/// Whether its units stand still. A job that is asked to cancel is as good as canceled: whatever still ends below it
+/// counts as not done.
+bool unitsStopped(const LiveRow& row) {
+  return core::isTerminal(row.state) || row.ask == Ask::Cancel;
+}
+
+/// What is not done of a job and all below it.
+std::int64_t unitsLeft(const LiveRow& row) {
+  return 1 + row.units.total - row.units.done - (row.own_done ? 1 : 0);
+}
+
+/// What a job that has ended counts in its ancestors.
+core::ChildCounters unitsGiven(const LiveRow& row) {
+  const std::int64_t total = 1 + row.units.total;
+  return {total, total, row.units.failed + (row.state == JobState::Succeeded ? 0 : unitsLeft(row))};
+}
+
+}  // namespace
+
+void Moves::childMade(core::JobId parent) {
+  Delta& delta = deltas_[parent];
+  ++delta.children.total;
+  ++delta.descendants.total;
+  ++delta.units.total;
+}
+
+void Moves::ownStepDone(LiveRow& row) {
+  if (row.own_done) return;
+  row.own_done = true;
+  if (row.parent) ++deltas_[{*row.parent}].units.done;
+}
+
+void Moves::revive(LiveRow& row) {
+  const core::ChildCounters given = unitsGiven(row);
+  row.own_done = false;
+  if (row.children.total > 0) {
+    Query query(units_below_, row.id.value);
+    query.step();
+    row.units = {query.number(0), query.number(1), query.number(2)};
+  }
+  if (row.children.total > 0) table_.saveCounters(row);
+  if (!row.parent) return;
+  const int failed = row.state == JobState::Succeeded ? 0 : 1;
+  Delta& delta = deltas_[{*row.parent}];
   for (core::ChildCounters* counters : {&delta.children, &delta.descendants}) {
     --counters->done;
     counters->failed -= failed;
   }
+  add(delta.units, given, -1);
+  add(delta.units, {1 + row.units.total, row.units.done, row.units.failed});
+}
+
+void Moves::removed(const LiveRow& row) {
+  if (row.parent) add(deltas_[{*row.parent}].units, unitsGiven(row), -1);
 }
 
 void Moves::ended(const LiveRow& row) {
   if (ledger_.any_deps) ended_.emplace_back(row.id, row.state == JobState::Succeeded);
+  ledger_.noteRemovalDue(row.id);
   if (!row.parent) return;
   const int failed = row.state == JobState::Succeeded ? 0 : 1;
   Delta& delta = deltas_[{*row.parent}];
@@ -159,21 +214,37 @@ void Moves::ended(const LiveRow& row) {
     ++counters->done;
     counters->failed += failed;
   }
+  const std::int64_t left = unitsLeft(row);
+  delta.units.done += left;
+  delta.units.failed += failed * left;
 }
 
-void Moves::settleAll() {
-  // Each list can feed the others, so they are worked off together until all are empty.
-  while (!deltas_.empty() || !ended_.empty()) {
-    while (!ended_.empty()) {
-      const auto [id, succeeded] = ended_.back();
-      ended_.pop_back();
-      releaseDependents(id, succeeded);
-    }
-    if (deltas_.empty()) break;
+void Moves::settleCounters(core::JobId id) {
+  if (deltas_.lower_bound(id) == deltas_.end()) return;  // what is below a job has a greater number
+  if (!deltas_.contains(id)) {
+    const auto row = table_.load(id);
+    if (!row || row->children.total == 0) return;
+  }
+  settleCounters();
+}
+
+void Moves::settleCounters() {
+  while (!deltas_.empty()) {
     const auto last = std::prev(deltas_.end());
     const auto [id, delta] = *last;
     deltas_.erase(last);
     applyDelta(id, delta);
+  }
+}
+
+void Moves::settleAll() {
+  // Each can feed the other. The counters come first: one that ends because of what it depends on ends with them right.
+  for (;;) {
+    settleCounters();
+    if (ended_.empty()) break;
+    const auto [id, succeeded] = ended_.back();
+    ended_.pop_back();
+    releaseDependents(id, succeeded);
   }
   while (!ledger_.dirty_keys.empty()) {
     const std::string key = *ledger_.dirty_keys.begin();
@@ -189,12 +260,6 @@ void Moves::reset() {
 
 namespace {
 
-void add(core::ChildCounters& to, const core::ChildCounters& delta) {
-  to.total += delta.total;
-  to.done += delta.done;
-  to.failed += delta.failed;
-}
-
 std::string countersText(const core::ChildCounters& counters) {
   return "{\"total\":" + std::to_string(counters.total) + ",\"done\":" + std::to_string(counters.done) +
          ",\"failed\":" + std::to_string(counters.failed) + "}";
@@ -205,13 +270,25 @@ std::string countersText(const core::ChildCounters& counters) {
 void Moves::applyDelta(core::JobId id, const Delta& delta) {
   auto row = table_.load(id);
   if (!row) return;  // removed: its children went with it
+  const core::ChildCounters none;
+  const bool counted = delta.children != none || delta.descendants != none;
+  const bool stopped = unitsStopped(*row);
+  if (!counted && (stopped || delta.units == none)) return;
   add(row->children, delta.children);
   add(row->descendants, delta.descendants);
-  table_.addEvent(
-      *row, core::EventKind::ChildrenChanged,
-      "{\"children\":" + countersText(row->children) + ",\"descendants\":" + countersText(row->descendants) + "}");
+  if (!stopped) add(row->units, delta.units);
+  if (counted) {
+    table_.addEvent(
+        *row, core::EventKind::ChildrenChanged,
+        "{\"children\":" + countersText(row->children) + ",\"descendants\":" + countersText(row->descendants) + "}");
+  }
   table_.saveCounters(*row);
-  if (row->parent) add(deltas_[{*row->parent}].descendants, delta.descendants);
+  ledger_.noteRemovalDue(row->id);
+  if (row->parent) {
+    Delta& above = deltas_[{*row->parent}];
+    add(above.descendants, delta.descendants);
+    if (!stopped) add(above.units, delta.units);
+  }
   if (row->state != JobState::Waiting || row->children.done < row->children.total) return;
   if (!row->own_done) {
     row->resumed = Resume::Next;
