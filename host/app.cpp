@@ -179,7 +179,8 @@ class Host {
             .plugin_why = [this](const std::string& id) { return pluginWhy(id); },
             .plugin_retry = [this](const std::string& id) { return pluginRetry(id); },
             .plugin_grant = [this](const std::string& id) { return pluginGrant(id); },
-            .archive = [this](const std::string& id) { return archiveRecord(id); }};
+            .archive = [this](const std::string& id) { return archiveRecord(id); },
+            .records = store_.get()};
   }
 
   /// The library plugin's record of an archive; what it has not written yet is not known.

@@ -146,11 +146,18 @@ fs::path uploadFolder(const settings::Settings& all, const fs::path& data) {
   return all.content.upload_dir.empty() ? data / "uploads" : fs::path(all.content.upload_dir);
 }
 
+fs::path lncrawlFolder(const settings::Settings& all, const fs::path& data) {
+  return plainFolder(all.lncrawl.dir.empty() ? data / "lncrawl" : fs::path(all.lncrawl.dir));
+}
+
 services::HostServices::Options serviceOptions(const settings::Settings& all, const fs::path& data,
                                                const catalog::Catalog& catalog) {
   services::HostServices::Options options;
   auto given = all;
   given.content.upload_dir = uploadFolder(all, data);
+  given.lncrawl.dir = lncrawlFolder(all, data);
+  given.lncrawl.sources = plainFolder(all.lncrawl.sources.empty() ? fs::path(given.lncrawl.dir) / "sources.d"
+                                                                  : fs::path(all.lncrawl.sources));
   options.config = [given, &catalog](const std::string& plugin) {
     return settings::pluginConfigJson(given, plugin, providersFor(*catalog.snapshot(), plugin));
   };
@@ -287,6 +294,11 @@ api::ServerOptions serverOptions(const settings::Settings& all, const fs::path& 
   to.minion.max_open_jobs = all.minion.max_open_jobs;
   to.minion.thumb_dir = thumbFolder(all.content);
   to.minion.upload_dir = uploadFolder(all, data);
+  to.lncrawl.enabled = all.lncrawl.enabled;
+  to.lncrawl.cors = all.lncrawl.cors;
+  to.lncrawl.token = all.lncrawl.token_ms;
+  to.lncrawl.dir = lncrawlFolder(all, data);
+  to.lncrawl.web_dir = plainFolder(all.lncrawl.web_dir);
   return to;
 }
 

@@ -26,6 +26,8 @@ core::Result<fetch::ClientOptions> fetchOptions(const settings::Settings& all);
 services::HostServices::Options serviceOptions(const settings::Settings& all, const std::filesystem::path& data,
                                                const catalog::Catalog& catalog);
 /// Where files lie that were sent to be taken into the content folder.
+/// Where lightnovel-crawler's files lie: `lncrawl.dir`, by default in the data folder.
+std::filesystem::path lncrawlFolder(const settings::Settings& all, const std::filesystem::path& data);
 std::filesystem::path uploadFolder(const settings::Settings& all, const std::filesystem::path& data);
 services::RecordService::Options recordOptions(const settings::Settings& all);
 pool::RunnerPoolOptions poolOptions(const settings::Settings& all, const std::filesystem::path& data);

@@ -78,6 +78,8 @@ class RouteTable {
 class Dialect {
  public:
   virtual ~Dialect() = default;
+  /// Called once, before the first request. An error keeps the server from starting.
+  virtual core::Result<void> start() { return {}; }
   [[nodiscard]] virtual bool owns(std::string_view path) const = 0;
   virtual Response handle(Request& request) = 0;
   /// How this surface says that something failed, with this HTTP status (statusOf() where nothing says otherwise).

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "api/connection.hpp"
+#include "api/lncrawl/lncrawl_dialect.hpp"
 #include "api/minion/minion_dialect.hpp"
 #include "api/native/native_dialect.hpp"
 #include "api/native/render.hpp"
@@ -79,6 +80,8 @@ struct Server::Impl {
              [this](const Principal& principal) { return deps.accounts.stillMay(principal); }},
             options.sse),
         context{options, dialects, hub, connections, deps.clock, [this] { return crowded(); }} {
+    // Before minion, which answers for every path under /api that it does not know.
+    if (options.lncrawl.enabled) dialects.push_back(std::make_unique<lncrawl::LncrawlDialect>(deps, options));
     if (options.minion.enabled) dialects.push_back(std::make_unique<minion::MinionDialect>(deps, options));
     dialects.push_back(std::make_unique<native::NativeDialect>(native::Parts{deps, options, hub, openapi}));
     describe();
@@ -125,6 +128,9 @@ core::Result<void> Server::start() {
   auto& impl = *impl_;
   const auto& options = impl.options;
   raiseDescriptorLimit();
+  for (const auto& dialect : impl.dialects) {
+    if (auto started = dialect->start(); !started) return started;
+  }
   try {
     Poco::Net::ServerSocket socket;
     socket.bind(Poco::Net::SocketAddress(options.bind, options.port), true, false);

@@ -17,6 +17,7 @@
 #include "events/event_bus.hpp"
 #include "jobs/job_service.hpp"
 #include "store/principal_store.hpp"
+#include "store/record_store.hpp"
 
 namespace jobhost::api {
 
@@ -42,6 +43,8 @@ struct Deps {
   /// What the library knows of an archive, a JSON object (contracts/minion.md 3.0); nullopt: nothing. Empty function:
   /// there is no library.
   std::function<std::optional<std::string>(const std::string& archive_id)> archive = {};
+  /// What plugins keep, for dialects that show it. Null: nothing is kept.
+  store::RecordStore* records = nullptr;
 };
 
 struct HttpLimits {
@@ -80,6 +83,14 @@ struct MinionOptions {
   std::int64_t max_open_jobs = 10'000;  ///< of one task, queued: beyond it callers without a key are refused
 };
 
+struct LncrawlOptions {
+  bool enabled = true;
+  bool cors = true;                            ///< pages of any origin may call and read it
+  core::Millis token{7LL * 24 * 3600 * 1000};  ///< a login's token ends after it
+  std::filesystem::path dir;      ///< novels, images and artifacts, as the plugins write them; empty: none are there
+  std::filesystem::path web_dir;  ///< the built web client, served at /; empty: none
+};
+
 struct AuthOptions {
   bool cookie_secure = false;                    ///< the session's cookie travels by HTTPS alone: set it behind TLS
   std::string same_site = "lax";                 ///< or "strict": what a browser sends from other sites' pages
@@ -97,6 +108,7 @@ struct ServerOptions {
   HttpLimits http;
   SseLimits sse;
   MinionOptions minion;
+  LncrawlOptions lncrawl;
   AuthOptions auth;
   bool public_metrics = true;  ///< /metrics needs no key
 };

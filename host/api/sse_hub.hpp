@@ -97,7 +97,4 @@ class SseHub final : public CredentialObserver {
   std::thread thread_;
 };
 
-/// One event as its lines on the wire.
-void appendSse(std::string& out, const core::JobEvent& event);
-
 }  // namespace jobhost::api

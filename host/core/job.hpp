@@ -17,7 +17,9 @@ struct JobId {
   std::int64_t value = 0;
   auto operator<=>(const JobId&) const = default;
 };
-inline std::string toString(JobId id) { return std::to_string(id.value); }
+inline std::string toString(JobId id) {
+  return std::to_string(id.value);
+}
 
 /// How long a failed job waits before its next attempt (see core/retry.hpp).
 enum class BackoffKind : int { Minion = 0, Fixed = 1, Exponential = 2 };
@@ -31,7 +33,13 @@ struct Backoff {
 
 /// What a failed attempt says of itself. `error_class` numbers are the ABI's (jh_error.error_class).
 enum class ErrorClass : int {
-  BadInput = 1, Transient = 2, Permanent = 3, Resource = 4, Denied = 5, Upstream = 6, Internal = 9,
+  BadInput = 1,
+  Transient = 2,
+  Permanent = 3,
+  Resource = 4,
+  Denied = 5,
+  Upstream = 6,
+  Internal = 9,
 };
 struct JobError {
   ErrorClass error_class = ErrorClass::Internal;
@@ -91,25 +99,27 @@ struct Progress {
 /// A request for a job, checked by JobService and not yet stored.
 struct JobDraft {
   std::string type;
-  std::string params_json = "{}";      ///< a JSON object, passed on as these bytes
-  int priority = 0;                    ///< higher first
-  std::optional<Instant> run_at;       ///< not before; absent: now
-  std::string queue_key;               ///< jobs with the same key do not run at once; empty: none
+  std::string params_json = "{}";  ///< a JSON object, passed on as these bytes
+  int priority = 0;                ///< higher first
+  std::optional<Instant> run_at;   ///< not before; absent: now
+  std::string queue_key;           ///< jobs with the same key do not run at once; empty: none, or its parent's fair one
   std::optional<JobId> parent;
-  std::vector<JobId> depends_on;       ///< must all succeed first; a failed one fails this job
+  std::vector<JobId> depends_on;  ///< must all succeed first; a failed one fails this job
+  std::vector<JobId> after;       ///< must all have ended first, whatever the outcome; one that is gone has
   std::string batch;
-  std::string owner;                   ///< principal's id
+  std::string owner;  ///< principal's id
   std::vector<std::string> tags;
   std::string notes_json = "{}";
   int max_attempts = 1;
   Backoff backoff;
-  Millis timeout{0};                   ///< of one attempt; 0: the type's or the host's default
-  std::string unique_key;              ///< while a live job of this type has it, submit answers that job
-  std::string webhook_json;            ///< empty: none
-  std::string dedupe_key;              ///< among the children of one parent: a re-run attempt finds its child again
-  std::string input_id;                ///< uploaded inputs this job takes over; empty: none
+  Millis timeout{0};         ///< of one attempt; 0: the type's or the host's default
+  std::string unique_key;    ///< while a live job of this type has it, submit answers that job
+  std::string webhook_json;  ///< empty: none
+  std::string dedupe_key;    ///< among the children of one parent: a re-run attempt finds its child again
+  std::string input_id;      ///< uploaded inputs this job takes over; empty: none
   ChildFailure child_failure = ChildFailure::Ignore;
-  std::string args_json;               ///< the arguments a caller gave by position, as spelt; empty: none
+  std::string args_json;          ///< the arguments a caller gave by position, as spelt; empty: none
+  bool inherit_priority = false;  ///< takes its parent's instead of `priority`
 };
 
 /// A job as stored.
@@ -127,9 +137,10 @@ struct Job {
   Instant updated_at;
   std::string queue_key;
   std::optional<JobId> parent;
-  JobId root;                          ///< itself when it has no parent
-  int depth = 0;                       ///< 0 at the root
+  JobId root;     ///< itself when it has no parent
+  int depth = 0;  ///< 0 at the root
   std::vector<JobId> depends_on;
+  std::vector<JobId> after;
   std::string batch;
   std::string owner;
   std::vector<std::string> tags;
@@ -137,23 +148,25 @@ struct Job {
   Progress progress;
   ChildCounters children;
   ChildCounters descendants;
-  int attempt = 0;                     ///< 0 before the first, then 1…
-  int retries = 0;                     ///< how often it was put back
+  ChildCounters units_below;  ///< for unitsOf() (core/units.hpp)
+  bool own_done = false;      ///< its own step succeeded while children were outstanding
+  int attempt = 0;            ///< 0 before the first, then 1…
+  int retries = 0;            ///< how often it was put back
   int max_attempts = 1;
   Backoff backoff;
   Millis timeout{0};
   std::string unique_key;
   std::string dedupe_key;
   bool cancel_requested = false;
-  std::string result_json;             ///< empty: none
-  std::optional<JobError> error;       ///< of the last failed attempt
+  std::string result_json;        ///< empty: none
+  std::optional<JobError> error;  ///< of the last failed attempt
   std::string webhook_json;
   std::string input_id;
   ChildFailure child_failure = ChildFailure::Ignore;
-  Usage usage;                         ///< of the last attempt
+  Usage usage;  ///< of the last attempt
   std::optional<ProcessExit> exit;
   std::vector<Output> outputs;
-  std::string args_json;               ///< as in the draft; read with one job, not in lists
+  std::string args_json;  ///< as in the draft; read with one job, not in lists
 };
 
 }  // namespace jobhost::core

@@ -57,21 +57,24 @@ void checkBackoff(const core::Backoff& backoff, const SubmitLimits& limits, Erro
     errors.push_back({"/backoff/jitter", "must be between 0 and 1"});
 }
 
-void checkRelations(const core::JobDraft& draft, const SubmitLimits& limits, Errors& errors) {
-  if (draft.parent && draft.parent->value <= 0) errors.push_back({"/parent", "is not a job id"});
-  if (draft.depends_on.size() > static_cast<std::size_t>(limits.depends_on)) {
-    errors.push_back({"/depends_on", "names more than " + std::to_string(limits.depends_on) + " jobs"});
+void checkJobs(const std::vector<core::JobId>& ids, const std::string& list, const SubmitLimits& limits,
+               Errors& errors) {
+  if (ids.size() > static_cast<std::size_t>(limits.depends_on)) {
+    errors.push_back({list, "names more than " + std::to_string(limits.depends_on) + " jobs"});
     return;
   }
-  for (std::size_t i = 0; i < draft.depends_on.size(); ++i) {
-    const auto id = draft.depends_on[i];
-    const auto pointer = "/depends_on/" + std::to_string(i);
-    if (id.value <= 0) errors.push_back({pointer, "is not a job id"});
-    if (std::find(draft.depends_on.begin(), draft.depends_on.begin() + static_cast<std::ptrdiff_t>(i), id) !=
-        draft.depends_on.begin() + static_cast<std::ptrdiff_t>(i)) {
-      errors.push_back({pointer, "is named twice"});
-    }
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const auto pointer = list + "/" + std::to_string(i);
+    const auto before = ids.begin() + static_cast<std::ptrdiff_t>(i);
+    if (ids[i].value <= 0) errors.push_back({pointer, "is not a job id"});
+    if (std::find(ids.begin(), before, ids[i]) != before) errors.push_back({pointer, "is named twice"});
   }
+}
+
+void checkRelations(const core::JobDraft& draft, const SubmitLimits& limits, Errors& errors) {
+  if (draft.parent && draft.parent->value <= 0) errors.push_back({"/parent", "is not a job id"});
+  checkJobs(draft.depends_on, "/depends_on", limits, errors);
+  checkJobs(draft.after, "/after", limits, errors);
 }
 
 }  // namespace

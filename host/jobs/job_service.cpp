@@ -7,6 +7,7 @@
 
 #include "catalog/params_schema.hpp"
 #include "core/job_paths.hpp"
+#include "core/queue_key.hpp"
 #include "jobs/draft_check.hpp"
 #include "jobs/job_files.hpp"
 #include "jobs/owned_key.hpp"
@@ -144,6 +145,7 @@ core::Result<core::JobDraft> JobService::check(JobRequest request) const {
   }
   if (!errors.empty()) return invalid(std::move(errors));
   if (request.own_only && !draft.queue_key.empty()) draft.queue_key = ownedKey(draft.owner, draft.queue_key);
+  if (request.fair_queue) draft.queue_key = core::fairKey(draft.owner);
   return std::move(draft);
 }
 
@@ -268,8 +270,9 @@ core::Result<store::Page> JobService::list(const store::JobFilter& filter, const
   return store_.list(filter, options);
 }
 
-core::Result<store::CancelOutcome> JobService::cancel(core::JobId id, std::string reason) {
-  return store_.cancel(id, shortened(std::move(reason), kReasonBytes));
+core::Result<store::CancelOutcome> JobService::cancel(core::JobId id, std::string reason, std::string reason_below) {
+  return store_.cancel(id, shortened(std::move(reason), kReasonBytes),
+                       shortened(std::move(reason_below), kReasonBytes));
 }
 
 core::Result<void> JobService::retry(core::JobId id) {
@@ -299,8 +302,8 @@ core::Result<void> JobService::change(core::JobId id, std::optional<int> priorit
   return {};
 }
 
-core::Result<void> JobService::remove(core::JobId id) {
-  const auto removed = store_.remove(id);
+core::Result<void> JobService::remove(core::JobId id, store::Removal how) {
+  const auto removed = store_.remove(id, how);
   if (!removed) return removed.error();
   std::size_t left = kFoldersAtOnce;
   removeFolders(*removed, left);

@@ -40,6 +40,8 @@ struct JobRequest {
   std::optional<std::string> args_json;
   /// The draft's owner reaches no job of others: see store::SubmitOptions::own_only.
   bool own_only = false;
+  /// Its queue key is core::fairKey() of the owner, whatever the draft's is.
+  bool fair_queue = false;
 };
 
 /// The use cases every dialect shares: validate, create, cancel, retry, read. Holds no state of its own.
@@ -70,14 +72,16 @@ class JobService {
   core::Result<std::string> owner(core::JobId id);
   core::Result<store::Belonging> belonging(core::JobId id);
   core::Result<store::Page> list(const store::JobFilter& filter, const store::ListOptions& options);
-  core::Result<store::CancelOutcome> cancel(core::JobId id, std::string reason);
+  /// What is below it says `reason_below`; empty: the same.
+  core::Result<store::CancelOutcome> cancel(core::JobId id, std::string reason, std::string reason_below = {});
   core::Result<void> retry(core::JobId id);
   core::Result<void> suspend(core::JobId id);
   core::Result<void> resume(core::JobId id);
   /// Sets what is given, or nothing when any of it is wrong. Conflict: the priority of a job that has ended.
   core::Result<void> change(core::JobId id, std::optional<int> priority, std::optional<std::vector<std::string>> tags);
-  /// Removes the job with what is below it, and then their files (of a large tree some; retention takes the others).
-  core::Result<void> remove(core::JobId id);
+  /// Removes the job with what is below it, and then their files (of a large tree some; retention takes the others, as
+  /// it does those of jobs that go later because something of the tree still ran).
+  core::Result<void> remove(core::JobId id, store::Removal how = store::Removal::Ended);
   /// What an action over the jobs of a filter did.
   struct BulkOutcome {
     std::int64_t matched = 0;         ///< jobs the filter found

@@ -3,6 +3,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/queue_key.hpp"
+
 namespace jobhost::jobs {
 
 /// The queue key of somebody who reaches no job of others, so that nobody can hold up jobs by choosing the key of
@@ -11,8 +13,9 @@ inline std::string ownedKey(std::string_view owner, std::string_view key) {
   return std::string("\x1f").append(owner).append("\x1f").append(key);
 }
 
-/// The key as it was chosen.
+/// The key as it was chosen; empty where the host gave it.
 inline std::string_view chosenKey(std::string_view key) {
+  if (core::isFairKey(key)) return {};
   return key.starts_with('\x1f') ? key.substr(key.rfind('\x1f') + 1) : key;
 }
 

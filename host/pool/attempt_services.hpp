@@ -41,7 +41,7 @@ class AttemptServices {
   virtual ~AttemptServices() = default;
 
   /// `request_json`: {"type","params","priority"?,"dedupe_key"?,"queue_key"?,"delay_ms"?,"run_at_ms"?,
-  /// "on_child_failure"?,"max_attempts"?,"timeout_ms"?,"tags"?}.
+  /// "after"?,"on_child_failure"?,"max_attempts"?,"timeout_ms"?,"tags"?}.
   virtual void submitChild(const Caller& caller, std::string request_json, Done<core::JobId> done) = 0;
   virtual void childStates(const Caller& caller, std::vector<core::JobId> ids, Done<std::vector<ChildState>> done) = 0;
   /// No ids: all children of the caller. Answers when all (or, with `any`, one) of the children have ended, or after

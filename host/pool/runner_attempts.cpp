@@ -133,6 +133,7 @@ void Runner::sendRun(Attempt& attempt, const std::vector<wire::InputFile>& input
   run.tags_json = tags;
   run.params = job.params_json;
   run.inputs = inputs;
+  run.owner = job.owner;
   wire::FrameWriter to(out_, wire::FrameType::Run, next_id_++, attempt.slot);
   wire::encode(to.payload(), run);
   to.finish();

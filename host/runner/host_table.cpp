@@ -39,6 +39,7 @@ std::string makeInfo(const Attempt& attempt, const std::string& type) {
             {"parent", run.parent_id != 0 ? Json(run.parent_id) : Json()},
             {"root", run.root_id != 0 ? Json(run.root_id) : Json(run.job_id)},
             {"resumed", (run.flags & wire::kRunResumed) != 0}};
+  if (!run.owner.empty()) info.set("owner", run.owner);
   std::string text = info.dump();
   text.pop_back();  // the host's own JSON goes in as it is
   text += ",\"tags\":" + (run.tags_json.empty() ? std::string("[]") : std::string(run.tags_json));

@@ -28,6 +28,7 @@ class Reader {
     } else if (key == "params") {
       draft.params_json = value.raw();  // checked against the type's schema
     } else if (key == "priority") {
+      gave_priority_ = true;
       if (const auto number =
               integer("/priority", value, std::numeric_limits<int>::min(), std::numeric_limits<int>::max())) {
         draft.priority = static_cast<int>(*number);
@@ -46,6 +47,8 @@ class Reader {
       }
     } else if (key == "timeout_ms") {
       if (const auto number = integer("/timeout_ms", value, 0, kFarMs)) draft.timeout = core::Millis(*number);
+    } else if (key == "after") {
+      after(value);
     } else if (key == "on_child_failure") {
       childFailure(value);
     } else if (key == "tags") {
@@ -54,6 +57,8 @@ class Reader {
       errors_.push_back({"/" + std::string(key.substr(0, 100)), "is not known"});
     }
   }
+
+  [[nodiscard]] bool gavePriority() const { return gave_priority_; }
 
  private:
   void text(const char* pointer, const JsonValue& value, std::string& into) {
@@ -91,6 +96,17 @@ class Reader {
     });
   }
 
+  void after(const JsonValue& value) {
+    if (!value.is(JsonKind::Array)) return errors_.push_back({"/after", "must be an array of job ids"});
+    int place = 0;
+    value.elements([&](const JsonValue& id) {
+      const std::string pointer = "/after/" + std::to_string(place++);
+      const auto number = integer(pointer.c_str(), id, 1, std::numeric_limits<std::int64_t>::max());
+      if (number) request_.draft.after.push_back({*number});
+    });
+  }
+
+  bool gave_priority_ = false;
   jobs::JobRequest& request_;
   core::Instant now_;
   std::vector<core::FieldError>& errors_;
@@ -117,6 +133,7 @@ core::Result<jobs::JobRequest> parseChildRequest(std::string_view request_json,
   }
   request.draft.parent = caller.job;
   request.draft.owner = caller.owner;
+  request.draft.inherit_priority = !reader.gavePriority();
   return request;
 }
 

@@ -24,7 +24,8 @@ constexpr std::string_view kFree = R"(
 ## plugin
 
 Free-form: what stands under `plugin.<id>` is given to the plugin with that id as its configuration (a JSON object),
-beside `content_dir`, `thumb_dir`, `upload_dir` and `roots` from the section `content`. In the environment:
+beside `content_dir`, `thumb_dir`, `upload_dir` and `roots` from the section `content`, and `lncrawl_dir` and
+`lncrawl_sources` from the section `lncrawl`. In the environment:
 `JOBHOST_PLUGIN__<id>__<key>`; values that are JSON (numbers, true, lists) are taken as such.
 
 ```toml

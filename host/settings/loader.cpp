@@ -235,6 +235,8 @@ std::string pluginConfigJson(const Settings& settings, const std::string& plugin
   if (!settings.content.dir.empty()) all["content_dir"] = quotedText(settings.content.dir);
   if (!settings.content.thumb_dir.empty()) all["thumb_dir"] = quotedText(settings.content.thumb_dir);
   if (!settings.content.upload_dir.empty()) all["upload_dir"] = quotedText(settings.content.upload_dir);
+  if (!settings.lncrawl.dir.empty()) all["lncrawl_dir"] = quotedText(settings.lncrawl.dir);
+  if (!settings.lncrawl.sources.empty()) all["lncrawl_sources"] = quotedText(settings.lncrawl.sources);
   if (!providers.empty()) {
     std::string object = "{";
     for (const auto& [what, types] : providers) {

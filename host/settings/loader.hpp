@@ -48,8 +48,8 @@ core::Result<Sources::Option> parseSet(const std::string& text);
 /// The names of the job types that provide something, by what they provide.
 using Providers = std::map<std::string, std::vector<std::string>>;
 
-/// What a plugin gets as its configuration: a JSON object of content_dir, thumb_dir, upload_dir and roots (where set),
-/// `providers` (where there are any) and its own `plugin.<id>.*` values, which win.
+/// What a plugin gets as its configuration: a JSON object of content_dir, thumb_dir, upload_dir, roots, lncrawl_dir and
+/// lncrawl_sources (where set), `providers` (where there are any) and its own `plugin.<id>.*` values, which win.
 std::string pluginConfigJson(const Settings& settings, const std::string& plugin_id, const Providers& providers = {});
 
 }  // namespace jobhost::settings

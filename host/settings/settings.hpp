@@ -197,6 +197,15 @@ struct Minion {
   std::int64_t max_open_jobs = 10'000;
 };
 
+struct Lncrawl {
+  bool enabled = true;
+  bool cors = true;
+  std::string dir;
+  std::string sources;
+  std::string web_dir;
+  Millis token_ms{7LL * 24 * 3600 * 1000};
+};
+
 struct Sse {
   std::int64_t max_watchers = 20'000;
   std::int64_t max_per_caller = 100;
@@ -229,6 +238,7 @@ struct Settings {
   Process process;
   Http http;
   Minion minion;
+  Lncrawl lncrawl;
   Sse sse;
   Shutdown shutdown;
   std::map<std::string, std::map<std::string, std::string>> plugin;

@@ -207,6 +207,12 @@ struct TickResult {
 
 enum class CancelOutcome { Canceled, Asked, AlreadyEnded };
 
+/// Of a job that has not ended, or something below it.
+enum class Removal {
+  Ended,        ///< it stays: Conflict
+  CancelFirst,  ///< it is canceled, and goes as soon as the last of its tree has ended
+};
+
 /// What may be asked for many jobs at once.
 enum class BulkAction { Cancel, Retry, Remove };
 
@@ -306,7 +312,7 @@ class JobStore {
   /// Promotes delayed jobs that are due and rescues running ones whose lease has run out. That is not the job's
   /// doing: it is queued again in its old place, the attempt not counted (event Queued, reason "lease_expired"); one
   /// that was asked to cancel or suspend ends up canceled or suspended instead. After kMaxRescues it fails, code
-  /// "lease_expired".
+  /// "lease_expired". Removes what waits for that (see remove()), some in each call.
   virtual void tick(Done<TickResult> done) = 0;
   /// At start, when no other host can hold a lease: every running job is treated as expired. Blocks until durable.
   virtual core::Result<TickResult> rescueAll() = 0;
@@ -314,8 +320,10 @@ class JobStore {
   // ---- callers' commands; each blocks until durable. NotFound for an unknown id.
   /// Queued, waiting and suspended jobs end at once; a running one is asked (event CancelRequested) and ends when its
   /// attempt does. Descendants are treated alike, beyond some 1000 in steps, parents first: Unavailable in between
-  /// leaves the rest for the next call. `reason` becomes the error's message.
-  virtual core::Result<CancelOutcome> cancel(core::JobId id, std::string reason) = 0;
+  /// leaves the rest for the next call. `reason` becomes the error's message, of descendants `reason_below`, where it
+  /// is not empty. A running job that succeeds all the same has succeeded, unless children of it have not: then it is
+  /// canceled as it was asked to be.
+  virtual core::Result<CancelOutcome> cancel(core::JobId id, std::string reason, std::string reason_below = {}) = 0;
   virtual core::Result<void> retry(core::JobId id) = 0;  ///< failed or canceled → queued; Conflict otherwise
   /// queued → suspended; running: asked to stop, then suspended
   virtual core::Result<void> suspend(core::JobId id) = 0;
@@ -323,8 +331,10 @@ class JobStore {
   virtual core::Result<void> setPriority(core::JobId id, int priority) = 0;
   virtual core::Result<void> setTags(core::JobId id, std::vector<std::string> tags) = 0;
   /// A terminal job with its tree, leaves first; Conflict when one in it is not terminal. Large trees go in steps too.
-  /// Answers all that went (files go after).
-  virtual core::Result<std::vector<core::JobId>> remove(core::JobId id) = 0;
+  /// Answers all that went (files go after). With CancelFirst the tree is canceled before, and where something of it
+  /// still runs nothing is answered: tick() removes it once that has ended, also after a restart, and retry() brings
+  /// nothing of it back.
+  virtual core::Result<std::vector<core::JobId>> remove(core::JobId id, Removal how = Removal::Ended) = 0;
   /// The same commands for many jobs, each as if it were asked alone, many in one transaction. An error is one that
   /// stopped it: the jobs before may have been changed.
   virtual core::Result<BulkApplied> applyAll(BulkAction action, std::span<const core::JobId> ids,

@@ -47,10 +47,25 @@ AttemptOutcome refused(const AttemptOutcome& outcome, const core::Error& error) 
 
 }  // namespace
 
+namespace {
+
+bool childrenOutstanding(const LiveRow& row) {
+  return row.children.done < row.children.total;
+}
+
+/// Whether the cancel that was asked for takes place. A success that raced it stays one, but not that of a job whose
+/// children were canceled with it: it would be a canceled tree that has succeeded.
+bool cancels(const LiveRow& row, OutcomeKind kind) {
+  if (row.ask != Ask::Cancel) return false;
+  return kind != OutcomeKind::Succeeded || childrenOutstanding(row) || row.children.failed > 0;
+}
+
+}  // namespace
+
 /// Stores what the attempt wrote, where its outcome lets that count.
 core::Result<void> AttemptOps::commitWrites(const LiveRow& row, const AttemptOutcome& outcome) {
-  const bool counts =
-      outcome.kind == OutcomeKind::Succeeded || (outcome.kind == OutcomeKind::AwaitChildren && row.ask != Ask::Cancel);
+  const bool counts = (outcome.kind == OutcomeKind::Succeeded || outcome.kind == OutcomeKind::AwaitChildren) &&
+                      !cancels(row, outcome.kind);
   if (!counts || !outcome.writes) return {};
   const auto entries = outcome.writes->all();
   if (entries.empty()) return {};
@@ -65,6 +80,7 @@ std::vector<Settled> AttemptOps::settle(const std::vector<AttemptOutcome>& outco
   std::vector<Settled> answers;
   answers.reserve(outcomes.size());
   for (const AttemptOutcome& outcome : outcomes) {
+    moves_.settleCounters(outcome.id);
     if (auto row = held(outcome.id, outcome.lease)) {
       if (auto kept = commitWrites(*row, outcome); !kept) {
         answers.push_back({outcome.id, true, settleOne(*std::move(row), refused(outcome, kept.error()))});
@@ -100,13 +116,8 @@ void uncount(LiveRow& row) {
   }
 }
 
-bool childrenOutstanding(const LiveRow& row) {
-  return row.children.done < row.children.total;
-}
-
-Verdict succeeded(LiveRow& row) {
+Verdict succeeded(const LiveRow& row) {
   if (childrenOutstanding(row)) {
-    row.own_done = true;
     return {JobState::Waiting, EventKind::Waiting, {}, {}, true, false};
   }
   if (row.child_failure == core::ChildFailure::Fail && row.children.failed > 0) {
@@ -169,8 +180,8 @@ std::string AttemptOps::cancelError(const LiveRow& row, const AttemptOutcome* ou
 
 JobState AttemptOps::settleOne(LiveRow row, const AttemptOutcome& outcome) {
   Verdict verdict;
-  if (row.ask == Ask::Cancel && outcome.kind != OutcomeKind::Succeeded) {
-    verdict = {JobState::Canceled, EventKind::Canceled, {}, {}};  // a success that raced the cancel stays one
+  if (cancels(row, outcome.kind)) {
+    verdict = {JobState::Canceled, EventKind::Canceled, {}, {}};
   } else {
     verdict = judge(row, outcome, row.ask == Ask::Suspend, ledger_.now);
   }
@@ -192,6 +203,9 @@ JobState AttemptOps::settleOne(LiveRow row, const AttemptOutcome& outcome) {
     data = "{\"reason\":" + jsonString(verdict.reason) + (verdict.error.empty() ? "" : ",\"error\":" + verdict.error) +
            "}";
   }
+  // What it left to its children, or what only they failed in, is not its own step.
+  const bool own_step = outcome.kind == OutcomeKind::Succeeded && verdict.to != JobState::Canceled;
+  if (own_step && verdict.to != JobState::Succeeded) moves_.ownStepDone(row);
   moves_.leaveAttempt(row, verdict.to, verdict.kind, std::move(data));
   const bool keeps_result = outcome.kind == OutcomeKind::Succeeded && verdict.to != JobState::Canceled;
   table_.saveEnd(row, {keeps_result ? std::string_view(outcome.result_json) : std::string_view(), verdict.error,
@@ -237,6 +251,7 @@ std::vector<core::JobId> AttemptOps::expire(bool every) {
   }
   std::sort(ids.begin(), ids.end());
   for (const core::JobId id : ids) {
+    moves_.settleCounters(id);
     if (auto row = table_.load(id)) expireOne(*std::move(row));
   }
   return ids;

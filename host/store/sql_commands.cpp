@@ -24,7 +24,10 @@ CommandOps::CommandOps(Database& db, Ledger& ledger, JobTable& table, Moves& mov
                      "ON CONFLICT (name) DO UPDATE SET value = excluded.value"),
       forget_deleted_(db,
                       "DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE kind = 10 AND at < $1 AND "
-                      "seq < $2 ORDER BY at, seq LIMIT $3)") {}
+                      "seq < $2 ORDER BY at, seq LIMIT $3)"),
+      last_child_(db, "SELECT max(id) FROM jobs INDEXED BY jobs_by_parent WHERE parent = $1"),
+      mark_removal_(db, "INSERT INTO removals (job) VALUES ($1) ON CONFLICT DO NOTHING"),
+      drop_removal_(db, "DELETE FROM removals WHERE job = $1") {}
 
 core::Result<LiveRow> CommandOps::find(core::JobId id) {
   auto row = table_.load(id);
@@ -38,6 +41,10 @@ Error conflict(const LiveRow& row, const std::string& what) {
           "job " + core::toString(row.id) + " is " + std::string(core::toString(row.state)) + ": " + what,
           {},
           {}};
+}
+
+std::string canceledText(const std::string& reason) {
+  return errorText({core::ErrorClass::Permanent, "canceled", reason.empty() ? "canceled" : reason, {}});
 }
 }  // namespace
 
@@ -53,24 +60,29 @@ std::optional<std::vector<core::JobId>> CommandOps::smallTree(core::JobId id) {
   return ids;
 }
 
-core::Result<CommandOps::CancelStep> CommandOps::cancel(core::JobId id, const std::string& reason) {
+core::Result<CommandOps::CancelStep> CommandOps::cancel(core::JobId id, const std::string& reason,
+                                                        const std::string& reason_below) {
+  moves_.settleCounters(id);
   auto found = find(id);
   if (!found) return found.error();
   const auto outcome = core::isTerminal(found->state)      ? CancelOutcome::AlreadyEnded
                        : found->state == JobState::Running ? CancelOutcome::Asked
                                                            : CancelOutcome::Canceled;
-  return CancelStep{outcome, cancelMore({id}, reason)};
+  if (outcome != CancelOutcome::AlreadyEnded) cancelOne(*found, canceledText(reason));
+  std::vector<core::JobId> below;
+  for (Query query(children_, id.value); query.step();) below.push_back({query.number(0)});
+  return CancelStep{outcome, cancelMore(std::move(below), reason_below.empty() ? reason : reason_below)};
 }
 
 /// Parents first: a parent that is canceled is no longer woken by the end of its children, which is worked off
 /// afterwards.
 std::vector<core::JobId> CommandOps::cancelMore(std::vector<core::JobId> ids, const std::string& reason) {
-  const std::string error =
-      errorText({core::ErrorClass::Permanent, "canceled", reason.empty() ? "canceled" : reason, {}});
+  const std::string error = canceledText(reason);
   std::size_t done = 0;
   for (; done < ids.size() && done < kTreeStep; ++done) {
     const core::JobId id = ids[done];
     for (Query query(children_, id.value); query.step();) ids.push_back({query.number(0)});
+    moves_.settleCounters(id);
     auto row = table_.load(id);
     if (row && !core::isTerminal(row->state)) cancelOne(*row, error);
   }
@@ -103,11 +115,13 @@ core::Result<void> CommandOps::checkRoom(const LiveRow& row, const BulkOptions& 
 }
 
 core::Result<void> CommandOps::retry(core::JobId id, const BulkOptions& limits) {
+  moves_.settleCounters(id);
   auto row = find(id);
   if (!row) return row.error();
   if (row->state != JobState::Failed && row->state != JobState::Canceled) {
     return conflict(*row, "only failed and canceled jobs can be retried");
   }
+  if (beingRemoved(*row)) return conflict(*row, "it is being deleted");
   if ((row->docs & kHasDeps) != 0) {
     const int open = moves_.outstandingDependencies(id);
     if (open < 0) return conflict(*row, "a job it depends on did not succeed");
@@ -119,12 +133,11 @@ core::Result<void> CommandOps::retry(core::JobId id, const BulkOptions& limits) 
     }
   }
   if (auto room = checkRoom(*row, limits); !room) return room;
-  moves_.childRevived(*row);
+  moves_.revive(*row);
   row->max_attempts = std::max(row->max_attempts, row->attempt + 1);
   ++row->retries;
   row->rescues = 0;
   table_.saveRescues(*row);
-  row->own_done = false;
   row->resumed = Resume::None;
   row->run_at = core::toMicros(ledger_.now);
   table_.clearResult(*row);
@@ -183,6 +196,7 @@ core::Result<void> CommandOps::setTags(core::JobId id, const std::vector<std::st
 }
 
 core::Result<CommandOps::Removed> CommandOps::remove(core::JobId id) {
+  moves_.settleCounters(id);  // what ended below it must have reached its ancestors
   auto row = find(id);
   if (!row) return row.error();
   if (!core::isTerminal(row->state)) return conflict(*row, "only jobs that have ended can be deleted");
@@ -199,6 +213,7 @@ core::Result<CommandOps::Removed> CommandOps::remove(core::JobId id) {
 }
 
 core::Result<void> CommandOps::removeLeaves(std::span<const core::JobId> ids) {
+  for (const core::JobId id : ids) moves_.settleCounters(id);
   const std::set<core::JobId> going(ids.begin(), ids.end());
   for (const core::JobId id : ids) {
     const auto row = table_.load(id);
@@ -234,18 +249,92 @@ CommandOps::RemovedTrees CommandOps::removeTrees(const std::vector<core::JobId>&
   return removed;
 }
 
-/// Counters of ancestors stay as they are: they tell what was made and how it ended, not what is still kept.
+core::Result<CommandOps::CancelStep> CommandOps::removeLater(core::JobId id) {
+  if (auto found = find(id); !found) return found.error();
+  Query(mark_removal_, id.value).run();
+  ledger_.removing.insert(id);
+  auto step = cancel(id, "deleted", {});
+  ledger_.noteRemovalDue(id);  // it may have ended before
+  return step;
+}
+
+bool CommandOps::beingRemoved(const LiveRow& row) {
+  if (ledger_.removing.empty()) return false;
+  std::optional<LiveRow> at = row;
+  while (at && !ledger_.removing.contains(at->id)) {
+    at = at->parent ? table_.load({*at->parent}) : std::nullopt;
+  }
+  return at.has_value();
+}
+
+bool CommandOps::removeDue() {
+  if (ledger_.removals_due.empty()) return false;
+  if (!ledger_.removals_uncanceled.empty()) {
+    ledger_.removals_uncanceled = cancelMore(std::move(ledger_.removals_uncanceled), "deleted");
+    if (!ledger_.removals_uncanceled.empty()) return true;
+  }
+  moves_.settleAll();
+  std::size_t room = kTreeStep;
+  for (const auto& due = ledger_.removals_due; !due.empty();) {
+    const core::JobId id = *due.begin();
+    const auto row = table_.load(id);
+    if (!row) forgetRemoval(id);
+    const bool ended = row && core::isTerminal(row->state) && row->descendants.done >= row->descendants.total;
+    if (ended && !eraseUpwards(id, room)) return true;
+    ledger_.removals_due.erase(id);  // when something has not ended, its end brings it here again
+  }
+  return false;
+}
+
+/// Leaves first, so that what is left is a whole tree whenever it stops; false: there was no more room.
+bool CommandOps::eraseUpwards(core::JobId root, std::size_t& room) {
+  std::vector<core::JobId> path{root};
+  for (; !path.empty() && room > 0;) {
+    {
+      Query query(last_child_, path.back().value);
+      if (query.step() && !query.isNull(0)) {
+        path.push_back({query.number(0)});
+        continue;
+      }
+    }
+    const auto row = table_.load(path.back());
+    if (!row || !core::isTerminal(row->state)) return true;
+    if (row->id == root) moves_.removed(*row);
+    eraseOne(*row);
+    --room;
+    path.pop_back();
+  }
+  Query(keep_last_job_, ledger_.last_job).run();
+  return path.empty();
+}
+
+void CommandOps::forgetRemoval(core::JobId id) {
+  if (ledger_.removing.erase(id) == 0) return;
+  ledger_.removals_due.erase(id);
+  Query(drop_removal_, id.value).run();
+}
+
+/// Counters of children and descendants stay as they are in what is above: they tell what was made and how it ended,
+/// not what is still kept. Units do not.
 void CommandOps::erase(std::span<const core::JobId> ids) {
+  const std::set<core::JobId> going(ids.begin(), ids.end());
   for (const core::JobId id : ids) {
     auto row = table_.load(id);
     if (!row) continue;
-    table_.erase(*row);
-    records_.eraseOfJob(id);
-    ledger_.count(*row, row->state, std::nullopt);
-    row->event_seq = 0;  // the job's other events went with it
-    table_.addEvent(*row, EventKind::Deleted);
+    if (row->parent && !going.contains({*row->parent})) moves_.removed(*row);
+    eraseOne(*row);
   }
   Query(keep_last_job_, ledger_.last_job).run();  // no number is given twice
+}
+
+void CommandOps::eraseOne(const LiveRow& row) {
+  LiveRow last = row;
+  table_.erase(row);
+  records_.eraseOfJob(row.id);
+  ledger_.count(row, row.state, std::nullopt);
+  last.event_seq = 0;  // the job's other events went with it
+  table_.addEvent(last, EventKind::Deleted);
+  forgetRemoval(row.id);
 }
 
 }  // namespace jobhost::store

@@ -26,7 +26,7 @@ class CommandOps {
     CancelOutcome outcome = CancelOutcome::Canceled;
     std::vector<core::JobId> left;  ///< for cancelMore(), until nothing is left
   };
-  core::Result<CancelStep> cancel(core::JobId id, const std::string& reason);
+  core::Result<CancelStep> cancel(core::JobId id, const std::string& reason, const std::string& reason_below);
   /// The first jobs of these trees, parents first; answers what is left.
   std::vector<core::JobId> cancelMore(std::vector<core::JobId> ids, const std::string& reason);
   /// `limits` as for a submit: Exhausted when the queue it would go back to is full.
@@ -38,6 +38,10 @@ class CommandOps {
   /// What went; nullopt: the tree is too large for one step, the caller gathers it and hands it to removeLeaves().
   using Removed = std::optional<std::vector<core::JobId>>;
   core::Result<Removed> remove(core::JobId id);
+  /// Cancels the tree (some of it, as cancel()) and has it removed by removeDue() when all of it has ended.
+  core::Result<CancelStep> removeLater(core::JobId id);
+  /// Removes what removeLater() left, as far as it has ended and at most kTreeStep jobs; answers whether there is more.
+  bool removeDue();
   /// Removes these jobs, children before their parents. Conflict when one is not ended or has children again.
   core::Result<void> removeLeaves(std::span<const core::JobId> ids);
   struct RemovedTrees {
@@ -53,6 +57,10 @@ class CommandOps {
   void cancelOne(LiveRow& row, const std::string& error);
   core::Result<void> checkRoom(const LiveRow& row, const BulkOptions& limits) const;
   std::optional<std::vector<core::JobId>> smallTree(core::JobId id);
+  bool beingRemoved(const LiveRow& row);
+  bool eraseUpwards(core::JobId root, std::size_t& room);
+  void eraseOne(const LiveRow& row);
+  void forgetRemoval(core::JobId id);
   void erase(std::span<const core::JobId> ids);
 
   Ledger& ledger_;
@@ -60,6 +68,7 @@ class CommandOps {
   Moves& moves_;
   RecordOps& records_;
   Statement children_, unique_taken_, unique_key_, keep_last_job_, forget_deleted_;
+  Statement last_child_, mark_removal_, drop_removal_;
 };
 
 }  // namespace jobhost::store

@@ -20,7 +20,8 @@ JobTable::JobTable(Database& db, Ledger& ledger)
                 "exit_signal = $18, progress = coalesce($19, progress) WHERE id = $20"),
       save_counters_(db,
                      "UPDATE jobs SET child_total = $1, child_done = $2, child_failed = $3, desc_total = $4, "
-                     "desc_done = $5, desc_failed = $6, event_seq = $7, updated_at = $8 WHERE id = $9"),
+                     "desc_done = $5, desc_failed = $6, below_total = $7, below_done = $8, below_failed = $9, "
+                     "event_seq = $10, updated_at = $11 WHERE id = $12"),
       save_hold_(db, "UPDATE jobs SET hold = $1 WHERE id = $2"),
       save_rescues_(db, "UPDATE jobs SET rescues = $1 WHERE id = $2"),
       set_error_(db, "UPDATE jobs SET error = $1 WHERE id = $2"),
@@ -105,7 +106,8 @@ void JobTable::saveEnd(LiveRow& row, const Ending& ending) {
 void JobTable::saveCounters(const LiveRow& row) {
   ledger_.touch(row.id);
   Query(save_counters_, row.children.total, row.children.done, row.children.failed, row.descendants.total,
-        row.descendants.done, row.descendants.failed, row.event_seq, core::toMicros(ledger_.now), row.id.value)
+        row.descendants.done, row.descendants.failed, row.units.total, row.units.done, row.units.failed, row.event_seq,
+        core::toMicros(ledger_.now), row.id.value)
       .run();
 }
 

@@ -39,6 +39,12 @@ void Ledger::load(Database& database, const core::Clock& clock) {
   }
   max_per_key = static_cast<int>(database.number("SELECT value FROM meta WHERE name = 'max_per_key'").value_or(1));
   any_deps = database.number("SELECT 1 FROM job_deps LIMIT 1").has_value();
+  Statement removals(database, "SELECT job FROM removals");
+  for (Query query(removals); query.step();) {
+    removals_uncanceled.push_back({query.number(0)});
+    removing.insert(removals_uncanceled.back());
+    removals_due.insert(removals_uncanceled.back());
+  }
   Statement delayed(
       database, "SELECT run_at FROM jobs INDEXED BY jobs_delayed WHERE state = 0 AND hold = 1 ORDER BY run_at LIMIT 1");
   if (Query query(delayed); query.step()) next_delayed = query.number(0);

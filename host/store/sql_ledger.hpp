@@ -90,6 +90,17 @@ class Ledger {
     std::int64_t latest = std::numeric_limits<std::int64_t>::min();
   } newest_block;
 
+  // ---- removals that wait for the end of something
+  std::set<core::JobId> removing;
+  std::set<core::JobId> removals_due;            ///< of those: what may have ended
+  std::vector<core::JobId> removals_uncanceled;  ///< a host that went away may have left something of these to cancel
+  /// Where this one or something below it has ended, and that was waited for.
+  void noteRemovalDue(core::JobId id) {
+    if (removing.empty() || !removing.contains(id)) return;
+    removals_due.insert(id);
+    noteDue(now);
+  }
+
   // ---- of the batch at hand
   core::Instant now;
   core::Clock::Steady steady_now;

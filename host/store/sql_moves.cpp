@@ -4,6 +4,8 @@
 #include <tuple>
 #include <utility>
 
+#include "core/queue_key.hpp"
+
 namespace jobhost::store {
 
 using core::JobState;
@@ -17,16 +19,21 @@ void requireMove(JobState from, JobState to) {
 Moves::Moves(Database& db, Ledger& ledger, JobTable& table)
     : ledger_(ledger),
       table_(table),
-      dependents_(db, "SELECT job FROM job_deps WHERE dep = $1 AND done = 0"),
+      dependents_(db, "SELECT job, any_outcome FROM job_deps WHERE dep = $1 AND done = 0"),
       dep_done_(db, "UPDATE job_deps SET done = 1 WHERE job = $1 AND dep = $2"),
       deps_open_(db,
-                 "SELECT coalesce(j.state, -1) FROM job_deps d LEFT JOIN jobs j ON j.id = d.dep "
+                 "SELECT coalesce(j.state, -1), d.any_outcome FROM job_deps d LEFT JOIN jobs j ON j.id = d.dep "
                  "WHERE d.job = $1 AND d.done = 0"),
       due_(db,
            "SELECT id FROM jobs INDEXED BY jobs_delayed WHERE state = 0 AND hold = 1 AND run_at <= $1 ORDER BY run_at, "
            "id LIMIT $2"),
       first_delayed_(
           db, "SELECT run_at FROM jobs INDEXED BY jobs_delayed WHERE state = 0 AND hold = 1 ORDER BY run_at LIMIT 1"),
+      units_below_(db,
+                   "SELECT total(1 + below_total), "
+                   "total(CASE WHEN state >= 4 THEN 1 + below_total ELSE own_done + below_done END), "
+                   "total(below_failed + CASE WHEN state > 4 THEN 1 + below_total - own_done - below_done ELSE 0 END) "
+                   "FROM jobs INDEXED BY jobs_by_parent WHERE parent = $1"),
       key_ready_(db,
                  "SELECT id, type_id, priority, run_at FROM jobs INDEXED BY jobs_keyed WHERE queue_key = $1 AND state "
                  "= 0 AND hold = 0 "
@@ -133,23 +140,73 @@ void Moves::startAttempt(LiveRow& row, core::Millis lease) {
   ledger_.noteDue(ledger_.now + lease);
 }
 
-void Moves::childMade(core::JobId parent) {
-  ++deltas_[parent].children.total;
-  ++deltas_[parent].descendants.total;
+namespace {
+
+void add(core::ChildCounters& to, const core::ChildCounters& delta, int sign = 1) {
+  to.total += sign * delta.total;
+  to.done += sign * delta.done;
+  to.failed += sign * delta.failed;
 }
 
-void Moves::childRevived(const LiveRow& child) {
-  if (!child.parent) return;
-  const int failed = child.state == JobState::Succeeded ? 0 : 1;
-  Delta& delta = deltas_[{*child.parent}];
+/// Whether its units stand still. A job that is asked to cancel is as good as canceled: whatever still ends below it
+/// counts as not done.
+bool unitsStopped(const LiveRow& row) {
+  return core::isTerminal(row.state) || row.ask == Ask::Cancel;
+}
+
+/// What is not done of a job and all below it.
+std::int64_t unitsLeft(const LiveRow& row) {
+  return 1 + row.units.total - row.units.done - (row.own_done ? 1 : 0);
+}
+
+/// What a job that has ended counts in its ancestors.
+core::ChildCounters unitsGiven(const LiveRow& row) {
+  const std::int64_t total = 1 + row.units.total;
+  return {total, total, row.units.failed + (row.state == JobState::Succeeded ? 0 : unitsLeft(row))};
+}
+
+}  // namespace
+
+void Moves::childMade(core::JobId parent) {
+  Delta& delta = deltas_[parent];
+  ++delta.children.total;
+  ++delta.descendants.total;
+  ++delta.units.total;
+}
+
+void Moves::ownStepDone(LiveRow& row) {
+  if (row.own_done) return;
+  row.own_done = true;
+  if (row.parent) ++deltas_[{*row.parent}].units.done;
+}
+
+void Moves::revive(LiveRow& row) {
+  const core::ChildCounters given = unitsGiven(row);
+  row.own_done = false;
+  if (row.children.total > 0) {
+    Query query(units_below_, row.id.value);
+    query.step();
+    row.units = {query.number(0), query.number(1), query.number(2)};
+  }
+  if (row.children.total > 0) table_.saveCounters(row);
+  if (!row.parent) return;
+  const int failed = row.state == JobState::Succeeded ? 0 : 1;
+  Delta& delta = deltas_[{*row.parent}];
   for (core::ChildCounters* counters : {&delta.children, &delta.descendants}) {
     --counters->done;
     counters->failed -= failed;
   }
+  add(delta.units, given, -1);
+  add(delta.units, {1 + row.units.total, row.units.done, row.units.failed});
+}
+
+void Moves::removed(const LiveRow& row) {
+  if (row.parent) add(deltas_[{*row.parent}].units, unitsGiven(row), -1);
 }
 
 void Moves::ended(const LiveRow& row) {
   if (ledger_.any_deps) ended_.emplace_back(row.id, row.state == JobState::Succeeded);
+  ledger_.noteRemovalDue(row.id);
   if (!row.parent) return;
   const int failed = row.state == JobState::Succeeded ? 0 : 1;
   Delta& delta = deltas_[{*row.parent}];
@@ -157,21 +214,37 @@ void Moves::ended(const LiveRow& row) {
     ++counters->done;
     counters->failed += failed;
   }
+  const std::int64_t left = unitsLeft(row);
+  delta.units.done += left;
+  delta.units.failed += failed * left;
 }
 
-void Moves::settleAll() {
-  // Each list can feed the others, so they are worked off together until all are empty.
-  while (!deltas_.empty() || !ended_.empty()) {
-    while (!ended_.empty()) {
-      const auto [id, succeeded] = ended_.back();
-      ended_.pop_back();
-      releaseDependents(id, succeeded);
-    }
-    if (deltas_.empty()) break;
+void Moves::settleCounters(core::JobId id) {
+  if (deltas_.lower_bound(id) == deltas_.end()) return;  // what is below a job has a greater number
+  if (!deltas_.contains(id)) {
+    const auto row = table_.load(id);
+    if (!row || row->children.total == 0) return;
+  }
+  settleCounters();
+}
+
+void Moves::settleCounters() {
+  while (!deltas_.empty()) {
     const auto last = std::prev(deltas_.end());
     const auto [id, delta] = *last;
     deltas_.erase(last);
     applyDelta(id, delta);
+  }
+}
+
+void Moves::settleAll() {
+  // Each can feed the other. The counters come first: one that ends because of what it depends on ends with them right.
+  for (;;) {
+    settleCounters();
+    if (ended_.empty()) break;
+    const auto [id, succeeded] = ended_.back();
+    ended_.pop_back();
+    releaseDependents(id, succeeded);
   }
   while (!ledger_.dirty_keys.empty()) {
     const std::string key = *ledger_.dirty_keys.begin();
@@ -187,12 +260,6 @@ void Moves::reset() {
 
 namespace {
 
-void add(core::ChildCounters& to, const core::ChildCounters& delta) {
-  to.total += delta.total;
-  to.done += delta.done;
-  to.failed += delta.failed;
-}
-
 std::string countersText(const core::ChildCounters& counters) {
   return "{\"total\":" + std::to_string(counters.total) + ",\"done\":" + std::to_string(counters.done) +
          ",\"failed\":" + std::to_string(counters.failed) + "}";
@@ -203,13 +270,25 @@ std::string countersText(const core::ChildCounters& counters) {
 void Moves::applyDelta(core::JobId id, const Delta& delta) {
   auto row = table_.load(id);
   if (!row) return;  // removed: its children went with it
+  const core::ChildCounters none;
+  const bool counted = delta.children != none || delta.descendants != none;
+  const bool stopped = unitsStopped(*row);
+  if (!counted && (stopped || delta.units == none)) return;
   add(row->children, delta.children);
   add(row->descendants, delta.descendants);
-  table_.addEvent(
-      *row, core::EventKind::ChildrenChanged,
-      "{\"children\":" + countersText(row->children) + ",\"descendants\":" + countersText(row->descendants) + "}");
+  if (!stopped) add(row->units, delta.units);
+  if (counted) {
+    table_.addEvent(
+        *row, core::EventKind::ChildrenChanged,
+        "{\"children\":" + countersText(row->children) + ",\"descendants\":" + countersText(row->descendants) + "}");
+  }
   table_.saveCounters(*row);
-  if (row->parent) add(deltas_[{*row->parent}].descendants, delta.descendants);
+  ledger_.noteRemovalDue(row->id);
+  if (row->parent) {
+    Delta& above = deltas_[{*row->parent}];
+    add(above.descendants, delta.descendants);
+    if (!stopped) add(above.units, delta.units);
+  }
   if (row->state != JobState::Waiting || row->children.done < row->children.total) return;
   if (!row->own_done) {
     row->resumed = Resume::Next;
@@ -227,12 +306,14 @@ void Moves::applyDelta(core::JobId id, const Delta& delta) {
 }
 
 void Moves::releaseDependents(core::JobId dependency, bool succeeded) {
-  std::vector<core::JobId> ids;
-  for (Query query(dependents_, dependency.value); query.step();) ids.push_back({query.number(0)});
-  for (const core::JobId id : ids) {
+  std::vector<std::pair<core::JobId, bool>> dependents;
+  for (Query query(dependents_, dependency.value); query.step();) {
+    dependents.emplace_back(core::JobId{query.number(0)}, query.integer(1) != 0);
+  }
+  for (const auto& [id, any_outcome] : dependents) {
     auto row = table_.load(id);
     if (!row) continue;
-    if (succeeded) {
+    if (succeeded || any_outcome) {
       Query(dep_done_, id.value, dependency.value).run();
       row->deps_pending = std::max(0, row->deps_pending - 1);
       if (row->state == JobState::Queued && row->deps_pending == 0) enqueue(*row);
@@ -249,7 +330,8 @@ int Moves::outstandingDependencies(core::JobId id) {
   int open = 0;
   for (Query query(deps_open_, id.value); query.step();) {
     const int state = query.integer(0);
-    if (state < 0 || core::isTerminal(static_cast<JobState>(state))) return -1;
+    // Rows of an outcome that does not matter are done once the dependency has ended, so it has not.
+    if (query.integer(1) == 0 && (state < 0 || core::isTerminal(static_cast<JobState>(state)))) return -1;
     ++open;
   }
   return open;
@@ -294,7 +376,8 @@ void Moves::rebalance(const std::string& key) {
     std::int64_t run_at;
     bool ready;
   };
-  const int room = std::max(0, ledger_.max_per_key - ledger_.runningOfKey(key));
+  const int most = core::isFairKey(key) ? 1 : ledger_.max_per_key;
+  const int room = std::max(0, most - ledger_.runningOfKey(key));
   std::vector<Candidate> candidates;
   for (Query query(key_ready_, key); query.step();) {
     candidates.push_back({{query.number(0)}, query.integer(1), query.integer(2), query.number(3), true});

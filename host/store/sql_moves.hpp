@@ -34,8 +34,16 @@ class Moves {
   void startAttempt(LiveRow& row, core::Millis lease);
 
   void childMade(core::JobId parent);
-  /// A terminal child was put back in the queue.
-  void childRevived(const LiveRow& child);
+  /// A job's own step has succeeded while its children are outstanding.
+  void ownStepDone(LiveRow& row);
+  /// A terminal job is about to be put back in the queue: takes it out of its ancestors' counters, and counts its units
+  /// anew from its children, what they did since it ended with them.
+  void revive(LiveRow& row);
+  /// A terminal job, with all below it, is about to be removed.
+  void removed(const LiveRow& row);
+  /// Brings the counters of this job, should it have any, up to date with what others did in this batch. Before its row
+  /// is read for a move that stops its units (an end, a cancel) or sets them going (a retry).
+  void settleCounters(core::JobId id);
   void keyChanged(const LiveRow& row) {
     if (!row.queue_key.empty()) ledger_.dirty_keys.insert(row.queue_key);
   }
@@ -55,7 +63,9 @@ class Moves {
   struct Delta {
     core::ChildCounters children;
     core::ChildCounters descendants;
+    core::ChildCounters units;
   };
+  void settleCounters();
   void ended(const LiveRow& row);
   void applyDelta(core::JobId id, const Delta& delta);
   void releaseDependents(core::JobId dependency, bool succeeded);
@@ -65,7 +75,8 @@ class Moves {
   JobTable& table_;
   std::map<core::JobId, Delta> deltas_;  ///< parents have smaller ids than their children: worked off from the end
   std::vector<std::pair<core::JobId, bool>> ended_;
-  Statement dependents_, dep_done_, deps_open_, due_, first_delayed_, key_ready_, key_parked_, next_key_, set_meta_;
+  Statement dependents_, dep_done_, deps_open_, due_, first_delayed_, units_below_, key_ready_, key_parked_, next_key_,
+      set_meta_;
 };
 
 /// Throws SqlError (SQLITE_MISUSE, read as Internal) for a move the table in core/job_state.hpp does not have.

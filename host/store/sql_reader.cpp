@@ -101,8 +101,9 @@ std::optional<core::Job> Reader::job(core::JobId id, bool with_documents) {
     }
   }
   if ((docs & kHasDeps) != 0) {
-    for (Query query(prepared("SELECT dep FROM job_deps WHERE job = $1 ORDER BY dep"), id.value); query.step();) {
-      job.depends_on.push_back({query.number(0)});
+    for (Query query(prepared("SELECT dep, any_outcome FROM job_deps WHERE job = $1 ORDER BY dep"), id.value);
+         query.step();) {
+      (query.integer(1) != 0 ? job.after : job.depends_on).push_back({query.number(0)});
     }
   }
   return job;

@@ -18,14 +18,23 @@ const char* const kLiveSelect =
     "id, type_id, state, hold, priority, run_at, attempt, retries, max_attempts, ask, resumed, own_done, lease, "
     "lease_until, event_seq, deps_pending, docs, child_total, child_done, child_failed, desc_total, desc_done, "
     "desc_failed, child_failure, started_at, finished_at, parent, root, depth, queue_key, owner, created_at, "
-    "rescues, batch";
+    "rescues, batch, below_total, below_done, below_failed";
 
 const char* const kJobSelect =
     "j.id, t.name, j.state, j.hold, j.priority, j.run_at, j.attempt, j.retries, j.max_attempts, j.ask, j.docs, "
     "j.child_total, j.child_done, j.child_failed, j.desc_total, j.desc_done, j.desc_failed, j.child_failure, "
     "j.created_at, j.updated_at, j.started_at, j.finished_at, j.parent, j.root, j.depth, j.timeout_ms, j.queue_key, "
     "j.owner, j.batch, j.unique_key, j.dedupe_key, j.input_id, j.backoff, j.webhook, j.tags, j.progress, j.error, "
-    "j.usage, j.exit_code, j.exit_signal, j.params, j.result";
+    "j.usage, j.exit_code, j.exit_signal, j.params, j.result, j.own_done, j.below_total, "
+    "j.below_done, j.below_failed";
+
+namespace {
+
+core::ChildCounters readCounters(const Query& q, int at) {
+  return {q.number(at), q.number(at + 1), q.number(at + 2)};
+}
+
+}  // namespace
 
 LiveRow readLive(const Query& q) {
   LiveRow row;
@@ -63,6 +72,7 @@ LiveRow readLive(const Query& q) {
   row.created_at = q.number(at++);
   row.rescues = q.integer(at++);
   row.batch = q.text(at++);
+  row.units = readCounters(q, at);
   return row;
 }
 
@@ -119,6 +129,8 @@ core::Job readJob(const Query& q, int& docs) {
   }
   job.params_json = q.view(at++);
   job.result_json = q.view(at++);
+  job.own_done = q.integer(at++) != 0;
+  job.units_below = readCounters(q, at);
   return job;
 }
 

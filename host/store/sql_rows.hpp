@@ -54,6 +54,7 @@ struct LiveRow {
   int docs = 0;
   core::ChildCounters children;
   core::ChildCounters descendants;
+  core::ChildCounters units;  ///< what those below have brought it (core/units.hpp)
   core::ChildFailure child_failure = core::ChildFailure::Ignore;
   std::optional<std::int64_t> started_at;
   std::optional<std::int64_t> finished_at;
@@ -68,7 +69,7 @@ struct LiveRow {
 
 /// The columns readLive() reads, in its order; `kLiveColumns` of them.
 extern const char* const kLiveSelect;
-inline constexpr int kLiveColumns = 34;
+inline constexpr int kLiveColumns = 37;
 LiveRow readLive(const Query& query);
 
 /// The columns readJob() reads (with jobs as j and types as t).

@@ -5,6 +5,8 @@
 #include <map>
 #include <utility>
 
+#include "core/queue_key.hpp"
+
 namespace jobhost::store {
 
 using core::Error;
@@ -28,7 +30,7 @@ SubmitOps::SubmitOps(Database& db, Ledger& ledger, JobTable& table, Moves& moves
       find_unique_(db, "SELECT id, state FROM jobs WHERE type_id = $1 AND unique_key = $2 AND state < 4"),
       find_dedupe_(db, "SELECT id, state FROM jobs WHERE parent = $1 AND dedupe_key = $2"),
       add_type_(db, "INSERT INTO types (id, name) VALUES ($1, $2)"),
-      add_dep_(db, "INSERT INTO job_deps (job, dep, done) VALUES ($1, $2, $3)"),
+      add_dep_(db, "INSERT INTO job_deps (job, dep, done, any_outcome) VALUES ($1, $2, $3, $4)"),
       add_mark_(db, "INSERT INTO created_marks (first, earliest, latest) VALUES ($1, $2, $3)"),
       add_batch_(db, "INSERT INTO batches (id, name, owner, created_at) VALUES ($1, $2, $3, $4)"),
       find_batch_(db, "SELECT jobs FROM batches WHERE id = $1"),
@@ -121,7 +123,7 @@ core::Result<void> SubmitOps::check(const std::vector<core::JobDraft>& drafts, c
   const bool limited = options.max_queued_per_type > 0 || options.max_queued_per_owner > 0;
   for (std::size_t i = 0; i < drafts.size(); ++i) {
     const core::JobDraft& draft = drafts[i];
-    const bool refers = draft.parent || !draft.depends_on.empty();
+    const bool refers = draft.parent || !draft.depends_on.empty() || !draft.after.empty();
     if (refers) {
       if (auto checked = checkReferences(draft, options.own_only); !checked) {
         Error wrong = checked.error();
@@ -186,13 +188,19 @@ core::Result<void> SubmitOps::checkReferences(const core::JobDraft& draft, bool 
       return Error{ErrorCode::InvalidArgument, "parent: " + reason, {}, {{"/parent", reason}}};
     }
   }
-  for (std::size_t i = 0; i < draft.depends_on.size(); ++i) {
-    const core::JobId id = draft.depends_on[i];
-    if (reaches(table_.load(id))) continue;
+  const auto missing = [](const std::string& list, std::size_t i, core::JobId id) {
     return Error{ErrorCode::NotFound,
-                 "depends_on: job " + core::toString(id) + " does not exist",
+                 list + ": job " + core::toString(id) + " does not exist",
                  {},
-                 {{"/depends_on/" + std::to_string(i), "does not exist"}}};
+                 {{"/" + list + "/" + std::to_string(i), "does not exist"}}};
+  };
+  for (std::size_t i = 0; i < draft.depends_on.size(); ++i) {
+    if (!reaches(table_.load(draft.depends_on[i]))) return missing("depends_on", i, draft.depends_on[i]);
+  }
+  for (std::size_t i = 0; i < draft.after.size(); ++i) {
+    const auto row = table_.load(draft.after[i]);
+    // A job that was removed has ended; a number that was never given is a mistake.
+    if (row ? !reaches(row) : draft.after[i].value > ledger_.last_job) return missing("after", i, draft.after[i]);
   }
   return {};
 }
@@ -246,13 +254,15 @@ Submitted SubmitOps::add(const core::JobDraft& draft) {
     row.parent = parent->id.value;
     row.root = parent->root;
     row.depth = parent->depth + 1;
+    if (draft.inherit_priority) row.priority = parent->priority;
+    if (row.queue_key.empty() && core::isFairKey(parent->queue_key)) row.queue_key = parent->queue_key;
     moves_.childMade(parent->id);
   }
   if (draft.params_json.size() > kInlineBytes) row.docs |= docBit(Doc::Params);
   if (!draft.notes_json.empty() && draft.notes_json != "{}") row.docs |= docBit(Doc::Notes);
   if (!draft.args_json.empty()) row.docs |= docBit(Doc::Args);
   bool failed = false;
-  if (!draft.depends_on.empty()) row.deps_pending = addDependencies(row, draft, failed);
+  if (!draft.depends_on.empty() || !draft.after.empty()) row.deps_pending = addDependencies(row, draft, failed);
 
   moves_.enqueue(row);
   ledger_.count(row, std::nullopt, JobState::Queued);
@@ -268,16 +278,17 @@ Submitted SubmitOps::add(const core::JobDraft& draft) {
 
 /// Stores them and answers how many are outstanding; `failed`: one has ended otherwise than well.
 int SubmitOps::addDependencies(LiveRow& row, const core::JobDraft& draft, bool& failed) {
-  std::vector<core::JobId> ids = draft.depends_on;
-  std::sort(ids.begin(), ids.end());
-  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  std::map<core::JobId, bool> any_outcome;
+  for (const core::JobId id : draft.after) any_outcome[id] = true;
+  for (const core::JobId id : draft.depends_on) any_outcome[id] = false;  // named in both: it must succeed
   int pending = 0;
-  for (const core::JobId id : ids) {
-    const JobState state = table_.load(id)->state;
-    const bool done = state == JobState::Succeeded;
+  for (const auto& [id, any] : any_outcome) {
+    const auto dependency = table_.load(id);
+    const bool ended = !dependency || core::isTerminal(dependency->state);
+    const bool done = any ? ended : dependency->state == JobState::Succeeded;
     if (!done) ++pending;
-    if (!done && core::isTerminal(state)) failed = true;
-    Query(add_dep_, row.id.value, id.value, done).run();
+    if (!done && ended) failed = true;
+    Query(add_dep_, row.id.value, id.value, done, any).run();
   }
   row.docs |= kHasDeps;
   ledger_.any_deps = true;

@@ -38,7 +38,7 @@ Result<bool> did(const Result<void>& done) {
 Result<bool> applyOne(WriteSide& side, BulkAction action, core::JobId id, const BulkOptions& options, BulkStep& step) {
   if (action == BulkAction::Retry) return did(side.commands.retry(id, options));
   if (action == BulkAction::Cancel) {
-    auto canceled = side.commands.cancel(id, options.reason);
+    auto canceled = side.commands.cancel(id, options.reason, {});
     if (!canceled) return did(canceled.error());
     step.cancel_more.insert(step.cancel_more.end(), canceled->left.begin(), canceled->left.end());
     return canceled->outcome != CancelOutcome::AlreadyEnded;

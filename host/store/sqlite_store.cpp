@@ -28,7 +28,8 @@ TickResult tickNow(WriteSide& side, bool every) {
   result.promoted = side.moves.promoteDue(kPromotedPerTick);
   side.submits.forgetExpiredKeys(kForgottenPerTick);
   side.records.forgetExpired(kForgottenPerTick);
-  result.next_due = side.attempts.nextLeaseEnd();
+  const bool more = side.commands.removeDue();
+  result.next_due = more ? side.ledger.now : side.attempts.nextLeaseEnd();
   if (const auto delayed = side.ledger.next_delayed) {
     const core::Instant at = core::fromMicros(*delayed);
     result.next_due = result.next_due ? std::min(*result.next_due, at) : at;
@@ -153,16 +154,22 @@ Result<TickResult> SqliteStore::rescueAll() {
   return change<TickResult>([](WriteSide& side) { return Result(tickNow(side, true)); });
 }
 
-Result<CancelOutcome> SqliteStore::cancel(core::JobId id, std::string reason) {
-  auto step = change<CommandOps::CancelStep>([&](WriteSide& side) { return side.commands.cancel(id, reason); });
+Result<CancelOutcome> SqliteStore::cancel(core::JobId id, std::string reason, std::string reason_below) {
+  auto step =
+      change<CommandOps::CancelStep>([&](WriteSide& side) { return side.commands.cancel(id, reason, reason_below); });
   if (!step) return step.error();
-  while (!step->left.empty()) {
-    auto left = change<std::vector<core::JobId>>(
-        [&](WriteSide& side) { return Result(side.commands.cancelMore(step->left, reason)); });
-    if (!left) return left.error();
-    step->left = *std::move(left);
-  }
+  if (auto rest = cancelRest(std::move(step->left), reason_below.empty() ? reason : reason_below); !rest)
+    return rest.error();
   return step->outcome;
+}
+Result<void> SqliteStore::cancelRest(std::vector<core::JobId> left, const std::string& reason) {
+  while (!left.empty()) {
+    auto more = change<std::vector<core::JobId>>(
+        [&](WriteSide& side) { return Result(side.commands.cancelMore(left, reason)); });
+    if (!more) return more.error();
+    left = *std::move(more);
+  }
+  return {};
 }
 Result<void> SqliteStore::retry(core::JobId id) {
   return change<void>([&](WriteSide& side) { return side.commands.retry(id); });
@@ -179,11 +186,19 @@ Result<void> SqliteStore::setPriority(core::JobId id, int priority) {
 Result<void> SqliteStore::setTags(core::JobId id, std::vector<std::string> tags) {
   return change<void>([&](WriteSide& side) { return side.commands.setTags(id, tags); });
 }
-Result<std::vector<core::JobId>> SqliteStore::remove(core::JobId id) {
+Result<std::vector<core::JobId>> SqliteStore::remove(core::JobId id, Removal how) {
+  if (how == Removal::CancelFirst) {
+    auto step = change<CommandOps::CancelStep>([&](WriteSide& side) { return side.commands.removeLater(id); });
+    if (!step) return step.error();
+    if (auto rest = cancelRest(std::move(step->left), "deleted"); !rest) return rest.error();
+  }
   auto removed = change<CommandOps::Removed>([&](WriteSide& side) { return side.commands.remove(id); });
-  if (!removed) return removed.error();
-  if (*removed) return **std::move(removed);
-  return removeLarge(id, core::Instant::max());
+  Result<std::vector<core::JobId>> went = !removed   ? Result<std::vector<core::JobId>>(removed.error())
+                                          : *removed ? **std::move(removed)
+                                                     : removeLarge(id, core::Instant::max());
+  const bool later = !went && (went.error().code == ErrorCode::Conflict || went.error().code == ErrorCode::NotFound);
+  if (how == Removal::CancelFirst && later) return std::vector<core::JobId>();  // a tick removes it, or has done so
+  return went;
 }
 
 /// Gathered and checked on a reader, then removed from the leaves up: whenever it stops, what is left is a whole tree.

@@ -60,13 +60,13 @@ class SqliteStore final : public JobStore, public PrincipalStore, public RecordS
   void tick(Done<TickResult> done) override;
   core::Result<TickResult> rescueAll() override;
 
-  core::Result<CancelOutcome> cancel(core::JobId id, std::string reason) override;
+  core::Result<CancelOutcome> cancel(core::JobId id, std::string reason, std::string reason_below = {}) override;
   core::Result<void> retry(core::JobId id) override;
   core::Result<void> suspend(core::JobId id) override;
   core::Result<void> resume(core::JobId id) override;
   core::Result<void> setPriority(core::JobId id, int priority) override;
   core::Result<void> setTags(core::JobId id, std::vector<std::string> tags) override;
-  core::Result<std::vector<core::JobId>> remove(core::JobId id) override;
+  core::Result<std::vector<core::JobId>> remove(core::JobId id, Removal how = Removal::Ended) override;
   core::Result<BulkApplied> applyAll(BulkAction action, std::span<const core::JobId> ids, BulkOptions options) override;
   core::Result<std::vector<core::JobId>> purge(core::Instant cutoff, int limit) override;
 
@@ -138,6 +138,7 @@ class SqliteStore final : public JobStore, public PrincipalStore, public RecordS
   template <class T, class Read>
   core::Result<T> readRecords(Read read);
 
+  core::Result<void> cancelRest(std::vector<core::JobId> left, const std::string& reason);
   /// Removes a tree larger than one step, if all of it has ended (before `cutoff`); answers its ids, parents first.
   core::Result<std::vector<core::JobId>> removeLarge(core::JobId root, core::Instant cutoff);
 

@@ -219,6 +219,7 @@ void encode(std::string& out, const Run& m) {
   to.str(m.params);
   to.u32(static_cast<std::uint32_t>(m.inputs.size()));
   for (const auto& input : m.inputs) encodeFile(to, input.name, input.media_type, input.size_bytes);
+  to.str(m.owner);
 }
 
 bool decode(std::string_view payload, Run& m) {
@@ -236,6 +237,7 @@ bool decode(std::string_view payload, Run& m) {
   m.limits_json = in.str();
   m.params = in.str();
   decodeFiles(in, m.inputs);
+  m.owner = in.left() > 0 ? in.str() : std::string_view();
   return in.ok();
 }
 

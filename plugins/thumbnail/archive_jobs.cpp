@@ -4,6 +4,8 @@
 #include <memory>
 #include <mutex>
 
+#include "support/files/archive_id.hpp"
+#include "support/files/confined.hpp"
 #include "thumbnail/archive_index.hpp"
 
 namespace jobhost::thumbnail {
@@ -34,15 +36,65 @@ std::shared_ptr<ArchiveIndex> indexOf(const Settings& settings) {
   return slot;
 }
 
+// A host without records, or without the library and its collections.
+bool isNoLibrary(const Error& error) {
+  return error.code() == "extension_missing" || error.code() == "invalid" || error.code() == "denied";
+}
+
+std::optional<support::UniqueFd> openRecorded(const Record& record, const Settings& settings, const std::string& id) {
+  const std::string file(record.value["file"].stringOr(""));
+  if (file.empty() || settings.content_dir.empty()) return std::nullopt;
+  try {
+    support::UniqueFd fd = support::ConfinedRoots({settings.content_dir}).openFile(file);
+    if (support::archiveIdOf(fd.get()) == id) return fd;
+  } catch (const support::Failure&) {
+    // Gone, moved or replaced since the library's last scan.
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
-std::optional<support::UniqueFd> openArchive(const Settings& settings, const std::string& id,
+std::optional<Record> recordOfLibrary(Job& job, const char* collection, const std::string& key) {
+  try {
+    return job.records(collection).get(key);
+  } catch (const Error& error) {
+    if (isNoLibrary(error)) return std::nullopt;
+    throw;
+  }
+}
+
+std::optional<support::UniqueFd> openArchive(Job& job, const Settings& settings, const std::string& id,
                                              const support::StopCheck& stop) {
+  if (!support::isArchiveId(id)) return std::nullopt;
+  return openArchive(recordOfLibrary(job, kArchives, id), settings, id, stop);
+}
+
+std::optional<support::UniqueFd> openArchive(const std::optional<Record>& record, const Settings& settings,
+                                             const std::string& id, const support::StopCheck& stop) {
+  if (record) {
+    if (auto file = openRecorded(*record, settings, id)) return file;
+  }
   return indexOf(settings)->open(id, stop);
 }
 
-std::vector<std::string> allArchives(const Settings& settings, const support::StopCheck& stop) {
-  return indexOf(settings)->ids(stop);
+std::vector<KnownArchive> allArchives(Job& job, const Settings& settings, const support::StopCheck& stop) {
+  std::vector<KnownArchive> all;
+  bool any = false;
+  try {
+    job.records(kArchives).each(RecordQuery::all().limit(1000), [&](const Record& record) {
+      support::checkStop(stop);
+      if (!support::isArchiveId(record.key)) return;
+      any = true;
+      if (record.value["file"].stringOr("").empty()) return;
+      all.push_back({record.key, record.value["thumbhash"].stringOr("").empty()});
+    });
+  } catch (const Error& error) {
+    if (!isNoLibrary(error)) throw;
+  }
+  if (any) return all;
+  for (auto& id : indexOf(settings)->ids(stop)) all.push_back({std::move(id), false});
+  return all;
 }
 
 bool isMade(const std::filesystem::path& path) {

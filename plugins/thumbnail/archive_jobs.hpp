@@ -1,5 +1,7 @@
 #pragma once
 
+#include <jobhost/plugin.hpp>
+
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -11,6 +13,13 @@
 
 namespace jobhost::thumbnail {
 
+/// The library plugin's collections, where that plugin is installed.
+inline constexpr const char* kArchives = "org.jobhost.library/archives";
+inline constexpr const char* kTankoubons = "org.jobhost.library/tankoubons";
+
+/// A record of another plugin; nullopt where that plugin, its collection or the record is not there.
+[[nodiscard]] std::optional<Record> recordOfLibrary(Job& job, const char* collection, const std::string& key);
+
 /// How the thumbnails of archives look: at most 500 × 1000, small pages enlarged, jpeg. `high_quality`: 80, else 50.
 [[nodiscard]] support::ThumbnailOptions archiveThumbnail(bool high_quality);
 
@@ -18,8 +27,15 @@ namespace jobhost::thumbnail {
 /// `xx/<id>/<N>.jpg`.
 [[nodiscard]] std::filesystem::path thumbnailPath(const Settings& settings, const std::string& id, int page);
 
-/// The ids of all archives of the content folder, each once.
-[[nodiscard]] std::vector<std::string> allArchives(const Settings& settings, const support::StopCheck& stop);
+/// An archive that is there.
+struct KnownArchive {
+  std::string id;
+  bool lacks_thumbhash = false;  ///< the library has a record of it, without a `thumbhash`
+};
+
+/// All archives, each once, by id: those the library's records say are there. Where there is no library, or it has no
+/// archive yet, those of the content folder, which is looked through.
+[[nodiscard]] std::vector<KnownArchive> allArchives(Job& job, const Settings& settings, const support::StopCheck& stop);
 
 /// Whether a thumbnail is there.
 [[nodiscard]] bool isMade(const std::filesystem::path& path);
@@ -31,8 +47,13 @@ namespace jobhost::thumbnail {
 /// path.denied.
 void checkThumbDir(const Value& thumbdir, const Settings& settings);
 
-/// The archive of the content folder with this id; nullopt when there is none.
-[[nodiscard]] std::optional<support::UniqueFd> openArchive(const Settings& settings, const std::string& id,
+/// The archive with this id; nullopt when there is none that can be found. Where it lies its record in the library says
+/// (`record`, where the caller has read it). Where there is no record, or the file is not there, the content folder may
+/// have it: then it is looked for there, within ArchiveIndex's bounds. What is opened is always checked against the id.
+[[nodiscard]] std::optional<support::UniqueFd> openArchive(Job& job, const Settings& settings, const std::string& id,
+                                                           const support::StopCheck& stop);
+[[nodiscard]] std::optional<support::UniqueFd> openArchive(const std::optional<Record>& record,
+                                                           const Settings& settings, const std::string& id,
                                                            const support::StopCheck& stop);
 
 }  // namespace jobhost::thumbnail

@@ -17,8 +17,9 @@ using support::FailureKind;
 constexpr int kTries = 5;  // of a record that others change meanwhile
 constexpr const char* kNoArchives = "No archives in tank.";
 
-support::UniqueFd openOrFail(const Settings& settings, const std::string& id, const support::StopCheck& stop) {
-  auto file = openArchive(settings, id, stop);
+support::UniqueFd openOrFail(const std::optional<Record>& record, const Settings& settings, const std::string& id,
+                             const support::StopCheck& stop) {
+  auto file = openArchive(record, settings, id, stop);
   if (!file) {
     throw Failure(FailureKind::NotFound, "archive.unknown", "no archive in the content folder has the id " + id);
   }
@@ -53,27 +54,22 @@ bool isTankId(const std::string& id) {
 
 }  // namespace
 
-std::optional<Record> recordOfLibrary(Job& job, const char* collection, const std::string& key) {
-  try {
-    return job.records(collection).get(key);
-  } catch (const Error& error) {
-    // A host without records, or without the library and its collections.
-    if (error.code() == "extension_missing" || error.code() == "invalid" || error.code() == "denied")
-      return std::nullopt;
-    throw;
-  }
-}
-
 std::string makeCover(Job& job, const Settings& settings, const std::string& id) {
   const auto stop = support::stopCheckOf(job);
-  PageSource source(openOrFail(settings, id, stop), settings, stop);
-  const bool recorded = recordOfLibrary(job, kArchives, id).has_value();
+  const auto record = recordOfLibrary(job, kArchives, id);
+  PageSource source(openOrFail(record, settings, id, stop), settings, stop);
   std::string original;
-  const auto thumbnail = source.make(0, archiveThumbnail(true), recorded ? &original : nullptr);
+  const auto thumbnail = source.make(0, archiveThumbnail(true), record ? &original : nullptr);
   const auto path = thumbnailPath(settings, id, 0);
   support::writeFileAtomically(path, thumbnail.bytes);
-  if (recorded) keepThumbhash(job, id, support::sha1Of(original));
+  if (record) keepThumbhash(job, id, support::sha1Of(original));
   return path.string();
+}
+
+void addThumbhash(Job& job, const Settings& settings, const std::string& id) {
+  const auto stop = support::stopCheckOf(job);
+  PageSource source(openOrFail(recordOfLibrary(job, kArchives, id), settings, id, stop), settings, stop);
+  keepThumbhash(job, id, support::sha1Of(source.original(0)));
 }
 
 std::string makeTankCover(Job& job, const Settings& settings, const std::string& tank) {
@@ -83,7 +79,7 @@ std::string makeTankCover(Job& job, const Settings& settings, const std::string&
   if (id.empty()) return kNoArchives;
 
   const auto stop = support::stopCheckOf(job);
-  PageSource source(openOrFail(settings, id, stop), settings, stop);
+  PageSource source(openOrFail(recordOfLibrary(job, kArchives, id), settings, id, stop), settings, stop);
   const auto thumbnail = source.make(0, archiveThumbnail(true));
   // In the folder of its pages: the archive's own cover and thumbhash stay as they are.
   support::writeFileAtomically(thumbnailPath(settings, id, 1).parent_path() / "0.jpg", thumbnail.bytes);

@@ -9,20 +9,17 @@
 
 namespace jobhost::thumbnail {
 
-/// The library plugin's collections, where that plugin is installed.
-inline constexpr const char* kArchives = "org.jobhost.library/archives";
-inline constexpr const char* kTankoubons = "org.jobhost.library/tankoubons";
-
 /// Makes the cover of an archive of the content folder, in high quality, and keeps the `thumbhash` of the picture it
 /// was made of in the archive's record, where the library has one. Answers the cover's path. Any thread. Throws
 /// support::Failure (archive.unknown …), support::Stopped, Error and Cancelled.
 [[nodiscard]] std::string makeCover(Job& job, const Settings& settings, const std::string& id);
 
+/// Keeps the `thumbhash` of an archive whose cover was made when the library had no record of it; the cover stays as it
+/// is. Any thread. Throws as makeCover.
+void addThumbhash(Job& job, const Settings& settings, const std::string& id);
+
 /// The cover of a tankoubon: that of its first archive. Answers its path; "No archives in tank." where the library
 /// has none of it or is not installed. Throws as makeCover.
 [[nodiscard]] std::string makeTankCover(Job& job, const Settings& settings, const std::string& tank);
-
-/// A record of another plugin; nullopt where that plugin, its collection or the record is not there.
-[[nodiscard]] std::optional<Record> recordOfLibrary(Job& job, const char* collection, const std::string& key);
 
 }  // namespace jobhost::thumbnail

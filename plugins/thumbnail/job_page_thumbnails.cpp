@@ -5,6 +5,7 @@
 #include "support/files/atomic_file.hpp"
 #include "support/job/job_failures.hpp"
 #include "thumbnail/archive_jobs.hpp"
+#include "thumbnail/error_list.hpp"
 #include "thumbnail/jobs.hpp"
 #include "thumbnail/page_batch.hpp"
 
@@ -35,8 +36,8 @@ class Teller {
     const bool first = told_.empty();
     if (!told_.insert(page).second) return;
     if (!error.empty()) {
-      errors_.push("page " + std::to_string(page) + ": " + error);
-      job_.warn("page " + std::to_string(page) + ": " + error);
+      const std::string what = "page " + std::to_string(page) + ": " + error;
+      if (errors_.add(what)) job_.warn(what);
     }
     job_.note(std::to_string(page), "processed");
     if (first) {
@@ -46,14 +47,14 @@ class Teller {
     job_.progress(static_cast<double>(told_.size()), total_, "page " + std::to_string(page));
   }
   [[nodiscard]] bool told(int page) const { return told_.contains(page); }
-  [[nodiscard]] Json result() const { return Json{{"errors", errors_}}; }
+  [[nodiscard]] Json result() const { return errors_.result(); }
 
  private:
   Job& job_;
   const std::string id_;
   const int total_;
   std::set<int> told_;
-  Json errors_ = Json::array();
+  ErrorList errors_;
 };
 
 Json makePages(Job& job, const Settings& settings, PageSource& source, const std::string& id, bool force) {
@@ -91,7 +92,7 @@ Json run(Job& job) {
   const Settings settings = readSettings(job);
   const auto stop = support::stopCheckOf(job);
   job.progress(0, 0, "looking for the archive");
-  auto file = openArchive(settings, id, stop);
+  auto file = openArchive(job, settings, id, stop);
   if (!file) return Json{{"errors", Json::array()}};
   try {
     PageSource source(*std::move(file), settings, stop);
@@ -99,7 +100,9 @@ Json run(Job& job) {
   } catch (const Failure& failure) {
     // The archive as a whole cannot be read: the job has finished, its errors tell why, as for single pages.
     if (failure.kind() == support::FailureKind::Io) throw;
-    return Json{{"errors", Json::array({std::string(failure.what())})}};
+    ErrorList errors;
+    errors.add(failure.what());
+    return errors.result();
   }
 }
 

@@ -10,33 +10,11 @@
 #include "support/job/job_failures.hpp"
 #include "thumbnail/archive_jobs.hpp"
 #include "thumbnail/cover.hpp"
+#include "thumbnail/error_list.hpp"
 #include "thumbnail/jobs.hpp"
 
 namespace jobhost::thumbnail {
 namespace {
-
-constexpr std::size_t kMostErrors = 2000;  // a result has a limit of size; the others are counted
-
-/// What went wrong, without end.
-class Errors {
- public:
-  void add(const std::string& what) {
-    if (list_.size() < kMostErrors) {
-      list_.push(what.substr(0, 300));
-    } else {
-      ++more_;
-    }
-  }
-  [[nodiscard]] Json result() const {
-    Json list = list_;
-    if (more_ > 0) list.push("and " + std::to_string(more_) + " more");
-    return Json{{"errors", list}};
-  }
-
- private:
-  Json list_ = Json::array();
-  std::size_t more_ = 0;
-};
 
 /// Pictures are made side by side, so each is worked on by one thread.
 struct OneThreadPerImage {
@@ -46,20 +24,26 @@ struct OneThreadPerImage {
   OneThreadPerImage& operator=(const OneThreadPerImage&) = delete;
 };
 
+/// What is to be done for an archive: its cover, or, where that is there, what the library's record of it lacks.
+struct CoverTask {
+  std::string id;
+  bool is_made = false;
+};
+
 /// Covers of many archives on several threads; errors are collected, a cancel ends it all.
 class CoverBatch {
  public:
-  CoverBatch(Job& job, const Settings& settings, const std::vector<std::string>& ids)
-      : job_(job), settings_(settings), ids_(ids) {}
+  CoverBatch(Job& job, const Settings& settings, const std::vector<CoverTask>& tasks)
+      : job_(job), settings_(settings), tasks_(tasks) {}
 
-  void run(Errors& errors) {
+  void run(ErrorList& errors) {
     const OneThreadPerImage quiet;
     std::vector<std::jthread> threads;
-    const auto count = std::min<std::size_t>(static_cast<std::size_t>(settings_.threads), ids_.size());
+    const auto count = std::min<std::size_t>(static_cast<std::size_t>(settings_.threads), tasks_.size());
     for (std::size_t i = 0; i < count; ++i) threads.emplace_back([this, &errors] { work(errors); });
     std::size_t told = 0;
     std::unique_lock lock(mutex_);
-    while (told < ids_.size() && !stopped_) {
+    while (told < tasks_.size() && !stopped_) {
       changed_.wait(lock, [&] { return done_ > told || stopped_; });
       told = done_;
       lock.unlock();
@@ -76,7 +60,7 @@ class CoverBatch {
   // Cancelled is heard by the workers too, so that here it only ends the telling.
   void tell(std::size_t done) {
     try {
-      job_.progress(static_cast<double>(done), static_cast<double>(ids_.size()), "covers");
+      job_.progress(static_cast<double>(done), static_cast<double>(tasks_.size()), "covers");
     } catch (const Cancelled&) {
       stop(nullptr);
     }
@@ -89,25 +73,29 @@ class CoverBatch {
   }
   std::size_t next() {
     const std::lock_guard lock(mutex_);
-    return stopped_ ? ids_.size() : next_ == ids_.size() ? next_ : next_++;
+    return stopped_ ? tasks_.size() : next_ == tasks_.size() ? next_ : next_++;
   }
-  void made(Errors& errors, const std::string& error) {
+  void made(ErrorList& errors, const std::string& error) {
     const std::lock_guard lock(mutex_);
     if (!error.empty()) errors.add(error);
     ++done_;
     changed_.notify_all();
   }
-  void work(Errors& errors) {
-    for (std::size_t at = next(); at < ids_.size(); at = next()) {
+  void work(ErrorList& errors) {
+    for (std::size_t at = next(); at < tasks_.size(); at = next()) {
       std::string error;
       try {
-        (void)makeCover(job_, settings_, ids_[at]);
+        if (tasks_[at].is_made) {
+          addThumbhash(job_, settings_, tasks_[at].id);
+        } else {
+          (void)makeCover(job_, settings_, tasks_[at].id);
+        }
       } catch (const support::Stopped&) {
         return stop(nullptr);
       } catch (const Cancelled&) {
         return stop(nullptr);
       } catch (const std::exception& failure) {
-        error = ids_[at] + ": " + failure.what();
+        error = tasks_[at].id + ": " + failure.what();
       } catch (...) {
         return stop(std::current_exception());
       }
@@ -117,7 +105,7 @@ class CoverBatch {
 
   Job& job_;
   const Settings& settings_;
-  const std::vector<std::string>& ids_;
+  const std::vector<CoverTask>& tasks_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::size_t next_ = 0;
@@ -148,11 +136,15 @@ Json run(Job& job) {
     throw support::toMinionError(failure, "path not allowed");
   }
   job.progress(0, 0, "looking for archives");
-  auto ids = allArchives(settings, support::stopCheckOf(job));
-  if (!force) std::erase_if(ids, [&](const std::string& id) { return isMade(thumbnailPath(settings, id, 0)); });
+  std::vector<CoverTask> tasks;
+  for (auto archive : allArchives(job, settings, support::stopCheckOf(job))) {
+    const bool is_made = !force && isMade(thumbnailPath(settings, archive.id, 0));
+    // A cover may be older than the archive's record.
+    if (!is_made || archive.lacks_thumbhash) tasks.push_back({std::move(archive.id), is_made});
+  }
 
-  Errors errors;
-  CoverBatch(job, settings, ids).run(errors);
+  ErrorList errors;
+  CoverBatch(job, settings, tasks).run(errors);
   for (const std::string& tank : tanksOf(job)) {
     job.check();
     try {

@@ -48,7 +48,7 @@ std::string make(Job& job, const Settings& settings, const std::string& id, int 
     }
   }
   const auto stop = support::stopCheckOf(job);
-  auto file = openArchive(settings, id, stop);
+  auto file = openArchive(job, settings, id, stop);
   if (!file) {
     throw Failure(FailureKind::NotFound, "archive.unknown", "no archive in the content folder has the id " + id);
   }

@@ -53,7 +53,7 @@ int PageSource::pageCount() {
 support::Thumbnail PageSource::make(int page, support::ThumbnailOptions options, std::string* original) {
   options.page = std::max(page, 1);
   if (!isArchive()) {
-    if (original != nullptr) *original = support::renderPage({file_.get(), {}}, options.page, settings_.image, stop_);
+    if (original != nullptr) *original = this->original(page);
     return support::makeThumbnail({file_.get(), {}}, options, settings_.image, stop_);
   }
   options.page = 1;
@@ -61,6 +61,11 @@ support::Thumbnail PageSource::make(int page, support::ThumbnailOptions options,
   auto made = support::makeThumbnail({-1, bytes}, options, settings_.image, stop_);
   if (original != nullptr) *original = std::move(bytes);
   return made;
+}
+
+std::string PageSource::original(int page) {
+  if (isArchive()) return readPage(page);
+  return support::renderPage({file_.get(), {}}, std::max(page, 1), settings_.image, stop_);
 }
 
 std::string PageSource::readPage(int page) {

@@ -43,6 +43,9 @@ class PageSource {
   /// archive, of a document the page rendered as JPEG.
   [[nodiscard]] support::Thumbnail make(int page, support::ThumbnailOptions options, std::string* original = nullptr);
 
+  /// That original alone. Throws as make().
+  [[nodiscard]] std::string original(int page);
+
   /// For many pages side by side: the archive, and its entry for each page from 1 (only where isArchive()).
   [[nodiscard]] support::Archive& archive() { return *archive_; }
   [[nodiscard]] int fd() const { return file_.get(); }

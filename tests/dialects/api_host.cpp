@@ -235,6 +235,7 @@ ApiHost::ApiHost(api::ServerOptions options, jobs::SubmitLimits limits, api::Acc
     const auto found = archives_.find(id);
     return found == archives_.end() ? std::nullopt : std::optional(found->second);
   };
+  deps_->records = store_.get();
   server_ = std::make_unique<api::Server>(*deps_, options);
   const auto started = server_->start();
   EXPECT_TRUE(started) << (started ? "" : started.error().message);
@@ -243,6 +244,7 @@ ApiHost::ApiHost(api::ServerOptions options, jobs::SubmitLimits limits, api::Acc
 ApiHost::~ApiHost() {
   server_.reset();
   table_.reset();
+  lncrawl_.reset();
   idle_hub_.reset();
   jobs_.reset();
   store_.reset();
@@ -280,6 +282,14 @@ const std::vector<api::Route>& ApiHost::routes() {
     table_ = std::make_unique<api::native::NativeDialect>(api::native::Parts{*deps_, defaults_, *idle_hub_, openapi_});
   }
   return table_->routes().rows();
+}
+
+const std::vector<api::Route>& ApiHost::lncrawlRoutes() {
+  if (!lncrawl_) {
+    defaults_.data_folder = folder_;
+    lncrawl_ = std::make_unique<api::lncrawl::LncrawlDialect>(*deps_, defaults_);
+  }
+  return lncrawl_->routes().rows();
 }
 
 std::vector<std::string> ApiHost::nativeRoutes() {

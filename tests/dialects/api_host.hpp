@@ -14,6 +14,7 @@
 #include "api/auth/accounts.hpp"
 #include "api/auth/first_start.hpp"
 #include "api/auth/key_ring.hpp"
+#include "api/lncrawl/lncrawl_dialect.hpp"
 #include "api/native/native_dialect.hpp"
 #include "api/server.hpp"
 #include "api/sse_hub.hpp"
@@ -92,6 +93,8 @@ class ApiHost {
   api::Server& server() { return *server_; }
   /// The native rows; valid while the host lives.
   const std::vector<api::Route>& routes();
+  /// The same of the lncrawl surface.
+  const std::vector<api::Route>& lncrawlRoutes();
   /// "GET /api/v1/jobs/{id}" for each native row.
   std::vector<std::string> nativeRoutes();
 
@@ -133,6 +136,7 @@ class ApiHost {
   api::ServerOptions defaults_;
   std::string openapi_;
   std::unique_ptr<api::native::NativeDialect> table_;
+  std::unique_ptr<api::lncrawl::LncrawlDialect> lncrawl_;
   std::unique_ptr<api::Server> server_;
   std::string admin_key_;
   std::mutex mutex_;

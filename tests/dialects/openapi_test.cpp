@@ -6,6 +6,7 @@
 #include <string>
 
 #include "api/json_reader.hpp"
+#include "api/lncrawl/lncrawl_dialect.hpp"
 #include "api/minion/openapi.hpp"
 #include "api/native/native_dialect.hpp"
 #include "api/native/openapi.hpp"
@@ -45,7 +46,10 @@ TEST(OpenApi, DescribesExactlyTheRoutesThatExist) {
   const auto document = host.call("GET", "/api/v1/openapi.json");
   EXPECT_EQ(document.status, 200);
   auto served = documented(std::string(api::minion::openApiDocument()));
-  for (auto row : host.nativeRoutes()) {
+  auto rows = host.nativeRoutes();
+  for (const auto& route : host.lncrawlRoutes())
+    rows.push_back(std::string(api::toString(route.method)) + " " + route.pattern);
+  for (auto row : rows) {
     const auto rest = row.find("...}");
     if (rest != std::string::npos) row.erase(rest, 3);  // OpenAPI has no word for a path's rest
     served.insert(row);
@@ -110,11 +114,12 @@ TEST(OpenApi, NamesEachOperationAndSaysHowAnyOfThemFails) {
 
 TEST(OpenApi, LeavesOutADialectThatIsOff) {
   api::ServerOptions options;
-  options.minion.enabled = false;
+  options.minion.enabled = options.lncrawl.enabled = false;
   ApiHost host(options);
   const auto rows = documented(host.call("GET", "/api/v1/openapi.json").body);
   EXPECT_TRUE(rows.contains("GET /api/v1/jobs/{id}"));
   EXPECT_FALSE(rows.contains("GET /api/minion/{jobid}"));
+  EXPECT_FALSE(rows.contains("GET /api/auth/me"));
 }
 
 TEST(OpenApi, DocumentsThatContradictEachOtherAreNotMerged) {

@@ -9,6 +9,7 @@
 
 #include <zlib.h>
 
+#include "api/lncrawl/openapi.hpp"
 #include "api/minion/openapi.hpp"
 #include "api/native/openapi.hpp"
 #include "api/openapi_merge.hpp"
@@ -113,7 +114,8 @@ std::string_view mediaType(std::string_view header) {
 
 ResponseCheck& ResponseCheck::ofAllDialects() {
   static ResponseCheck check([] {
-    const std::array documents{api::native::openApiDocument(), api::minion::openApiDocument()};
+    const std::array documents{api::native::openApiDocument(), api::minion::openApiDocument(),
+                               api::lncrawl::openApiDocument()};
     auto merged = api::mergeOpenApi(documents);
     if (!merged) throw std::runtime_error(merged.error().message);
     return *std::move(merged);

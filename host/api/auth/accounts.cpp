@@ -200,8 +200,7 @@ core::Result<Accounts::Verdict> Accounts::checkInTurn(const std::optional<store:
   return verdict;
 }
 
-Accounts::Login Accounts::login(std::string_view name, std::string_view password, const std::string& address,
-                                std::string_view agent) {
+Accounts::Verified Accounts::verify(std::string_view name, std::string_view password, const std::string& address) {
   const auto key = fold(name);
   if (const auto wait = throttle_.begin(key, address)) return {tooMany(), *wait};
   const auto user = findByName(name);
@@ -218,6 +217,14 @@ Accounts::Login Accounts::login(std::string_view name, std::string_view password
   if (*verdict == Verdict::Disabled) {
     return {core::Error{core::ErrorCode::PermissionDenied, "the user is disabled", "", {}}};
   }
+  return {*user};
+}
+
+Accounts::Login Accounts::login(std::string_view name, std::string_view password, const std::string& address,
+                                std::string_view agent) {
+  const auto verified = verify(name, password, address);
+  const auto& user = verified.user;
+  if (!user) return {user.error(), verified.retry_after};
   std::string fresh;
   if (hasher_.outdated(user->password)) {
     // With the house full the old hash does for another day.

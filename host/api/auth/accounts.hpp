@@ -79,6 +79,13 @@ class Accounts {
   /// Errors: Unauthenticated (name or password is wrong: no word which), PermissionDenied (right, but disabled),
   /// Exhausted (too many attempts, or too many passwords being checked).
   Login login(std::string_view name, std::string_view password, const std::string& address, std::string_view agent);
+  struct Verified {
+    core::Result<store::User> user;
+    core::Millis retry_after{0};  ///< as Login has it
+  };
+  /// login() that opens no session, for callers who show name and password each time, or get a token of a dialect's
+  /// own. Errors as login(); what it costs and how it is slowed down is the same.
+  Verified verify(std::string_view name, std::string_view password, const std::string& address);
   /// Who calls with this token; null: unknown, ended, or its user is gone or disabled.
   [[nodiscard]] PrincipalRef findSession(std::string_view token) const;
   /// Who a principal of findSession(), or of KeyRing::find(), is now; null: the session or key ended. It counts as no

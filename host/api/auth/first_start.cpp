@@ -11,12 +11,15 @@
 #include <unistd.h>
 
 #include "api/auth/accounts.hpp"
+#include "api/auth/secrets.hpp"
+#include "api/encoding.hpp"
 #include "telemetry/log.hpp"
 
 namespace jobhost::api {
 namespace {
 
 constexpr std::size_t kMaxKeyBytes = 512;
+constexpr std::size_t kSecretBytes = 32;
 
 core::Error internal(std::string message, std::string detail) {
   return core::Error{core::ErrorCode::Internal, std::move(message), std::move(detail), {}};
@@ -52,6 +55,32 @@ core::Result<std::filesystem::path> keyFolder(const std::filesystem::path& data_
 }
 
 }  // namespace
+
+core::Result<std::string> ensureSecret(const std::filesystem::path& data_folder, const std::string& name) {
+  const auto folder = keyFolder(data_folder);
+  if (!folder) return folder.error();
+  const auto file = *folder / name;
+  if (std::ifstream in(file, std::ios::binary); in) {
+    std::string text(kMaxKeyBytes, '\0');
+    in.read(text.data(), static_cast<std::streamsize>(text.size()));
+    text.resize(static_cast<std::size_t>(in.gcount()));
+    while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+    const auto bytes = fromHex(text);
+    if (!bytes || bytes->size() != kSecretBytes) {
+      return internal("a key file is damaged: restore it, or remove it to have a new one made", file.string());
+    }
+    ::chmod(file.c_str(), 0600);
+    return *bytes;
+  }
+  std::error_code failed;
+  if (std::filesystem::exists(std::filesystem::symlink_status(file, failed))) {
+    return internal("a key file cannot be read", file.string());
+  }
+  const auto secret = randomHex(kSecretBytes);
+  if (!secret) return secret.error();
+  if (auto written = writePrivately(file, *secret); !written) return written.error();
+  return *fromHex(*secret);
+}
 
 core::Result<std::filesystem::path> ensureAdminKey(const std::filesystem::path& data_folder, KeyRing& keys) {
   const auto folder = keyFolder(data_folder);

@@ -25,9 +25,7 @@ std::int64_t secondsOf(core::Millis wait) {
 Response login(const Parts& parts, Call& call) {
   // Or a page elsewhere could log its visitor in as somebody else.
   if (const auto wrong = refuseForeignOrigin(call.request, parts.options.auth)) return problem(*wrong);
-  const auto body = call.request.body->all(kSmallBody);
-  if (!body) return problem(body.error());
-  const auto document = parseJson(*body);
+  const auto document = readJsonBody(call, kSmallBody);
   if (!document) return problem(document.error());
   std::vector<core::FieldError> errors;
   JsonObject object(*document, "", errors);
@@ -85,9 +83,7 @@ Response changePassword(const Parts& parts, Call& call) {
   if (principal.session.empty()) {
     return problem({core::ErrorCode::PermissionDenied, "one's own password is changed in a session", "", {}});
   }
-  const auto body = call.request.body->all(kSmallBody);
-  if (!body) return problem(body.error());
-  const auto document = parseJson(*body);
+  const auto document = readJsonBody(call, kSmallBody);
   if (!document) return problem(document.error());
   std::vector<core::FieldError> errors;
   JsonObject object(*document, "", errors);

@@ -103,9 +103,7 @@ Response show(const Parts& parts, const Call& call, core::JobId id, int status =
 }
 
 Response patch(const Parts& parts, Call& call, core::JobId id) {
-  const auto body = call.request.body->all(parts.options.http.body_bytes);
-  if (!body) return problem(body.error());
-  const auto document = parseJson(*body);
+  const auto document = readJsonBody(call, parts.options.http.body_bytes);
   if (!document) return problem(document.error());
   std::vector<core::FieldError> errors;
   JsonObject object(*document, "", errors);

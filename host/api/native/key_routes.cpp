@@ -67,9 +67,7 @@ void refuseMore(const Principal& principal, const KeyRequest& request, std::vect
 Response createKey(const Parts& parts, Call& call) {
   if (auto refused = refuseNobody(call)) return *std::move(refused);
   if (auto refused = refuseByKey(call)) return *std::move(refused);
-  const auto body = call.request.body->all(kSmallBody);
-  if (!body) return problem(body.error());
-  const auto document = parseJson(*body);
+  const auto document = readJsonBody(call, kSmallBody);
   if (!document) return problem(document.error());
   std::vector<core::FieldError> errors;
   JsonObject object(*document, "", errors);

@@ -151,6 +151,12 @@ core::Result<Steering> readCommand(const ServerOptions& options, Call& call, boo
 
 }  // namespace
 
+core::Result<JsonDocument> readJsonBody(Call& call, std::size_t max_bytes) {
+  const auto body = call.request.body->all(max_bytes);
+  if (!body) return body.error();
+  return parseJson(*body);
+}
+
 core::Result<std::string> readReason(const ServerOptions& options, Call& call) {
   auto read = readCommand(options, call, false);
   if (!read) return read.error();

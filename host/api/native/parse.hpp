@@ -8,12 +8,15 @@
 #include "api/encoding.hpp"
 #include "api/http_types.hpp"
 #include "api/json_reader.hpp"
-#include "core/result.hpp"
 #include "api/router.hpp"
 #include "api/server.hpp"
+#include "core/result.hpp"
 #include "jobs/job_service.hpp"
 
 namespace jobhost::api::native {
+
+/// The whole body, at most `max_bytes` of it, as a JSON document that lives as long as the request.
+core::Result<JsonDocument> readJsonBody(Call& call, std::size_t max_bytes);
 
 /// One job as a client describes it. Every wrong member adds an error; the answer is then not to be used. `pointer` is
 /// where the description lies in the body. Params are passed on as the bytes of the body.

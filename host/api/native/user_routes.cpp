@@ -47,9 +47,7 @@ Response list(const Parts& parts, Call& call) {
 }
 
 Response create(const Parts& parts, Call& call) {
-  const auto body = call.request.body->all(kSmallBody);
-  if (!body) return problem(body.error());
-  const auto document = parseJson(*body);
+  const auto document = readJsonBody(call, kSmallBody);
   if (!document) return problem(document.error());
   std::vector<core::FieldError> errors;
   JsonObject object(*document, "", errors);
@@ -84,9 +82,7 @@ std::optional<Response> refuseOnOneself(const Call& call, bool takes_away, bool 
 }
 
 Response change(const Parts& parts, Call& call) {
-  const auto body = call.request.body->all(kSmallBody);
-  if (!body) return problem(body.error());
-  const auto document = parseJson(*body);
+  const auto document = readJsonBody(call, kSmallBody);
   if (!document) return problem(document.error());
   std::vector<core::FieldError> errors;
   JsonObject object(*document, "", errors);

@@ -119,7 +119,8 @@ typedef struct jh_host {       /* [module] lifetime */
   uint32_t flags;              /* JH_HOST_* */
   /* [any][job] The params: a JSON document, valid against the job type's schema. Empty with a job that has ended. */
   jh_str(JH_CALL *params)(jh_job *job) JH_NOEXCEPT;
-  /* [any][job] JSON object: id, type, attempt, max_attempts, deadline_ms, priority, parent, tags, resumed, limits. */
+  /* [any][job] JSON object: id, type, attempt, max_attempts, deadline_ms, priority, parent, tags, resumed, limits, and
+     owner (since 1.1): the id of the principal whose job it is; absent where it is nobody's. */
   jh_str(JH_CALL *info)(jh_job *job) JH_NOEXCEPT;
   /* [any; does not block, about 1 ns] JH_CANCEL_*: whether and why this attempt should stop. */
   int32_t(JH_CALL *cancelled)(jh_job *job) JH_NOEXCEPT;
@@ -355,8 +356,9 @@ typedef struct jh_children_v1 {
   uint32_t reserved;
   /* [any] Makes a job below this one. options_json: {"priority": n, "dedupe_key": "…", "queue_key": "…",
      "max_attempts": n, "timeout_ms": n, "delay_ms": n, "tags": […], "on_child_failure": "ignore" or "fail" (this job then
-     fails with the child)} or empty. With a dedupe_key a second submit, also by a later attempt, answers the child made
-     first. Children live on when this attempt fails. */
+     fails with the child), "after": [ids of jobs that must have ended before the child runs, whatever their outcome;
+     since 1.1]} or empty. With a dedupe_key a second submit, also by a later attempt, answers the child made first.
+     Without a priority the child has this job's. Children live on when this attempt fails. */
   jh_result(JH_CALL *submit)(jh_job *job, jh_str type, jh_str params_json, jh_str options_json,
                              int64_t *id) JH_NOEXCEPT;
   /* [any] Blocks until all (any) of the n children have ended; n = 0: all children of this job. timeout_ms < 0: no limit.

@@ -39,6 +39,7 @@ struct ChildOptions {
   std::optional<std::int64_t> timeout_ms;
   std::optional<std::int64_t> delay_ms;
   std::vector<std::string> tags;
+  std::vector<std::int64_t> after;  ///< jobs, children say, that must have ended first, whatever their outcome
   bool fail_with_child = false;  ///< this job fails when the child does
 };
 
@@ -83,7 +84,7 @@ class Job {
   /// The params, valid against the job type's schema.
   Value params() { return {&parsed(params_, paramsText()), ""}; }
   std::string_view paramsText() const { return detail::view(detail::host()->params(raw_)); }
-  /// id, type, attempt, max_attempts, deadline_ms, priority, parent, tags, resumed, limits.
+  /// id, type, attempt, max_attempts, deadline_ms, priority, parent, tags, resumed, limits; owner where it has one.
   Value info() { return {&parsed(info_, detail::view(detail::host()->info(raw_))), "info"}; }
   std::int64_t id() { return info()["id"].integer(); }
   std::string type() { return info()["type"].str(); }
@@ -280,6 +281,11 @@ inline std::int64_t Job::submit(std::string_view type, const Json& params, const
     Json tags = Json::array();
     for (const auto& tag : options.tags) tags.push(tag);
     more.set("tags", std::move(tags));
+  }
+  if (!options.after.empty()) {
+    Json after = Json::array();
+    for (const auto id : options.after) after.push(id);
+    more.set("after", std::move(after));
   }
   const std::string params_json = params.dump();
   const std::string options_json = more.dump();

@@ -97,6 +97,63 @@ TEST_F(ArchiveIndexTest, StopsWhileItReadsALongCache) {
   EXPECT_EQ(next.hashedForTest(), 0U);
 }
 
+TEST_F(ArchiveIndexTest, LooksForUnknownIdsAFewTimesAtOnceThenOnceInAWhile) {
+  std::int64_t now_ms = 1'000'000'000;
+  ArchiveIndex index(content_, folder_.path() / "own/bounded", [&] { return now_ms; });
+  const std::string a = add("a.zip", "first");
+  ASSERT_TRUE(index.open(a, {}));
+  for (int i = 0; i < 100; ++i) EXPECT_FALSE(index.open(std::string(40, '0'), {}));
+  EXPECT_EQ(index.scansForTest(), std::size_t{ScanBudget::kAtOnce});
+  const std::string b = add("b.zip", "second");
+  EXPECT_FALSE(index.open(b, {})) << "nobody has looked since";
+  EXPECT_TRUE(index.open(a, {})) << "what is known is there all the same";
+  now_ms += ScanBudget::kRefillMs - 1;
+  EXPECT_FALSE(index.open(b, {}));
+  now_ms += 2;
+  EXPECT_TRUE(index.open(b, {}));
+  EXPECT_FALSE(index.open(std::string(40, '0'), {}));
+  EXPECT_EQ(index.scansForTest(), std::size_t{ScanBudget::kAtOnce} + 1);
+}
+
+TEST_F(ArchiveIndexTest, SharesWhatItMayAndWhatItFoundWithOtherProcesses) {
+  ArchiveIndex other(content_, cache_);
+  const std::string a = add("a.zip", "first");
+  ASSERT_TRUE(index_.open(a, {}));
+  for (int i = 0; i < 100; ++i) EXPECT_FALSE(index_.open(std::string(40, '0'), {}));
+  EXPECT_TRUE(other.open(a, {})) << "read from the cache, not looked for";
+  EXPECT_FALSE(other.open(std::string(40, '0'), {}));
+  EXPECT_EQ(other.scansForTest(), 0U);
+  EXPECT_EQ(other.hashedForTest(), 0U);
+}
+
+TEST(ScanBudgetTest, GivesALongScanALongRest) {
+  samples::TempFolder folder;
+  std::int64_t now_ms = 1'000'000'000;
+  ScanBudget budget(folder.path() / "scans", [&] { return now_ms; });
+  for (int i = 0; i < ScanBudget::kAtOnce; ++i) EXPECT_TRUE(budget.take());
+  EXPECT_FALSE(budget.take());
+  budget.spent(10'000);
+  now_ms += 199'000;
+  EXPECT_FALSE(budget.take());
+  now_ms += 2'000;
+  EXPECT_TRUE(budget.take());
+  now_ms -= 500'000;  // a clock that was set back
+  EXPECT_FALSE(budget.take());
+  now_ms += 201'000;
+  EXPECT_TRUE(budget.take());
+}
+
+TEST(ScanBudgetTest, HoldsWithoutAFileAndWithADamagedOne) {
+  samples::TempFolder folder;
+  folder.write("file", "not a folder");
+  folder.write("scans", std::string(24, '\xff'));
+  for (const char* name : {"file/scans", "scans"}) {
+    ScanBudget budget(folder.path() / name, [] { return std::int64_t{1'000'000'000}; });
+    for (int i = 0; i < ScanBudget::kAtOnce; ++i) EXPECT_TRUE(budget.take()) << name;
+    EXPECT_FALSE(budget.take()) << name;
+  }
+}
+
 TEST_F(ArchiveIndexTest, ServesManyThreads) {
   const std::string a = add("a.zip", "first");
   std::vector<std::jthread> threads;

@@ -94,7 +94,7 @@ TEST_F(CoverJobs, AllMissingCoversAreMadeAndWithForceAll) {
   for (int i = 0; i < 12; ++i) {
     ids.push_back(
         addArchive("f/" + std::to_string(i) + ".zip", one(samples::plain(40, 50 + i, {10.0 * i, 0, 0}, ".png"))));
-    host_.putRecord(kArchives, ids.back(), {{"n", i}});
+    host_.putRecord(kArchives, ids.back(), {{"n", i}, {"file", "f/" + std::to_string(i) + ".zip"}});
   }
   putTank(kTank, {ids[3]});
   folder_.write("thumb/" + ids[0].substr(0, 2) + "/" + ids[0] + ".jpg", "there already");
@@ -103,7 +103,8 @@ TEST_F(CoverJobs, AllMissingCoversAreMadeAndWithForceAll) {
   EXPECT_EQ(done.result["errors"].size(), 0U);
   EXPECT_TRUE(done.notes.empty());
   EXPECT_EQ(samples::readAll(cover(ids[0])), "there already");
-  EXPECT_EQ(thumbhashOf(ids[0]), "(none)");
+  EXPECT_EQ(thumbhashOf(ids[0]), support::sha1Of(samples::plain(40, 50, {0, 0, 0}, ".png")))
+      << "the record is younger than the cover, which stays";
   for (std::size_t i = 1; i < ids.size(); ++i) {
     EXPECT_EQ(samples::decode(samples::readAll(cover(ids[i]))).width, 500) << i;
     EXPECT_EQ(thumbhashOf(ids[i]).size(), 40U);
@@ -114,6 +115,42 @@ TEST_F(CoverJobs, AllMissingCoversAreMadeAndWithForceAll) {
   ASSERT_EQ(host_.run("regen_all_thumbnails", {{"force", 1}}).code, JH_OK);
   EXPECT_EQ(samples::decode(samples::readAll(cover(ids[0]))).width, 500);
   EXPECT_EQ(thumbhashOf(ids[0]).size(), 40U);
+}
+
+TEST_F(CoverJobs, ACoverThatIsOlderThanTheRecordGetsItsThumbhash) {
+  const std::string page_bytes = samples::plain(30, 40, {1, 2, 3}, ".png");
+  const std::string book = addArchive("book.zip", one(page_bytes));
+  const std::string document = addArchive("d.pdf", samples::pdf({{300, 400}}));
+  for (const auto& id : {book, document}) ASSERT_EQ(host_.run("thumbnail_task", {{"id", id}, {"page", 0}}).code, JH_OK);
+  host_.putRecord(kArchives, book, {{"file", "book.zip"}, {"title", "Book"}});
+  host_.putRecord(kArchives, document, {{"file", "d.pdf"}});
+  const auto old = fs::file_time_type::clock::now() - std::chrono::hours(5);
+  for (const auto& id : {book, document}) fs::last_write_time(cover(id), old);
+  const Attempt done = host_.run("regen_all_thumbnails", {{"force", 0}});
+  ASSERT_EQ(done.code, JH_OK) << done.error_message;
+  EXPECT_EQ(done.result["errors"].size(), 0U) << done.result.dump();
+  EXPECT_EQ(thumbhashOf(book), support::sha1Of(page_bytes));
+  EXPECT_EQ(host_.records(kArchives).at(book)["title"].stringOr(""), "Book");
+  const std::string rendered = thumbhashOf(document);
+  EXPECT_EQ(rendered.size(), 40U);
+  for (const auto& id : {book, document}) EXPECT_EQ(fs::last_write_time(cover(id)), old) << "covers are left alone";
+  ASSERT_EQ(host_.run("regen_all_thumbnails", {{"force", 1}}).code, JH_OK);
+  EXPECT_EQ(thumbhashOf(document), rendered) << "the same as with the cover";
+}
+
+TEST_F(CoverJobs, WhatTheLibraryKnowsIsWhatIsThere) {
+  const std::string known = addArchive("known.zip", pages(1));
+  const std::string stray = addArchive("stray.zip", pages(2));
+  host_.putRecord(kArchives, known, {{"file", "known.zip"}});
+  host_.putRecord(kArchives, std::string(40, 'c'), {{"file", ""}});
+  const Attempt done = host_.run("regen_all_thumbnails", {{"force", 1}});
+  ASSERT_EQ(done.code, JH_OK) << done.error_message;
+  EXPECT_EQ(done.result["errors"].size(), 0U) << done.result.dump();
+  EXPECT_TRUE(fs::exists(cover(known)));
+  EXPECT_FALSE(fs::exists(cover(stray))) << "scan_library has to register it first";
+  host_.withhold(JH_EXT_RECORDS);
+  ASSERT_EQ(host_.run("regen_all_thumbnails", {{"force", 0}}).code, JH_OK);
+  EXPECT_TRUE(fs::exists(cover(stray))) << "without a library the folder says what there is";
 }
 
 TEST_F(CoverJobs, ErrorsAreCollectedAndNeverFatal) {

@@ -47,6 +47,20 @@ TEST_F(PageThumbnails, ListsFailedPagesAndFinishes) {
   EXPECT_FALSE(std::filesystem::exists(page(id, 2)));
 }
 
+TEST_F(PageThumbnails, TellsTheFirstOfManyFailedPagesAndHowManyMore) {
+  constexpr int kPages = 2300;
+  constexpr std::size_t kTold = 2000;
+  samples::Files files;
+  for (int i = 1; i <= kPages; ++i) files.emplace_back(std::to_string(i) + ".png", "broken");
+  const std::string id = addArchive("book.cbz", samples::archive("zip", files));
+  const Attempt done = host_.run("page_thumbnails", {{"id", id}});
+  ASSERT_EQ(done.code, JH_OK) << done.error_message;
+  ASSERT_EQ(done.result["errors"].size(), kTold + 1);
+  EXPECT_EQ(done.result["errors"].at(kTold).stringOr(""), "and 300 more");
+  EXPECT_EQ(done.notesObject().size(), std::size_t{kPages} + 2) << "each is told as processed all the same";
+  EXPECT_LE(done.result.dump().size(), std::size_t{1} << 20);
+}
+
 TEST_F(PageThumbnails, FinishesEmptyForAnUnknownArchive) {
   const Attempt done = host_.run("page_thumbnails", {{"id", std::string(40, 'b')}, {"force", 0}});
   EXPECT_EQ(done.code, JH_OK);

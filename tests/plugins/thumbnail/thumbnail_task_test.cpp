@@ -81,6 +81,36 @@ TEST_F(ThumbnailTask, FindsArchivesThatAreAddedMovedAndReplaced) {
   EXPECT_EQ(host_.run("thumbnail_task", {{"id", replaced}}).code, JH_OK);
 }
 
+TEST_F(ThumbnailTask, AsksTheRecordsWhereAnArchiveLiesAndTheFolderOnlyWhereTheyAreWrong) {
+  const std::string recorded = addArchive("deep/a.zip", pages(1));
+  const std::string moved = addArchive("b.zip", pages(2));
+  const std::string without = addArchive("c.zip", pages(3));
+  host_.putRecord("org.jobhost.library/archives", recorded, {{"file", "deep/a.zip"}});
+  host_.putRecord("org.jobhost.library/archives", moved, {{"file", "elsewhere/b.zip"}});
+  const auto index = folder_.path() / "own/archive-index";
+  ASSERT_EQ(host_.run("thumbnail_task", {{"id", recorded}}).code, JH_OK);
+  ASSERT_EQ(host_.run("page_thumbnails", {{"id", recorded}}).code, JH_OK);
+  EXPECT_FALSE(std::filesystem::exists(index)) << "the folder is not looked through for what the library knows";
+  EXPECT_EQ(host_.run("thumbnail_task", {{"id", moved}}).code, JH_OK);
+  EXPECT_EQ(host_.run("thumbnail_task", {{"id", without}}).code, JH_OK);
+  host_.putRecord("org.jobhost.library/archives", moved, {{"file", "../" + content_.filename().string() + "/b.zip"}});
+  EXPECT_EQ(host_.run("thumbnail_task", {{"id", moved}}).code, JH_OK) << "a record leads nowhere else";
+}
+
+TEST_F(ThumbnailTask, UnknownIdsCostTheSameHoweverLargeTheFolderIs) {
+  constexpr std::size_t kFiles = 300;
+  for (std::size_t i = 0; i < kFiles; ++i) folder_.write("content/" + std::to_string(i) + ".cbz", std::to_string(i));
+  std::size_t checks = 0;
+  constexpr int kAsked = 30;
+  for (int i = 0; i < kAsked; ++i) {
+    const std::string id = std::string(38, 'e') + std::to_string(10 + i);
+    const Attempt failed = host_.run("thumbnail_task", {{"id", id}});
+    EXPECT_EQ(failed.error_code, "archive.unknown");
+    checks += failed.cancel_checks;
+  }
+  EXPECT_LT(checks, 10 * kFiles * 2) << "one for each file of each scan";
+}
+
 TEST_F(ThumbnailTask, TakesTheCoverOfABookAndOfADocument) {
   const std::string book = addArchive(
       "b.epub", samples::epub("<item id=\"c\" href=\"z.png\" properties=\"cover-image\" media-type=\"image/png\"/>", "",

@@ -64,6 +64,31 @@ TEST_F(Video, AFrameIsTakenOfEachKind) {
   }
 }
 
+// One key frame, at the beginning, and no index: a seek near the end finds nothing to begin with.
+TEST_F(Video, NearTheEndItIsTheLastFrameBefore) {
+  const std::string stream = video("a.ts", "mpeg2video -g 1000 -sc_threshold 1000000000");
+  const std::string file = video("a.mp4", "mpeg4");
+  for (const auto& [name, time] : {std::pair(stream, 1.5),
+                                   {stream, 1.85},
+                                   {stream, 1.95},
+                                   {stream, 2.0},
+                                   {stream, 5.0},
+                                   {file, 1.95},
+                                   {file, 2.0},
+                                   {file, 5.0}}) {
+    const Attempt done = run({{"source", name}, {"time", time}});
+    ASSERT_EQ(done.code, JH_OK) << name << " at " << time << ": " << done.error_message;
+    const auto picture = samples::decode(done.outputs.at("thumbnail.jpg"));
+    EXPECT_GT(picture.at(0.5, 0.5).blue, 180) << name << " at " << time;
+    EXPECT_LE(done.spawns.size(), 5U);
+  }
+  // Not any frame: the second half is blue, the first is red up to its end.
+  const Attempt red = run({{"source", stream}, {"time", 0.85}});
+  ASSERT_EQ(red.code, JH_OK) << red.error_message;
+  EXPECT_GT(samples::decode(red.outputs.at("thumbnail.jpg")).at(0.5, 0.5).red, 180);
+  EXPECT_EQ(run({{"source", stream}, {"time", 60}}).error_code, "video.no_frame");
+}
+
 TEST_F(Video, WithoutATimeItIsOneOfTheFirstFrames) {
   const Attempt done = run({{"source", video("a.mp4", "mpeg4")}});
   ASSERT_EQ(done.code, JH_OK) << done.error_message;

@@ -146,7 +146,7 @@ class FakeStore final : public store::JobStore {
     });
   }
 
-  core::Result<store::CancelOutcome> cancel(core::JobId id, std::string) override {
+  core::Result<store::CancelOutcome> cancel(core::JobId id, std::string, std::string = {}) override {
     return ask(id, core::JobState::Canceled, R"({"reason":"cancel"})", &Row::cancel_asked);
   }
   core::Result<void> suspend(core::JobId id) override {
@@ -171,7 +171,7 @@ class FakeStore final : public store::JobStore {
   core::Result<void> resume(core::JobId) override { return unsupported(); }
   core::Result<void> setPriority(core::JobId, int) override { return unsupported(); }
   core::Result<void> setTags(core::JobId, std::vector<std::string>) override { return unsupported(); }
-  core::Result<std::vector<core::JobId>> remove(core::JobId) override { return unsupported(); }
+  core::Result<std::vector<core::JobId>> remove(core::JobId, store::Removal) override { return unsupported(); }
   core::Result<store::BulkApplied> applyAll(store::BulkAction, std::span<const core::JobId>,
                                             store::BulkOptions) override {
     return unsupported();

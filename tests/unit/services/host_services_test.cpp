@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include "core/queue_key.hpp"
+#include "jobs/owned_key.hpp"
 #include "services/child_request.hpp"
 #include "store/sqlite_store.hpp"
 
@@ -96,6 +98,34 @@ TEST_F(HostServicesTest, TakesEveryOptionThatTheAbiNames) {
   EXPECT_EQ(job->timeout, core::Millis(500));
   EXPECT_GE(job->run_at, before + core::Millis(60'000));
   EXPECT_EQ(submit(R"({"type":"page","delay_ms":-1})").error().fields.at(0).pointer, "/delay_ms");
+  const auto second = submit(R"({"type":"page","after":[)" + std::to_string(id->value) + "]}");
+  ASSERT_TRUE(second.ok()) << second.error().message;
+  EXPECT_EQ(store->get(*second)->after, std::vector{*id});
+  EXPECT_TRUE(store->get(*second)->depends_on.empty());
+  EXPECT_EQ(submit(R"({"type":"page","after":7})").error().fields.at(0).pointer, "/after");
+  EXPECT_EQ(submit(R"({"type":"page","after":[1,"x"]})").error().fields.at(0).pointer, "/after/1");
+  EXPECT_EQ(submit(R"({"type":"page","after":[1,1]})").error().fields.at(0).pointer, "/after/1");
+  EXPECT_EQ(submit(R"({"type":"page","after":[999]})").error().code, core::ErrorCode::NotFound);
+}
+
+TEST_F(HostServicesTest, GivesAChildThePriorityAndFairKeyOfItsParent) {
+  jobs::JobRequest request;
+  request.draft.type = "page";
+  request.draft.owner = "key_1";
+  request.draft.priority = 5;
+  request.fair_queue = true;
+  const auto parent = jobs->submit(request);
+  ASSERT_TRUE(parent.ok()) << parent.error().message;
+  EXPECT_EQ(store->get(parent->id)->queue_key, core::fairKey("key_1"));
+  EXPECT_EQ(jobs::chosenKey(core::fairKey("key_1")), "") << "nobody chose it";
+  caller.job = parent->id;
+  const auto below = store->get(child());
+  EXPECT_EQ(below->priority, 5);
+  EXPECT_EQ(below->queue_key, core::fairKey("key_1"));
+  EXPECT_EQ(store->get(*submit(R"({"type":"page","params":{"n":1},"priority":0})"))->priority, 0);
+  const auto taken = submit(R"({"type":"page","queue_key":"\u001ekey_1"})");
+  ASSERT_FALSE(taken.ok()) << "only the host gives it";
+  EXPECT_EQ(taken.error().fields.at(0).pointer, "/queue_key");
 }
 
 TEST_F(HostServicesTest, WaitsForAllChildrenWhenNoneIsNamed) {

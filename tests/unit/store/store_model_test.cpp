@@ -76,6 +76,10 @@ struct Model {
     for (const Job& job : jobs) n += job.parent == i && !core::isTerminal(job.state) ? 1 : 0;
     return n;
   }
+  bool unclean(int i) const {
+    return std::any_of(jobs.begin(), jobs.end(),
+                       [i](const Job& job) { return job.parent == i && job.state != JobState::Succeeded; });
+  }
   void end(int i, JobState to) {
     jobs[static_cast<std::size_t>(i)].state = to;
     for (int k = 0; k < static_cast<int>(jobs.size()); ++k) {
@@ -136,6 +140,7 @@ struct Model {
     const bool cancel = std::exchange(job.cancel_asked, false);
     const bool suspend = std::exchange(job.suspend_asked, false);
     if (kind == OutcomeKind::Succeeded) {
+      if (cancel && unclean(i)) return end(i, JobState::Canceled);
       job.own_done = true;
       return outstanding(i) > 0 ? static_cast<void>(job.state = JobState::Waiting) : end(i, JobState::Succeeded);
     }

@@ -1,4 +1,5 @@
 // The contract's part about jobs that wait for other jobs: parents, children, dependencies.
+#include "core/queue_key.hpp"
 #include "unit/store/store_contract.hpp"
 
 namespace jobhost::store {
@@ -219,6 +220,163 @@ TEST_P(StoreContract, FailsTheChainBehindAFailedDependency) {
   EXPECT_EQ(state(submit(draft)), JobState::Failed) << "it had failed before the submit";
   draft.depends_on = {{12345}};
   EXPECT_EQ(store->submit({draft}, {}).error().code, core::ErrorCode::NotFound);
+}
+
+TEST_P(StoreContract, RunsAJobAfterOthersWhateverTheirOutcome) {
+  const auto good = submit("good");
+  const auto bad = submit("bad");
+  const auto stopped = submit("stopped");
+  core::JobDraft draft;
+  draft.type = "t";
+  draft.after = {stopped, good, bad};
+  const auto id = submit(draft);
+  EXPECT_EQ(job(id).hold, Hold::Dependency);
+  EXPECT_THAT(job(id).after, testing::ElementsAre(good, bad, stopped));
+  EXPECT_THAT(job(id).depends_on, IsEmpty());
+  settle(claim(1, {"good"})[0], OutcomeKind::Succeeded);
+  settle(claim(1, {"bad"})[0], OutcomeKind::Failed);
+  reopen();
+  EXPECT_THAT(claim(1), IsEmpty()) << "one has not ended";
+  ASSERT_TRUE(store->cancel(stopped, "no").ok());
+  const auto running = claim(1);
+  ASSERT_THAT(running, SizeIs(1));
+  EXPECT_EQ(running[0].id, id);
+  settle(running[0], OutcomeKind::Failed);
+  ASSERT_TRUE(store->retry(id).ok());
+  EXPECT_THAT(claim(1), SizeIs(1));
+}
+
+TEST_P(StoreContract, NeverLeavesAJobBehindOneThatIsGone) {
+  const auto gone = submit("gone");
+  core::JobDraft draft;
+  draft.type = "t";
+  draft.after = {gone};
+  const auto waits = submit(draft);
+  draft.type = "strict";
+  draft.after = {};
+  draft.depends_on = {gone};
+  const auto strict = submit(draft);
+  ASSERT_TRUE(store->remove(gone, Removal::CancelFirst).ok());
+  EXPECT_EQ(state(strict), JobState::Failed);
+  EXPECT_THAT(claim(1), SizeIs(1));
+  EXPECT_EQ(state(waits), JobState::Running);
+  draft.type = "t";
+  draft.depends_on = {};
+  draft.after = {gone};
+  const auto later = submit(draft);
+  EXPECT_EQ(job(later).hold, Hold::None) << "it was removed before the submit";
+  draft.after = {{12345}};
+  const auto refused = store->submit({draft}, {});
+  ASSERT_FALSE(refused.ok()) << "there never was such a job";
+  EXPECT_EQ(refused.error().fields.at(0).pointer, "/0/after/0");
+  draft.after = {later};
+  draft.depends_on = {later};
+  const auto both = submit(draft);
+  EXPECT_THAT(job(both).depends_on, testing::ElementsAre(later)) << "named in both lists it must succeed";
+  settle(claim(1)[0], OutcomeKind::Failed);
+  EXPECT_EQ(state(both), JobState::Failed);
+}
+
+TEST_P(StoreContract, GivesAChildItsParentsPriorityAndFairKey) {
+  core::JobDraft draft;
+  draft.type = "t";
+  draft.owner = "u1";
+  draft.priority = 7;
+  draft.queue_key = core::fairKey("u1");
+  const auto parent = submit(draft);
+  core::JobDraft below;
+  below.type = "c";
+  below.parent = parent;
+  below.inherit_priority = true;
+  const auto child_id = submit(below);
+  EXPECT_EQ(job(child_id).priority, 7);
+  EXPECT_EQ(job(child_id).queue_key, core::fairKey("u1"));
+  below.inherit_priority = false;
+  below.queue_key = "own";
+  EXPECT_EQ(job(submit(below)).priority, 0);
+  EXPECT_EQ(job(submit(below)).queue_key, "own");
+  draft.queue_key = "plain";
+  below.parent = submit(draft);
+  below.queue_key = "";
+  EXPECT_EQ(job(submit(below)).queue_key, "") << "a key that somebody chose is not handed down";
+}
+
+TEST_P(StoreContract, RunsOneJobOfAFairKeyHoweverManyOfOthersMay) {
+  core::JobDraft draft;
+  draft.type = "t";
+  draft.queue_key = core::fairKey("u1");
+  for (int i = 0; i < 3; ++i) submit(draft);
+  draft.queue_key = core::fairKey("u2");
+  submit(draft);
+  draft.queue_key = "plain";
+  for (int i = 0; i < 3; ++i) submit(draft);
+  EXPECT_THAT(claim(10, {"t"}, 3), SizeIs(5));
+}
+
+TEST_P(StoreContract, SaysBelowACanceledJobWhyInOtherWords) {
+  const auto root = submit("root");
+  const auto middle = child(root, "m");
+  const auto leaf = child(middle, "leaf");
+  const auto busy = child(middle, "busy");
+  const auto running = claim(1, {"busy"});
+  ASSERT_EQ(*store->cancel(root, "by user", "by a parent"), CancelOutcome::Canceled);
+  EXPECT_EQ(job(root).error->message, "by user");
+  EXPECT_EQ(job(middle).error->message, "by a parent");
+  EXPECT_EQ(job(leaf).error->message, "by a parent");
+  settle(running[0], OutcomeKind::Canceled);
+  EXPECT_EQ(job(busy).error->message, "by a parent");
+}
+
+TEST_P(StoreContract, CancelsAJobThatSucceededOverWhatWasCanceledWithIt) {
+  const auto root = submit("root");
+  const auto running = claim(1, {"root"});
+  child(root, "c");
+  ASSERT_EQ(*store->cancel(root, "by user"), CancelOutcome::Asked);
+  EXPECT_EQ(settle(running[0], OutcomeKind::Succeeded).state, JobState::Canceled);
+  EXPECT_EQ(job(root).error->message, "by user");
+  EXPECT_EQ(job(root).result_json, "");
+}
+
+TEST_P(StoreContract, RemovesATreeAsSoonAsTheLastOfItHasEnded) {
+  const auto root = submit("root");
+  const auto waits = claim(1, {"root"});
+  child(root, "c");
+  child(root, "busy");
+  settle(waits[0], OutcomeKind::Succeeded);
+  const auto running = claim(1, {"busy"});
+  const auto answer = store->remove(root, Removal::CancelFirst);
+  ASSERT_TRUE(answer.ok());
+  EXPECT_THAT(*answer, IsEmpty());
+  EXPECT_EQ(state(root), JobState::Canceled);
+  tick();
+  EXPECT_EQ(state(running[0].id), JobState::Running) << "its attempt has not ended";
+  EXPECT_EQ(store->retry(root).error().code, core::ErrorCode::Conflict) << "it is being deleted";
+  settle(running[0], OutcomeKind::Canceled);
+  EXPECT_EQ(store->retry(running[0].id).error().code, core::ErrorCode::Conflict);
+  tick();
+  EXPECT_THAT(store->list({}, {})->jobs, IsEmpty());
+  EXPECT_EQ(store->remove(root, Removal::CancelFirst).error().code, core::ErrorCode::NotFound);
+}
+
+TEST_P(StoreContract, RemovesALargeTreeAcrossARestart) {
+  const auto root = submit("root");
+  core::JobDraft draft;
+  draft.type = "busy";
+  draft.parent = root;
+  ASSERT_TRUE(store->submit({draft}, {}).ok());
+  draft.type = "leaf";
+  ASSERT_TRUE(store->submit(std::vector<core::JobDraft>(2500, draft), {}).ok());
+  const auto running = claim(1, {"busy"});
+  const auto other = submit("other");
+  ASSERT_TRUE(store->remove(root, Removal::CancelFirst).ok());
+  reopen();
+  auto swept = store->rescueAll();
+  ASSERT_TRUE(swept.ok());
+  for (int i = 0; i < 5 && swept->next_due; ++i) swept = tick();
+  EXPECT_FALSE(swept->next_due) << "nothing is left to do";
+  EXPECT_THAT(store->list({}, {})->jobs, SizeIs(1));
+  EXPECT_EQ(state(other), JobState::Queued);
+  EXPECT_EQ(count("leaf", JobState::Canceled), 0);
 }
 
 }  // namespace jobhost::store

@@ -36,7 +36,21 @@ TEST(Messages, SurviveTheWayThereAndBack) {
   run.params = R"({"a":1})";
   run.tags_json = R"(["x"])";
   run.inputs = {{"in.txt", "text/plain", 12}};
-  expectCutsRefused(run);
+  run.owner = "usr_1";
+  std::string with_owner = bytesOf(run);
+  wire::Run before_owners;
+  ASSERT_TRUE(decode(std::string_view(with_owner).substr(0, with_owner.size() - 9), before_owners))
+      << "from before the owner was told";
+  EXPECT_EQ(before_owners.owner, "");
+  EXPECT_EQ(before_owners.inputs.size(), 1U);
+  for (std::size_t size = 0; size < with_owner.size(); ++size) {
+    if (size == with_owner.size() - 9) continue;
+    EXPECT_FALSE(decode(std::string_view(with_owner).substr(0, size), before_owners)) << size;
+  }
+  with_owner += "appended later";
+  wire::Run with_more;
+  ASSERT_TRUE(decode(with_owner, with_more));
+  EXPECT_EQ(with_more.owner, "usr_1");
   Done done;
   done.status = DoneStatus::Failed;
   done.error_class = 6;

@@ -1,0 +1,76 @@
+#include "api/lncrawl/errors.hpp"
+
+#include <algorithm>
+
+#include "api/json_writer.hpp"
+#include "api/router.hpp"
+
+namespace jobhost::api::lncrawl {
+namespace {
+
+constexpr std::size_t kMaxFaults = 100;
+
+bool isIndex(std::string_view text) {
+  return !text.empty() && text.size() < 10 &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+}  // namespace
+
+Response answer(std::string json, int status) {
+  return {status, kJson, std::move(json)};
+}
+
+Response answerTrue() {
+  return answer("true");
+}
+
+Response failure(int status, std::string_view error, std::string_view detail) {
+  JsonWriter json;
+  json.beginObject().key("error").string(error).key("detail");
+  detail.empty() ? json.null() : json.string(detail);
+  json.endObject();
+  return answer(json.take(), status);
+}
+
+Response noSuch(std::string_view what) {
+  return failure(404, "No such " + std::string(what));
+}
+
+Response unauthorized() {
+  return failure(401, "Unauthorized");
+}
+
+Response forbidden() {
+  return failure(403, "Forbidden");
+}
+
+Response failure(const core::Error& error, int status) {
+  if (status == 0) status = error.code == core::ErrorCode::InvalidArgument ? 422 : statusOf(error.code);
+  if (status == 500) return failure(500, "Internal Server Error");
+  std::string detail;
+  for (const auto& field : error.fields) {
+    if (detail.size() > 1000) break;
+    detail += (detail.empty() ? "" : "; ") + (field.pointer.empty() ? "" : field.pointer + ": ") + field.message;
+  }
+  auto response = failure(status, error.message, detail);
+  if (status == 429 || status == 503) response.with("Retry-After", "1");
+  return response;
+}
+
+Response invalid(const std::vector<Fault>& faults) {
+  JsonWriter json;
+  json.beginObject().key("detail").beginArray();
+  for (std::size_t i = 0; i < std::min(faults.size(), kMaxFaults); ++i) {
+    const auto& fault = faults[i];
+    json.beginObject().key("type").string(fault.type).key("loc").beginArray();
+    for (const auto& step : fault.where) isIndex(step) ? json.raw(step) : json.string(step);
+    json.endArray().key("msg").string(fault.message).key("input").raw(fault.input_json);
+    if (!fault.context_json.empty()) json.key("ctx").raw(fault.context_json);
+    json.endObject();
+  }
+  json.endArray().endObject();
+  return answer(json.take(), 422);
+}
+
+}  // namespace jobhost::api::lncrawl

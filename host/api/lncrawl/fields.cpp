@@ -1,0 +1,230 @@
+#include "api/lncrawl/fields.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "api/json_writer.hpp"
+
+namespace jobhost::api::lncrawl {
+namespace {
+
+std::string numbers(const std::vector<std::int64_t>& values) {
+  std::string all;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    all += i == 0 ? "" : i + 1 == values.size() ? " or " : ", ";
+    all += std::to_string(values[i]);
+  }
+  return all;
+}
+
+Fault tooLong(std::vector<std::string> where, std::size_t max_bytes) {
+  const auto most = std::to_string(max_bytes);
+  return {"string_too_long", std::move(where), "String should have at most " + most + " characters", "null",
+          R"({"max_length":)" + most + "}"};
+}
+
+/// As pydantic reads an integer from text: blanks around it, a sign, digits, perhaps a fraction of zeros.
+std::optional<std::int64_t> integerText(std::string_view text) {
+  while (text.starts_with(' ')) text.remove_prefix(1);
+  while (text.ends_with(' ')) text.remove_suffix(1);
+  if (text.starts_with('+')) text.remove_prefix(1);
+  bool negative = false;
+  if (text.starts_with('-')) {
+    negative = true;
+    text.remove_prefix(1);
+  }
+  if (const auto dot = text.find('.'); dot != std::string_view::npos && dot + 1 < text.size()) {
+    const auto fraction = text.substr(dot + 1);
+    if (fraction.find_first_not_of('0') == std::string_view::npos) text = text.substr(0, dot);
+  }
+  while (text.size() > 1 && text.front() == '0') text.remove_prefix(1);
+  if (text.empty() || text.find_first_not_of("0123456789") != std::string_view::npos) return std::nullopt;
+  const auto number = toInteger(text).value_or(std::numeric_limits<std::int64_t>::max());
+  return negative ? -number : number;
+}
+
+}  // namespace
+
+std::string jsonText(std::string_view text) {
+  JsonWriter json;
+  return json.string(text).take();
+}
+
+std::optional<bool> booleanWord(std::string_view text) {
+  for (const auto word : {"true", "1", "yes", "on", "t", "y"}) {
+    if (sameNoCase(text, word)) return true;
+  }
+  for (const auto word : {"false", "0", "no", "off", "f", "n"}) {
+    if (sameNoCase(text, word)) return false;
+  }
+  return std::nullopt;
+}
+
+QueryFields::QueryFields(const Request& request) : query_(Query::parse(request.query)) {
+  if (!query_) fault({"value_error", {"query"}, "The query string is not valid", jsonText(request.query)});
+}
+
+std::optional<std::string> QueryFields::text(std::string_view name) {
+  const auto found = query_ ? query_->last(name) : std::nullopt;
+  return found ? std::optional<std::string>(*found) : std::nullopt;
+}
+
+std::optional<std::int64_t> QueryFields::integer(std::string_view name, std::int64_t min, std::int64_t max) {
+  const auto given = text(name);
+  if (!given) return std::nullopt;
+  const std::vector<std::string> where{"query", std::string(name)};
+  const auto number = integerText(*given);
+  if (!number) {
+    fault({"int_parsing", where, "Input should be a valid integer, unable to parse string as an integer",
+           jsonText(*given)});
+    return std::nullopt;
+  }
+  if (*number < min || *number > max) {
+    const bool low = *number < min;
+    const auto bound = std::to_string(low ? min : max);
+    fault({low ? "greater_than_equal" : "less_than_equal", where,
+           std::string("Input should be ") + (low ? "greater" : "less") + " than or equal to " + bound,
+           jsonText(*given), std::string(low ? R"({"ge":)" : R"({"le":)") + bound + "}"});
+    return std::nullopt;
+  }
+  return number;
+}
+
+std::optional<bool> QueryFields::boolean(std::string_view name) {
+  const auto given = text(name);
+  if (!given) return std::nullopt;
+  const auto value = booleanWord(*given);
+  if (!value) {
+    fault({"bool_parsing",
+           {"query", std::string(name)},
+           "Input should be a valid boolean, unable to interpret input",
+           jsonText(*given)});
+  }
+  return value;
+}
+
+std::optional<std::int64_t> QueryFields::oneOf(std::string_view name, const std::vector<std::int64_t>& values) {
+  const auto given = text(name);
+  if (!given) return std::nullopt;
+  const auto number = integerText(*given);
+  if (number && std::find(values.begin(), values.end(), *number) != values.end()) return number;
+  const auto expected = numbers(values);
+  fault({"enum",
+         {"query", std::string(name)},
+         "Input should be " + expected,
+         jsonText(*given),
+         R"({"expected":)" + jsonText(expected) + "}"});
+  return std::nullopt;
+}
+
+QueryFields::Span QueryFields::span() {
+  Span span;
+  span.offset = integer("offset", 0, std::numeric_limits<std::int64_t>::max()).value_or(span.offset);
+  span.limit = integer("limit", 0, 100).value_or(span.limit);
+  return span;
+}
+
+BodyFields::BodyFields(std::string_view body) : body_(body) {
+  if (body.find_first_not_of(" \t\r\n") == std::string_view::npos) {
+    fault({"missing", {"body"}, "Field required", "null"});
+    return;
+  }
+  auto document = parseJson(body);
+  if (!document) {
+    const auto& why = document.error().fields.empty() ? document.error().message : document.error().fields[0].message;
+    fault({"json_invalid", {"body", "0"}, "JSON decode error", "{}", R"({"error":)" + jsonText(why) + "}"});
+    return;
+  }
+  if (document->root.kind != JsonKind::Object) {
+    fault({"model_attributes_type",
+           {"body"},
+           "Input should be a valid dictionary or object to extract fields from",
+           std::string(document->root.raw)});
+    return;
+  }
+  document_ = *std::move(document);
+}
+
+const JsonValue* BodyFields::value(std::string_view name, bool required) {
+  if (!document_) return nullptr;
+  for (const auto& member : document_->members) {
+    if (unescape(member.raw_key) == name) return &member.value;
+  }
+  if (required) {
+    fault({"missing", {"body", std::string(name)}, "Field required", std::string(document_->root.raw)});
+  }
+  return nullptr;
+}
+
+std::optional<std::string> BodyFields::text(std::string_view name, std::size_t max_bytes) {
+  const auto* found = value(name, true);
+  if (found == nullptr) return std::nullopt;
+  const std::vector<std::string> where{"body", std::string(name)};
+  if (found->kind != JsonKind::String) {
+    fault({"string_type", where, "Input should be a valid string", std::string(found->raw)});
+    return std::nullopt;
+  }
+  auto text = unescape(found->raw);
+  if (text.size() > max_bytes) {
+    fault(tooLong(where, max_bytes));
+    return std::nullopt;
+  }
+  return text;
+}
+
+bool BodyFields::boolean(std::string_view name, bool otherwise) {
+  const auto* found = value(name, false);
+  if (found == nullptr) return otherwise;
+  if (found->kind == JsonKind::Bool) return found->raw == "true";
+  const bool scalar = found->kind == JsonKind::Number || found->kind == JsonKind::String;
+  if (found->kind == JsonKind::Number && (found->raw == "0" || found->raw == "1")) return found->raw == "1";
+  if (found->kind == JsonKind::String) {
+    if (const auto word = booleanWord(unescape(found->raw))) return *word;
+  }
+  fault({scalar ? "bool_parsing" : "bool_type",
+         {"body", std::string(name)},
+         scalar ? "Input should be a valid boolean, unable to interpret input" : "Input should be a valid boolean",
+         std::string(found->raw)});
+  return otherwise;
+}
+
+std::optional<std::vector<JsonValue>> BodyFields::list(std::string_view name, std::size_t max_items) {
+  const auto* found = value(name, true);
+  if (found == nullptr) return std::nullopt;
+  const std::vector<std::string> where{"body", std::string(name)};
+  if (found->kind != JsonKind::Array) {
+    fault({"list_type", where, "Input should be a valid list", std::string(found->raw)});
+    return std::nullopt;
+  }
+  const auto elements = parseJson(found->raw);  // a part of what was read already
+  std::vector<JsonValue> values;
+  if (elements) {
+    for (const auto& member : elements->members) values.push_back(member.value);
+  }
+  if (values.size() > max_items) {
+    const auto most = std::to_string(max_items);
+    fault({"too_long", where, "List should have at most " + most + " items", "null", R"({"max_length":)" + most + "}"});
+    return std::nullopt;
+  }
+  return values;
+}
+
+std::optional<std::vector<std::string>> BodyFields::texts(std::string_view name, std::size_t max_items,
+                                                          std::size_t max_bytes) {
+  const auto values = list(name, max_items);
+  if (!values) return std::nullopt;
+  std::vector<std::string> texts;
+  for (std::size_t i = 0; i < values->size(); ++i) {
+    const auto& value = (*values)[i];
+    const std::vector<std::string> where{"body", std::string(name), std::to_string(i)};
+    if (value.kind != JsonKind::String) {
+      fault({"string_type", where, "Input should be a valid string", std::string(value.raw)});
+      continue;
+    }
+    texts.push_back(unescape(value.raw));
+    if (texts.back().size() > max_bytes) fault(tooLong(where, max_bytes));
+  }
+  return texts;
+}
+
+}  // namespace jobhost::api::lncrawl

@@ -1,0 +1,138 @@
+#include "artifact/convert.hpp"
+
+#include <array>
+#include <fstream>
+#include <system_error>
+#include <variant>
+
+#include "artifact/text.hpp"
+#include "artifact/turn.hpp"
+
+namespace jobhost::artifact {
+namespace {
+
+using support::Failure;
+using support::FailureKind;
+
+constexpr const char* kProgram = "ebook-convert";
+constexpr std::int64_t kGraceMs = 2000;
+constexpr std::int64_t kMaxOutput = 4LL << 30;                   // of a file it writes
+constexpr std::uint64_t kMaxUpload = (16u << 20) - (64u << 10);  // the host takes 16 MiB with the head
+constexpr std::size_t kTail = 8 * 1024;                          // of what the program prints
+constexpr std::size_t kMaxRefusal = 64 * 1024;
+
+/// What the program prints, line by line as it comes: the percents become progress, the end is kept.
+class Output {
+ public:
+  explicit Output(Job& job) : job_(job) {}
+  void take(std::string_view bytes) {
+    tail_ += bytes;
+    line_ += bytes;
+    for (auto end = line_.find('\n'); end != std::string::npos; end = line_.find('\n')) {
+      const std::string_view line = std::string_view(line_).substr(0, end);
+      if (const int percent = percentOf(line); percent >= 0) job_.progress(percent, 100, oneLine(line, 200));
+      line_.erase(0, end + 1);
+    }
+    if (line_.size() > kTail) line_.clear();
+    if (tail_.size() > 2 * kTail) tail_.erase(0, tail_.size() - kTail);
+  }
+  [[nodiscard]] const std::string& tail() const { return tail_; }
+
+ private:
+  Job& job_;
+  std::string tail_, line_;
+};
+
+Failure notInTime(Format format, const Settings& settings) {
+  return {FailureKind::Limit, "artifact.conversion_timeout",
+          "Failed running ebook-convert: " + std::string(nameOf(format)) + " was not made within " +
+              std::to_string(settings.timeout_s) + " s (conversion_timeout_s)"};
+}
+
+std::uint64_t sizeOf(const std::filesystem::path& path) {
+  std::error_code absent;
+  const auto size = std::filesystem::file_size(path, absent);
+  return absent ? 0 : size;
+}
+
+Process start(Job& job, Format format, const ProgramCall& call, const Settings& settings) {
+  std::vector<std::string> argv{call.program.string()};
+  argv.insert(argv.end(), call.arguments.begin(), call.arguments.end());
+  ProcessOptions options;
+  options.err = ProcessStream::withOutput();
+  options.timeout(settings.timeout_s * 1000).set("HOME", job.tempDir());
+  options.grace_ms = kGraceMs;
+  options.max_output_bytes = kMaxOutput;
+  for (const auto& [name, value] : call.environment) options.set(name, value);
+  try {
+    return job.spawn(argv, options);
+  } catch (const Error& error) {
+    if (error.code() != "process.not_found" && error.code() != "extension_missing") throw;
+    throw noConverter(format);
+  }
+}
+
+void runProgram(Job& job, Format format, const ProgramCall& call, const ConversionFiles& files,
+                const Settings& settings) {
+  Output output(job);
+  Process process = start(job, format, call, settings);
+  std::array<char, 16 * 1024> chunk;
+  while (const std::size_t got = process.read(chunk.data(), chunk.size())) output.take({chunk.data(), got});
+  const ProcessEnd end = process.wait();
+  if (end.timed_out) throw notInTime(format, settings);
+  const int code = end.exit_code.value_or(128 + end.signal.value_or(0));
+  if (const auto failure = conversionFailed(format, code, sizeOf(files.output), output.tail())) {
+    job.warn("ebook-convert said: " + output.tail());
+    throw Failure(*failure);
+  }
+}
+
+std::string refusal(HttpResponse& response) {
+  std::string text;
+  std::array<char, 4096> chunk;
+  while (text.size() < kMaxRefusal) {
+    const std::size_t got = response.read(chunk.data(), chunk.size());
+    if (got == 0) break;
+    text.append(chunk.data(), got);
+  }
+  return text;
+}
+
+void askService(Job& job, Format format, const HttpCall& call, const ConversionFiles& files, const Settings& settings) {
+  HttpRequest request("POST", call.url);
+  request.send(call.wholeBody(kMaxUpload), call.content_type).timeout(settings.timeout_s * 1000);
+  request.cookies = false;
+  HttpResponse response = job.fetch(request);
+  if (response.status() != 200) throw conversionRefused(format, response.status(), refusal(response));
+  std::ofstream out(files.output, std::ios::binary | std::ios::trunc);
+  std::array<char, 64 * 1024> chunk;
+  while (const std::size_t got = response.read(chunk.data(), chunk.size())) {
+    out.write(chunk.data(), static_cast<std::streamsize>(got));
+  }
+  if (!out.flush()) throw Failure(FailureKind::Io, "file.write", "the converted book cannot be written");
+  if (response.size() == 0) {
+    throw Failure(FailureKind::BadInput, "artifact.conversion",
+                  "Failed running ebook-convert: the converter answered with an empty file");
+  }
+}
+
+}  // namespace
+
+void convert(Job& job, Format format, const Novel& novel, const ConversionFiles& files, const Settings& settings) {
+  const Converters converters{kProgram, settings.converter_url, settings.browser_sandbox};
+  const ConversionCall call = planConversion(format, novel, files, converters);
+  const Turn turn(job, settings.temporary(), settings.conversions);
+  if (const auto* http = std::get_if<HttpCall>(&call)) return askService(job, format, *http, files, settings);
+  runProgram(job, format, std::get<ProgramCall>(call), files, settings);
+}
+
+int percentOf(std::string_view line) {
+  int percent = 0;
+  std::size_t digits = 0;
+  for (; digits < line.size() && digits < 3 && line[digits] >= '0' && line[digits] <= '9'; ++digits) {
+    percent = percent * 10 + (line[digits] - '0');
+  }
+  return digits > 0 && line.substr(digits).starts_with("% ") && percent <= 100 ? percent : -1;
+}
+
+}  // namespace jobhost::artifact

@@ -1,0 +1,498 @@
+#include <algorithm>
+#include <charconv>
+#include <unordered_set>
+
+#include "fetch-novel/utf8.hpp"
+#include "fetch-novel/value.hpp"
+#include "support/html/parse.hpp"
+
+namespace jobhost::novel {
+namespace {
+
+namespace html = support::html;
+using html::Node;
+
+constexpr std::size_t kListItems = 200'000;
+
+bool isOneOf(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+bool hasImage(const Node& node) {
+  for (const Node* at = &node; at != nullptr; at = html::following(at, node)) {
+    if (at->is("img")) return true;
+  }
+  return false;
+}
+
+bool hasElement(const Node& node) {
+  for (const Node* child = node.first; child != nullptr; child = child->next) {
+    if (child->isElement()) return true;
+  }
+  return false;
+}
+
+// Calls `visit` for each element below `root` in document order; it may take the element out or unwrap it.
+template <class F>
+void eachElement(Node& root, F visit) {
+  for (Node* at = root.first; at != nullptr;) {
+    Node* const down = html::following(at, root);
+    Node* const over = html::skipping(at, root);
+    if (!at->isElement()) {
+      at = down;
+      continue;
+    }
+    // Unwrapped, its first child stands where it was; taken out, what is below goes with it.
+    at = visit(*at) ? over : down;
+  }
+}
+
+void dropEmptyNodes(Node& root) {
+  eachElement(root, [](Node& node) {
+    if (node.is("img") || !isBlank(html::textOf(node)) || hasImage(node)) return false;
+    html::detach(node);
+    return true;
+  });
+}
+
+const std::vector<std::string> kBlocks{"article", "aside", "div", "h1",   "h2", "h3",
+                                       "h4",      "h5",    "h6",  "main", "p",  "section"};
+
+// The elements a step takes for the node's blocks; a fragment's lone wrapper is looked through.
+std::vector<Node*> blocksOf(Node& root) {
+  std::vector<Node*> out;
+  for (Node* child = root.first; child != nullptr; child = child->next) {
+    if (child->isElement()) out.push_back(child);
+  }
+  if (root.type == html::NodeType::Document && out.size() == 1) return blocksOf(*out.front());
+  return out;
+}
+
+// A heading holds a line and no blocks. Some themes wrap the whole chapter in one element that begins with the title;
+// taking that out would lose the chapter.
+bool looksLikeHeading(const Node& node, std::size_t whole) {
+  for (const Node* at = html::following(&node, node); at != nullptr; at = html::following(at, node)) {
+    if (at->isElement() && isOneOf(kBlocks, at->data)) return false;
+  }
+  return whole == 0 || html::textOf(node).size() * 10 < whole * 9;
+}
+
+void dropLeading(Node& root, const Step& step) {
+  const std::size_t whole = html::textOf(root).size();
+  int seen = 0;
+  for (Node* block : blocksOf(root)) {
+    if (seen++ == step.number) return;
+    if (step.pattern->matches(html::textOf(*block)) && looksLikeHeading(*block, whole)) {
+      html::detach(*block);
+      return;
+    }
+  }
+}
+
+void unlazy(Node& image) {
+  static constexpr const char* kOrder[] = {"data-lazy-src", "data-src", "src"};
+  std::string chosen;
+  for (const char* name : kOrder) {
+    const std::string* value = image.attribute(name);
+    if (value != nullptr && chosen.empty()) chosen = trimmed(*value);
+  }
+  for (const char* name : kOrder) image.removeAttribute(name);
+  if (!chosen.empty()) image.setAttribute("src", chosen);
+}
+
+void changeNode(html::Document& tree, Node& root, const Step& step) {
+  switch (step.op) {
+    case StepOp::StripTags:
+      eachElement(root, [&](Node& node) {
+        if (!isOneOf(step.names, node.data)) return false;
+        html::detach(node);
+        return true;
+      });
+      break;
+    case StepOp::StripCss:
+      for (const html::Selector& selector : step.selectors) {
+        for (Node* node : selector.select(tree, root)) html::detach(*node);
+      }
+      break;
+    case StepOp::StripMatching:
+      // A container holds the words of all it contains, so only leaves are looked at unless tags are named.
+      eachElement(root, [&](Node& node) {
+        const bool leaf = !hasElement(node);
+        const bool looked_at = step.names.empty() ? leaf : isOneOf(step.names, node.data);
+        if (!looked_at || !step.pattern->matches(html::textOf(node))) return false;
+        html::detach(node);
+        return true;
+      });
+      break;
+    case StepOp::Unwrap:
+    case StepOp::UnwrapAll:
+      eachElement(root, [&](Node& node) {
+        if (step.op == StepOp::UnwrapAll || isOneOf(step.names, node.data)) html::unwrap(node);
+        return false;
+      });
+      break;
+    case StepOp::KeepAttrs: {
+      const auto keep = [&](Node& node) {
+        std::erase_if(node.attributes,
+                      [&](const html::Attribute& attribute) { return !isOneOf(step.names, attribute.name); });
+        return false;
+      };
+      keep(root);
+      eachElement(root, keep);
+      break;
+    }
+    case StepOp::UnlazyImages:
+      if (root.is("img")) unlazy(root);
+      eachElement(root, [](Node& node) {
+        if (node.is("img")) unlazy(node);
+        return false;
+      });
+      break;
+    case StepOp::DropLeading:
+      dropLeading(root, step);
+      break;
+    case StepOp::DropEmptyNodes:
+      dropEmptyNodes(root);
+      break;
+    default:
+      break;
+  }
+}
+
+class Paragraphs {
+ public:
+  Paragraphs(const std::vector<std::string>& blocks, const std::vector<std::string>& preserve,
+             const std::vector<std::string>& alone)
+      : blocks_(blocks), preserve_(preserve), alone_(alone) {}
+
+  std::string of(const Node& node) {
+    if (node.isElement() && isOneOf(preserve_, node.data)) {
+      keep(node);
+    } else {
+      walk(node);
+    }
+    flush();
+    return std::move(out_);
+  }
+
+ private:
+  void flush() {
+    if (content_) {
+      out_ += "<p>";
+      // What is inside of open inline elements began after them; each is closed here and opened again in the next.
+      out_ += trimmed(current_);
+      for (auto at = open_.rbegin(); at != open_.rend(); ++at) out_ += "</" + *at + ">";
+      out_ += "</p>";
+    }
+    current_.clear();
+    content_ = false;
+    for (const std::string& tag : open_) current_ += "<" + tag + ">";
+  }
+
+  void keep(const Node& node) {
+    current_ += html::outerHtml(node);
+    content_ = content_ || !isBlank(html::textOf(node)) || hasImage(node) || node.is("canvas");
+  }
+
+  void walk(const Node& parent) {
+    for (const Node* child = parent.first; child != nullptr; child = child->next) {
+      if (child->type == html::NodeType::Comment) continue;
+      if (child->type == html::NodeType::Text) {
+        html::appendEscapedText(current_, child->data);
+        content_ = content_ || !isBlank(child->data);
+        continue;
+      }
+      const std::string& tag = child->data;
+      if (tag == "script" || tag == "style" || tag == "template") continue;
+      if (isOneOf(alone_, tag)) {
+        flush();
+        if (!isBlank(html::textOf(*child)) || hasImage(*child)) out_ += html::outerHtml(*child);
+      } else if (isOneOf(preserve_, tag)) {
+        keep(*child);
+      } else if (tag == "br" || tag == "hr") {
+        flush();
+      } else if (isOneOf(blocks_, tag)) {
+        flush();
+        walk(*child);
+        flush();
+      } else {
+        inlined(*child);
+      }
+    }
+  }
+
+  void inlined(const Node& node) {
+    if (isBlank(html::textOf(node)) && !hasImage(node)) {
+      // Nothing to format; a break in it still is one.
+      walk(node);
+      return;
+    }
+    current_ += "<" + node.data + ">";
+    open_.push_back(node.data);
+    walk(node);
+    open_.pop_back();
+    const std::string start = "<" + node.data + ">";
+    if (current_.ends_with(start)) {
+      current_.resize(current_.size() - start.size());  // nothing came after the last break in it
+    } else {
+      current_ += "</" + node.data + ">";
+    }
+  }
+
+  const std::vector<std::string>& blocks_;
+  const std::vector<std::string>& preserve_;
+  const std::vector<std::string>& alone_;
+  std::vector<std::string> open_;
+  std::string current_, out_;
+  bool content_ = false;
+};
+
+std::string strippedEnds(std::string text, const std::vector<std::string>& marks, bool prefix) {
+  for (const std::string& mark : marks) {
+    if (mark.empty()) continue;
+    if (prefix && text.starts_with(mark)) text.erase(0, mark.size());
+    if (!prefix && text.ends_with(mark)) text.resize(text.size() - mark.size());
+  }
+  return text;
+}
+
+Value changeText(const std::string& text, const Step& step) {
+  switch (step.op) {
+    case StepOp::ParseHtml: {
+      auto tree = std::make_shared<html::Document>(html::parseFragment(text));
+      Node* root = &tree->root();
+      return Value::ofNode(std::move(tree), root, true);
+    }
+    case StepOp::Trim:
+      return Value::ofText(std::string(trimmed(text)));
+    case StepOp::CollapseSpaces:
+      return Value::ofText(collapsed(text));
+    case StepOp::Lower:
+      return Value::ofText(lower(text));
+    case StepOp::TitleCase:
+      return Value::ofText(titleCase(text));
+    case StepOp::NormalizeUnicode:
+      return Value::ofText(normalized(text, step.form));
+    case StepOp::StripPrefix:
+      return Value::ofText(strippedEnds(text, step.names, true));
+    case StepOp::StripSuffix:
+      return Value::ofText(strippedEnds(text, step.names, false));
+    case StepOp::Replace:
+      return Value::ofText(step.pattern->replaceAll(text, step.text));
+    case StepOp::RegexStep: {
+      auto found = step.pattern->search(text, step.number);
+      return found ? Value::ofText(*std::move(found)) : Value{};
+    }
+    case StepOp::Reject:
+      return step.pattern->matches(text) ? Value{} : Value::ofText(text);
+    case StepOp::Split: {
+      std::vector<Value> parts;
+      for (std::size_t at = 0; parts.size() < kListItems;) {
+        const std::size_t end = std::min(text.find(step.text, at), text.size());
+        parts.push_back(Value::ofText(text.substr(at, end - at)));
+        if (end == text.size()) break;
+        at = end + step.text.size();
+      }
+      return Value::ofList(std::move(parts));
+    }
+    default:
+      return Value::ofText(text);
+  }
+}
+
+Value changeOne(Value value, const Step& step) {
+  if (value.kind == Value::Kind::Empty) return value;
+  if (!takesNode(step.op)) return changeText(value.asText(), step);
+  if (value.kind != Value::Kind::Node) return value;  // a const or a default among markup
+  switch (step.op) {
+    case StepOp::Paragraphs:
+      return Value::ofText(paragraphsOf(*value.node, step.names, step.preserve));
+    case StepOp::InnerHtml:
+      return Value::ofText(html::innerHtml(*value.node));
+    case StepOp::Text:
+      return Value::ofText(html::textOf(*value.node));
+    default:
+      break;
+  }
+  if (!value.own) {
+    auto copy = std::make_shared<html::Document>();
+    copy->setFragment(true);
+    Node& node = copy->copyOf(*value.node);
+    if (node.type != html::NodeType::Document) html::append(copy->root(), node);
+    value = Value::ofNode(std::move(copy), &node, true);
+  }
+  changeNode(*value.tree, *value.node, step);
+  return value;
+}
+
+std::string inElement(const std::string& text, const Step& step) {
+  std::string out = "<" + step.text;
+  if (step.attr.empty()) {
+    out += ">";
+    html::appendEscapedText(out, text);
+    return out + "</" + step.text + ">";
+  }
+  out += " " + step.attr + "=\"";
+  html::appendEscapedAttribute(out, text);
+  return out + (html::isVoidElement(step.text) ? "\">" : "\"></" + step.text + ">");
+}
+
+Value changeList(Value value, const Step& step) {
+  if (value.kind == Value::Kind::Empty) return value;
+  std::vector<Value> items =
+      value.kind == Value::Kind::List ? std::move(value.items) : std::vector<Value>{std::move(value)};
+  switch (step.op) {
+    case StepOp::DropEmpty:
+      std::erase_if(items, [](const Value& item) { return item.isEmpty(); });
+      break;
+    case StepOp::Unique: {
+      std::unordered_set<std::string> seen;
+      std::erase_if(items, [&](const Value& item) { return !seen.insert(item.asText()).second; });
+      break;
+    }
+    case StepOp::Join: {
+      std::string out;
+      for (std::size_t i = 0; i < items.size(); ++i) out += (i > 0 ? step.text : "") + items[i].asText();
+      return Value::ofText(std::move(out));
+    }
+    case StepOp::Max:
+    case StepOp::Min: {
+      std::optional<double> best;
+      Value out;
+      for (Value& item : items) {
+        const auto number = wholeNumber(item.asText());
+        if (!number || (best && (step.op == StepOp::Max ? *number <= *best : *number >= *best))) continue;
+        best = number;
+        out = Value::ofText(std::string(trimmed(item.asText())));
+      }
+      return out;
+    }
+    case StepOp::LinesToHtml: {
+      std::string out;
+      for (const Value& item : items) {
+        if (!item.isEmpty()) out += inElement(item.asText(), step);
+      }
+      return Value::ofText(std::move(out));
+    }
+    default:
+      break;
+  }
+  return Value::ofList(std::move(items));
+}
+
+}  // namespace
+
+Value Value::ofText(std::string text) {
+  Value out;
+  out.kind = Kind::Text;
+  out.text = std::move(text);
+  return out;
+}
+
+Value Value::ofNode(std::shared_ptr<html::Document> tree, Node* node, bool own) {
+  Value out;
+  out.kind = Kind::Node;
+  out.tree = std::move(tree);
+  out.node = node;
+  out.own = own;
+  return out;
+}
+
+Value Value::ofList(std::vector<Value> items) {
+  Value out;
+  out.kind = Kind::List;
+  out.items = std::move(items);
+  return out;
+}
+
+bool Value::isEmpty() const {
+  switch (kind) {
+    case Kind::Empty:
+      return true;
+    case Kind::Text:
+      return isBlank(text);
+    case Kind::Node:
+      return node == nullptr;
+    case Kind::List:
+      return items.empty();
+  }
+  return true;
+}
+
+std::string Value::asText() const {
+  switch (kind) {
+    case Kind::Text:
+      return text;
+    case Kind::Node:
+      return html::textOf(*node);
+    case Kind::List:
+      for (const Value& item : items) {
+        if (!item.isEmpty()) return item.asText();
+      }
+      return {};
+    case Kind::Empty:
+      return {};
+  }
+  return {};
+}
+
+std::vector<std::string> Value::asTexts() const {
+  if (kind != Kind::List) return isEmpty() ? std::vector<std::string>{} : std::vector<std::string>{asText()};
+  std::vector<std::string> out;
+  for (const Value& item : items) {
+    if (std::string one = item.asText(); !isBlank(one)) out.push_back(std::move(one));
+  }
+  return out;
+}
+
+std::string paragraphsOf(const Node& node, const std::vector<std::string>& block_tags,
+                         const std::vector<std::string>& preserve, const std::vector<std::string>& alone) {
+  return Paragraphs(block_tags, preserve, alone).of(node);
+}
+
+Value runPipe(Value value, const Pipe& pipe) {
+  for (const Step& step : pipe) {
+    if (takesList(step.op)) {
+      value = changeList(std::move(value), step);
+    } else if (value.kind == Value::Kind::List) {
+      std::vector<Value> items;
+      items.reserve(value.items.size());
+      for (Value& item : value.items) {
+        Value one = changeOne(std::move(item), step);
+        if (one.kind == Value::Kind::List) {  // split of each of a list: one flat list
+          std::move(one.items.begin(), one.items.end(), std::back_inserter(items));
+        } else {
+          items.push_back(std::move(one));
+        }
+      }
+      value = Value::ofList(std::move(items));
+    } else {
+      value = changeOne(std::move(value), step);
+    }
+  }
+  return value;
+}
+
+std::optional<double> wholeNumber(std::string_view text) {
+  std::string digits;
+  for (const char c : trimmed(text)) {
+    if (c != ',' || digits.empty()) digits += c;
+  }
+  double out = 0;
+  const auto [end, error] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), out, std::chars_format::fixed);
+  if (digits.empty() || error != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
+  return out;
+}
+
+std::optional<double> firstNumber(std::string_view text) {
+  const std::size_t at = text.find_first_of("0123456789");
+  if (at == std::string_view::npos) return std::nullopt;
+  const char* start = text.data() + at - (at > 0 && text[at - 1] == '-' ? 1 : 0);
+  double out = 0;
+  const auto [end, error] = std::from_chars(start, text.data() + text.size(), out, std::chars_format::fixed);
+  if (error != std::errc{}) return std::nullopt;
+  return out;
+}
+
+}  // namespace jobhost::novel
