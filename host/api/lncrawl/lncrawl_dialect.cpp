@@ -73,6 +73,7 @@ LncrawlDialect::LncrawlDialect(const Deps& deps, const ServerOptions& options)
       scan_(deps),
       parts_{deps_, options_, ids_, tokens_, credentials_, records_, scan_} {
   addAuthRoutes(routes_, parts_);
+  addReadRoutes(routes_, parts_);
 }
 
 core::Result<void> LncrawlDialect::start() {

@@ -30,6 +30,7 @@ struct Parts {
 
 // Each file of routes adds its own; handlers get a caller who is known (Call::principal) unless the row is open.
 void addAuthRoutes(RouteTable& routes, const Parts& parts);
+void addReadRoutes(RouteTable& routes, const Parts& parts);
 
 /// UNIX milliseconds, as every time of this surface is told.
 inline std::int64_t millis(core::Instant at) {
