@@ -7,7 +7,7 @@
 #include "library/mover.hpp"
 #include "library/names.hpp"
 #include "library/scan.hpp"
-#include "support/archive/page_order.hpp"
+#include "support/archive/archive_names.hpp"
 #include "support/files/archive_id.hpp"
 #include "support/files/confined.hpp"
 #include "support/files/unique_fd.hpp"

@@ -12,7 +12,7 @@
 #include <thread>
 
 #include "library/names.hpp"
-#include "support/archive/page_order.hpp"
+#include "support/archive/archive_names.hpp"
 #include "support/files/archive_id.hpp"
 #include "support/files/confined.hpp"
 #include "support/image/thumbnail.hpp"
