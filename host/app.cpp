@@ -180,7 +180,8 @@ class Host {
             .plugin_retry = [this](const std::string& id) { return pluginRetry(id); },
             .plugin_grant = [this](const std::string& id) { return pluginGrant(id); },
             .archive = [this](const std::string& id) { return archiveRecord(id); },
-            .records = store_.get()};
+            .records = store_.get(),
+            .hold_types = [this](std::vector<std::string> types) { dispatcher_.hold(std::move(types)); }};
   }
 
   /// The library plugin's record of an archive; what it has not written yet is not known.

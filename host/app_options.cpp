@@ -297,6 +297,10 @@ api::ServerOptions serverOptions(const settings::Settings& all, const fs::path& 
   to.lncrawl.enabled = all.lncrawl.enabled;
   to.lncrawl.cors = all.lncrawl.cors;
   to.lncrawl.token = all.lncrawl.token_ms;
+  if (const auto own = all.plugin.find("org.jobhost.fetch-novel"); own != all.plugin.end()) {
+    const auto generic = own->second.find("generic");
+    to.lncrawl.any_site = generic == own->second.end() || generic->second != "false";
+  }
   to.lncrawl.dir = lncrawlFolder(all, data);
   to.lncrawl.web_dir = plainFolder(all.lncrawl.web_dir);
   return to;

@@ -12,6 +12,7 @@
 
 #include "api/connection.hpp"
 #include "api/lncrawl/lncrawl_dialect.hpp"
+#include "api/lncrawl/web_client.hpp"
 #include "api/minion/minion_dialect.hpp"
 #include "api/native/native_dialect.hpp"
 #include "api/native/render.hpp"
@@ -83,6 +84,10 @@ struct Server::Impl {
     // Before minion, which answers for every path under /api that it does not know.
     if (options.lncrawl.enabled) dialects.push_back(std::make_unique<lncrawl::LncrawlDialect>(deps, options));
     if (options.minion.enabled) dialects.push_back(std::make_unique<minion::MinionDialect>(deps, options));
+    // Behind those that know their paths.
+    if (options.lncrawl.enabled && !options.lncrawl.web_dir.empty()) {
+      dialects.push_back(std::make_unique<lncrawl::WebClient>(options.lncrawl.web_dir));
+    }
     dialects.push_back(std::make_unique<native::NativeDialect>(native::Parts{deps, options, hub, openapi}));
     describe();
     deps.accounts.observe(&hub);

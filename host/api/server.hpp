@@ -45,6 +45,9 @@ struct Deps {
   std::function<std::optional<std::string>(const std::string& archive_id)> archive = {};
   /// What plugins keep, for dialects that show it. Null: nothing is kept.
   store::RecordStore* records = nullptr;
+  /// From now on no job of these types is begun, and of the others again; the last call counts. Empty function: that is
+  /// not offered.
+  std::function<void(std::vector<std::string> types)> hold_types = {};
 };
 
 struct HttpLimits {
@@ -86,6 +89,7 @@ struct MinionOptions {
 struct LncrawlOptions {
   bool enabled = true;
   bool cors = true;                            ///< pages of any origin may call and read it
+  bool any_site = true;                        ///< sites without a source of their own are fetched from too
   core::Millis token{7LL * 24 * 3600 * 1000};  ///< a login's token ends after it
   std::filesystem::path dir;      ///< novels, images and artifacts, as the plugins write them; empty: none are there
   std::filesystem::path web_dir;  ///< the built web client, served at /; empty: none

@@ -100,6 +100,10 @@ void Dispatcher::committed(std::span<const core::JobEvent> events) {
   }
 }
 
+void Dispatcher::hold(std::vector<std::string> types) {
+  inbox_->push(msg::Held{std::move(types)});
+}
+
 bool Dispatcher::drain(core::Millis grace) {
   if (catalog_listener_ == 0) return true;  // never started: nothing was taken
   inbox_->push(msg::Drain{clock_.steadyNow() + grace});

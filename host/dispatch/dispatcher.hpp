@@ -40,6 +40,9 @@ class Dispatcher final : public RunnerListener {
   /// Committed events, from the store's event hook (writer thread): passes on asks to stop. Never blocks.
   void committed(std::span<const core::JobEvent> events);
 
+  /// From now on begins no job of these types, and of the others again. What runs goes on. Not kept across a restart.
+  void hold(std::vector<std::string> types);
+
   /// Takes no new jobs, gives attempts `grace` to end, then stops them (they are queued again) and waits until every
   /// outcome is stored. A second call, from another thread, shortens the grace. False when an outcome could not be
   /// stored in time: that job's lease runs out and the next start rescues it.

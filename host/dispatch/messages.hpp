@@ -65,6 +65,10 @@ struct UpdateDone {
 struct Renewed {
   core::Result<std::vector<store::LeaseRef>> lost;
 };
+/// The types of which no job is claimed until further notice.
+struct Held {
+  std::vector<std::string> types;
+};
 struct Drain {
   core::Clock::Steady stop_at;  ///< when attempts still running are stopped
 };
@@ -73,6 +77,6 @@ struct Drain {
 
 using Message = std::variant<msg::Claimed, msg::AttemptStarted, msg::AttemptEnded, msg::Progressed, msg::Noted,
                              msg::CapacityChanged, msg::CatalogChanged, msg::StopAsked, msg::DueMoved, msg::Ticked,
-                             msg::SettleDone, msg::UpdateDone, msg::Renewed, msg::Drain>;
+                             msg::SettleDone, msg::UpdateDone, msg::Renewed, msg::Held, msg::Drain>;
 
 }  // namespace jobhost::dispatch

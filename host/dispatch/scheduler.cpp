@@ -207,6 +207,11 @@ void Scheduler::on(const msg::CatalogChanged& changed) {
   free_changed_ = true;
 }
 
+void Scheduler::on(const msg::Held& held) {
+  held_ = held.types;
+  free_changed_ = true;
+}
+
 void Scheduler::on(const msg::StopAsked& asked) {
   const auto found = attempts_.find(asked.id);
   if (found != attempts_.end()) stop(asked.id, found->second, asked.reason);

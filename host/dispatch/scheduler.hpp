@@ -77,6 +77,7 @@ class Scheduler {
   void on(msg::Noted noted);
   void on(const msg::CapacityChanged& changed);
   void on(const msg::CatalogChanged& changed);
+  void on(const msg::Held& held);
   void on(const msg::StopAsked& asked);
   void on(const msg::DueMoved& moved);
   void on(const msg::Ticked& ticked);
@@ -128,6 +129,7 @@ class Scheduler {
   std::uint64_t generation_ = 0;
   std::uint64_t seen_ = 0;
   bool standing_ = false;
+  std::vector<std::string> held_;  ///< types of which no job is claimed
   bool free_changed_ = true;
   store::ClaimRequest last_request_;
 

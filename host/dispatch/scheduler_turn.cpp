@@ -228,6 +228,9 @@ void Scheduler::placeClaim() {
   unblock_at_ = capacity_.nextChange(now);
   store::ClaimRequest request;
   if (!draining_) capacity_.fill(request, now);
+  std::erase_if(request.quotas, [this](const store::TypeQuota& quota) {
+    return std::find(held_.begin(), held_.end(), quota.type) != held_.end();
+  });
   if (standing_ ? sameClaim(request, last_request_) : request.quotas.empty()) return;
   request.generation = ++generation_;
   request.seen = seen_;

@@ -7,7 +7,7 @@
 #include "library/mover.hpp"
 #include "library/names.hpp"
 #include "library/scan.hpp"
-#include "support/archive/page_order.hpp"
+#include "support/archive/archive_names.hpp"
 #include "support/files/archive_id.hpp"
 #include "support/files/confined.hpp"
 #include "support/files/unique_fd.hpp"
@@ -21,7 +21,9 @@ namespace fs = std::filesystem;
 using support::Failure;
 using support::FailureKind;
 
-constexpr std::string_view kReplaceHint = " Enable replace duplicated archive in config to replace old ones.";
+const std::string kKnown = "This file already exists in the Library.";
+const std::string kNameTaken = "A file with the same name is present in the Library.";
+const std::string kReplaceHint = " Enable replace duplicated archive in config to replace old ones.";
 constexpr std::size_t kMaxTags = 2000;          // of one archive
 constexpr std::size_t kMaxTagBytes = 1000;      // of one tag a plugin found
 constexpr std::size_t kMaxTagsBytes = 262'144;  // of all of them: a record has at most 1 MiB
@@ -37,6 +39,7 @@ std::string textOf(const Json& json, const char* name) {
   return std::string(json[name].stringOr(""));
 }
 
+// A file itself, not a link to one: what is moved must be what was read.
 bool isFile(const fs::path& path) {
   struct stat info {};
   return ::lstat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
@@ -48,19 +51,20 @@ void removeStaged(const fs::path& staged, const fs::path& upload_dir) {
   if (staged.parent_path() != upload_dir) ::rmdir(staged.parent_path().c_str());
 }
 
+// Whichever names lead there.
 bool isSameFile(const fs::path& a, const fs::path& b) {
   struct stat one {};
   struct stat other {};
-  return ::lstat(a.c_str(), &one) == 0 && ::lstat(b.c_str(), &other) == 0 && one.st_dev == other.st_dev &&
+  return ::stat(a.c_str(), &one) == 0 && ::stat(b.c_str(), &other) == 0 && one.st_dev == other.st_dev &&
          one.st_ino == other.st_ino;
 }
 
-// The id of the archive there; empty when there is none that can be read.
-std::string archiveAt(const fs::path& path) {
-  if (!isFile(path)) return {};
-  const support::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+// The id of the archive that lies there in the content folder; empty when there is none that can be read. Links within
+// the folder count, as the scan takes them.
+std::string archiveAt(const fs::path& content, const std::string& file) {
+  if (file.empty()) return {};
   try {
-    return fd ? support::archiveIdOf(fd.get()) : std::string();
+    return support::archiveIdOf(support::ConfinedRoots({content}).openFile(file).get());
   } catch (const Failure&) {
     return {};
   }
@@ -70,16 +74,18 @@ std::string archiveAt(const fs::path& path) {
 
 /// What the checkpoint keeps.
 struct Importer::State {
-  std::string stage;  ///< "move", "children", "done"
+  std::string stage;  ///< "move", "children", "refused", "done"
   std::string id, name, staged, category, url;
   std::int64_t pages = 0;
+  bool second = false;           ///< refused when this job had moved its file to the content folder already
   Json cover;                    ///< the child that makes it; null: none could be made
   Json plugins = Json::array();  ///< [job type, child or null, why there is none]
-  Json result;                   ///< of "done"
+  Json result;                   ///< of "refused" and "done"
 
   [[nodiscard]] std::string text() const {
-    return Json{{"stage", stage}, {"id", id},       {"name", name},   {"staged", staged},   {"category", category},
-                {"url", url},     {"pages", pages}, {"cover", cover}, {"plugins", plugins}, {"result", result}}
+    return Json{{"stage", stage},       {"id", id},           {"name", name},    {"staged", staged},
+                {"category", category}, {"url", url},         {"pages", pages},  {"second", second},
+                {"cover", cover},       {"plugins", plugins}, {"result", result}}
         .dump();
   }
   static State parse(std::string_view text) {
@@ -92,6 +98,7 @@ struct Importer::State {
     state.category = textOf(json, "category");
     state.url = textOf(json, "url");
     state.pages = json["pages"].intOr(0);
+    state.second = json["second"].boolOr(false);
     state.cover = json["cover"];
     state.plugins = json["plugins"];
     state.result = json["result"];
@@ -108,40 +115,53 @@ std::optional<Json> Importer::resume() {
   if (!saved) return std::nullopt;
   State state = State::parse(*saved);
   if (state.stage == "done") return state.result;
+  if (state.stage == "refused") return dropRefused(state);
   if (state.stage == "children") return finish(std::move(state));
   return move(std::move(state), true);
 }
 
-Json Importer::refuse(const Import& what, const std::string& id, const std::string& title, const std::string& message) {
-  return importResult(what.category, id, message, false, title, what.url);
+Json Importer::resultOf(const State& state, const std::string& message) {
+  return importResult(state.category, state.id, message, false, state.name, state.url);
+}
+
+// The decision is kept before anything is removed: a run after a crash answers the same, whatever is left by then.
+Json Importer::refuse(State state, const std::string& message) {
+  state.result = resultOf(state, message);
+  state.stage = "refused";
+  save(state);
+  return dropRefused(state);
+}
+
+Json Importer::dropRefused(const State& state) const {
+  removeStaged(state.staged, settings_.upload_dir);
+  if (state.second) removeSecondCopy(state);
+  return state.result;
 }
 
 Json Importer::run(const Import& what) {
-  const std::string sent = fs::path(what.name).filename().string();
-  const std::string name = fileNameOf(sent);
-  if (!support::isArchiveName(name)) {
-    const std::string shown = support::asUtf8(sent);
-    return refuse(what, "deadbeef", shown, "Unsupported File Extension (" + shown + ")");
-  }
   const auto stop = support::stopCheckOf(job_);
   State state;
+  state.staged = what.staged.string();
+  state.category = what.category;
+  state.url = what.url;
   {
-    const auto file = support::ConfinedRoots({needUploadDir(settings_)}).openFile(what.staged.string());
+    // Where it lies first: of what is elsewhere nothing is said.
+    const auto file = support::ConfinedRoots({needUploadDir(settings_)}).openFile(state.staged);
     if (!isFile(what.staged)) throw Failure(FailureKind::BadInput, "path.not_a_file", "the path names a link");
-    state.id = support::archiveIdOf(file.get());
-    if (const auto message = inTheWay(state.id, name)) {
-      removeStaged(what.staged, settings_.upload_dir);
-      return refuse(what, state.id, name, *message);
+    const std::string sent = fs::path(what.name).filename().string();
+    state.name = fileNameOf(sent);
+    if (!support::isArchiveName(state.name)) {
+      state.id = "deadbeef";
+      state.name = support::asUtf8(sent);
+      return resultOf(state, "Unsupported File Extension (" + state.name + ")");
     }
+    state.id = support::archiveIdOf(file.get());
+    if (const auto message = inTheWay(state.id, state.name)) return refuse(std::move(state), *message);
     job_.progress(0, 0, "reading the archive");
     state.pages = countArchivePages(file.get(), settings_, stop);
     if (state.pages == 0) throw Failure(FailureKind::NotFound, "image.no_page", "the archive has no page images");
   }
   state.stage = "move";
-  state.name = name;
-  state.staged = what.staged.string();
-  state.category = what.category;
-  state.url = what.url;
   save(state);
   return move(std::move(state), false);
 }
@@ -151,43 +171,37 @@ std::optional<std::string> Importer::inTheWay(const std::string& id, const std::
   if (settings_.replace_duplicates) return std::nullopt;
   const fs::path& content = needContentDir(settings_);
   const auto known = shelf_.archive(id);
-  if (known && !textOf(*known, "file").empty() && isFile(content / textOf(*known, "file")))
-    return "This file already exists in the Library." + std::string(kReplaceHint);
+  if (known && archiveAt(content, textOf(*known, "file")) == id) return kKnown + kReplaceHint;
   struct stat info {};
-  if (::lstat((content / name).c_str(), &info) == 0)
-    return "A file with the same name is present in the Library." + std::string(kReplaceHint);
+  if (::lstat((content / name).c_str(), &info) == 0) return kNameTaken + kReplaceHint;
   return std::nullopt;
 }
 
 // `again`: an earlier run was ended by a crash somewhere in here.
 Json Importer::move(State state, bool again) {
   const fs::path& content = needContentDir(settings_);
-  const Import what{state.staged, state.name, state.category, state.url};
   // No other file of that name was there when the earlier run looked, unless it was to be replaced.
   const bool moved_before =
-      again && (!settings_.replace_duplicates || !isFile(state.staged)) && archiveAt(content / state.name) == state.id;
+      again && (!settings_.replace_duplicates || !isFile(state.staged)) && archiveAt(content, state.name) == state.id;
   if (!moved_before) {
-    const std::string replaced = archiveAt(content / state.name);
+    const std::string replaced = archiveAt(content, state.name);
     try {
       job_.progress(0, 0, "moving the file");
       moveIntoFolder(state.staged, content, state.name, std::to_string(job_.id()), settings_.replace_duplicates,
                      support::stopCheckOf(job_));
     } catch (const MoveError& error) {
-      return refuse(what, state.id, state.name,
-                    "The file couldn't be moved to your content folder: " + std::string(error.what()));
+      return resultOf(state, "The file couldn't be moved to your content folder: " + std::string(error.what()));
     } catch (const NameTaken&) {
-      removeStaged(state.staged, settings_.upload_dir);
-      return refuse(what, state.id, state.name,
-                    "A file with the same name is present in the Library." + std::string(kReplaceHint));
+      return refuse(std::move(state), kNameTaken + kReplaceHint);
     }
     forgetFile(replaced, state);
   }
   removeReplaced(state);
-  removeStaged(state.staged, settings_.upload_dir);
   if (!record(state)) {
-    ::unlink((content / state.name).c_str());
-    return refuse(what, state.id, state.name, "This file already exists in the Library." + std::string(kReplaceHint));
+    state.second = true;
+    return refuse(std::move(state), kKnown + kReplaceHint);
   }
+  removeStaged(state.staged, settings_.upload_dir);
   startChildren(state);
   state.stage = "children";
   save(state);
@@ -202,7 +216,17 @@ void Importer::removeReplaced(const State& state) const {
   const std::string file = known ? textOf(*known, "file") : std::string();
   const fs::path path = settings_.content_dir / file;
   if (file.empty() || isSameFile(path, settings_.content_dir / state.name)) return;
-  if (archiveAt(path) == state.id) ::unlink(path.c_str());
+  if (archiveAt(settings_.content_dir, file) == state.id) ::unlink(path.c_str());
+}
+
+// Only as long as the one that counts is another one.
+void Importer::removeSecondCopy(const State& state) const {
+  const auto known = shelf_.archive(state.id);
+  const std::string file = known ? textOf(*known, "file") : std::string();
+  const fs::path path = settings_.content_dir / state.name;
+  if (isSameFile(settings_.content_dir / file, path)) return;
+  const auto is_it = [&](const std::string& there) { return archiveAt(settings_.content_dir, there) == state.id; };
+  if (is_it(file) && is_it(state.name)) ::unlink(path.c_str());
 }
 
 // Another archive had the name: the file there is no longer its own.
@@ -226,7 +250,7 @@ bool Importer::record(const State& state) const {
   shelf_.update("archives", state.id, [&](Json& value) {
     const std::string there = textOf(value, "file");
     is_second = !settings_.replace_duplicates && !there.empty() && !isSameFile(settings_.content_dir / there, path) &&
-                archiveAt(settings_.content_dir / there) == state.id;
+                archiveAt(settings_.content_dir, there) == state.id;
     if (is_second) return false;
     const bool is_new = !value["added"].isInt();
     support::TagList tags(textOf(value, "tags"));

@@ -37,10 +37,13 @@ class Importer {
  private:
   struct State;
 
-  Json refuse(const Import& what, const std::string& id, const std::string& title, const std::string& message);
+  static Json resultOf(const State& state, const std::string& message);
+  Json refuse(State state, const std::string& message);
+  Json dropRefused(const State& state) const;
   std::optional<std::string> inTheWay(const std::string& id, const std::string& name) const;
   Json move(State state, bool again);
   void removeReplaced(const State& state) const;
+  void removeSecondCopy(const State& state) const;
   void forgetFile(const std::string& id, const State& state) const;
   bool record(const State& state) const;
   void startChildren(State& state);

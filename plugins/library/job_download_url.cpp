@@ -7,7 +7,7 @@
 #include "library/importer.hpp"
 #include "library/jobs.hpp"
 #include "library/names.hpp"
-#include "support/archive/page_order.hpp"
+#include "support/archive/archive_names.hpp"
 #include "support/files/unique_fd.hpp"
 #include "support/job/job_failures.hpp"
 

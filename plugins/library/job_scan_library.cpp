@@ -8,7 +8,9 @@ namespace {
 Json run(Job& job) {
   const Settings settings = readSettings(job);
   static_cast<void>(needContentDir(settings));
-  const ScanOutcome outcome = scanLibrary(job, settings);
+  const Json& force = job.params()["force"].json();
+  const bool forced = force.boolOr(force.intOr(0) != 0);
+  const ScanOutcome outcome = scanLibrary(job, settings, forced ? WhenAway::Accept : WhenAway::Refuse);
   return Json{{"files", outcome.files},     {"read", outcome.hashed}, {"added", outcome.added},
               {"changed", outcome.changed}, {"gone", outcome.gone},   {"unreadable", outcome.unreadable}};
 }

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "support/archive/page_order.hpp"
+#include "support/archive/archive_names.hpp"
 #include "support/files/archive_id.hpp"
 #include "support/tags/tags.hpp"
 
@@ -138,12 +138,9 @@ class Parameters {
 }  // namespace
 
 std::string_view endingOf(std::string_view name) {
+  if (const auto ending = support::archiveEndingOf(name); !ending.empty()) return ending;
   const auto dot = name.find_last_of('.');
   if (dot == std::string_view::npos || dot == 0) return {};
-  const std::string low = lowerAscii(name);
-  for (const std::string_view two : {".tar.gz", ".tar.zst", ".tar.xz", ".tar.lzma"}) {
-    if (low.size() > two.size() && low.ends_with(two)) return name.substr(name.size() - two.size());
-  }
   return name.substr(dot);
 }
 

@@ -1,18 +1,20 @@
 #include "library/scan.hpp"
 
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <time.h>
 
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <cstring>
 #include <exception>
 #include <mutex>
 #include <set>
 #include <thread>
 
 #include "library/names.hpp"
-#include "support/archive/page_order.hpp"
+#include "support/archive/archive_names.hpp"
 #include "support/files/archive_id.hpp"
 #include "support/files/confined.hpp"
 #include "support/image/thumbnail.hpp"
@@ -28,6 +30,11 @@ using support::FailureKind;
 
 constexpr std::size_t kBatch = 2000;  // files between two looks at what is to be told
 constexpr std::int64_t kDayMs = 24LL * 3600 * 1000;
+constexpr const char* kLastScan = "last";
+
+std::string textOf(const Json& value, const char* name) {
+  return std::string(value[name].stringOr(""));
+}
 
 std::int64_t nowMs() {
   timespec now{};
@@ -77,22 +84,90 @@ std::vector<FoundFile> lookThrough(Job& job, const Settings& settings) {
   return found;
 }
 
+// The file system the folder is on: the number of its device, and what it calls itself. Either may change with the
+// order in which disks are found, both together with the disk.
+struct Device {
+  std::string number;
+  std::string name;  ///< empty: it has none
+
+  static Device of(const fs::path& folder) {
+    Device device;
+    struct stat info {};
+    struct statfs system {};
+    if (::stat(folder.c_str(), &info) == 0) device.number = std::to_string(info.st_dev);
+    if (::statfs(folder.c_str(), &system) == 0) {
+      std::uint64_t id = 0;
+      static_assert(sizeof(system.f_fsid) == sizeof(id));
+      std::memcpy(&id, &system.f_fsid, sizeof(id));
+      if (id != 0) device.name = std::to_string(id);
+    }
+    return device;
+  }
+  [[nodiscard]] bool isAnother(const Device& before) const {
+    if (before.number.empty() || number == before.number) return false;
+    return name.empty() || name != before.name;
+  }
+};
+
 /// One scan: what the attempt knows on the way.
 class Scan {
  public:
   Scan(Job& job, const Settings& settings) : job_(job), settings_(settings), shelf_(job) {}
 
-  ScanOutcome run() {
+  ScanOutcome run(WhenAway away) {
     known_ = shelf_.archives();
+    const Device device = Device::of(settings_.content_dir);
     files_ = lookThrough(job_, settings_);
+    if (away == WhenAway::Refuse) checkFolder(device);
     outcome_.files = static_cast<std::int64_t>(files_.size());
     for (const auto& entry : known_) registered_.insert(entry.id);
     readNewFiles();
     apply(planScan(known_, files_));
+    remember(device);
     return outcome_;
   }
 
  private:
+  // A folder that is not mounted looks like one whose archives are all gone; believed, every record would lose its
+  // file.
+  void checkFolder(const Device& device) const {
+    std::set<std::string_view> paths;
+    for (const auto& file : files_) paths.insert(file.path);
+    std::size_t had = 0;
+    std::size_t missing = 0;
+    for (const auto& entry : known_) {
+      if (entry.file.empty()) continue;
+      ++had;
+      if (!paths.contains(entry.file)) ++missing;
+    }
+    if (missing == 0) return;
+    const std::string folder = settings_.content_dir.string();
+    const std::string way = " If they are gone for good, run scan_library with force.";
+    if (files_.empty()) {
+      throw Failure(FailureKind::Io, "library.folder_empty",
+                    "content_dir: " + folder + " has no archives, where " + std::to_string(had) +
+                        " are known: is it mounted?" + way);
+    }
+    const auto record = job_.records("scans").get(kLastScan);
+    if (!record) return;
+    const Device before{textOf(record->value, "device"), textOf(record->value, "file_system")};
+    if (!device.isAnother(before)) return;
+    throw Failure(FailureKind::Io, "library.folder_moved",
+                  "content_dir: " + folder + " is on another file system than at the last scan and lacks " +
+                      std::to_string(missing) + " of " + std::to_string(had) +
+                      " known archives: is the right one mounted?" + way);
+  }
+
+  void remember(const Device& device) const {
+    shelf_.update("scans", kLastScan, [&](Json& value) {
+      const Json now{
+          {"folder", settings_.content_dir.string()}, {"device", device.number}, {"file_system", device.name}};
+      if (value == now) return false;
+      value = now;
+      return true;
+    });
+  }
+
   void readNewFiles() {
     std::map<std::string_view, const ArchiveEntry*> by_file;
     for (const auto& entry : known_) {
@@ -242,10 +317,10 @@ ScanPlan planScan(const std::vector<ArchiveEntry>& known, const std::vector<Foun
   return plan;
 }
 
-ScanOutcome scanLibrary(Job& job, const Settings& settings) {
+ScanOutcome scanLibrary(Job& job, const Settings& settings, WhenAway away) {
   if (settings.content_dir.empty()) return {};
   job.progress(0, 0, "looking through the content folder");
-  return Scan(job, settings).run();
+  return Scan(job, settings).run(away);
 }
 
 void inParallel(std::size_t count, int threads, const std::function<void(std::size_t)>& work,

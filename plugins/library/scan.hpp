@@ -34,12 +34,21 @@ struct ScanOutcome {
   std::int64_t added = 0, changed = 0, gone = 0, unreadable = 0;
 };
 
+/// What a scan does where the content folder seems to be another one than before, as when it is not mounted.
+enum class WhenAway {
+  Refuse,  ///< changes nothing and throws
+  Accept,  ///< takes it as it is: the operator says that the archives are gone
+};
+
 /// Registers archives that lie in the content folder without a record, and drops the `file` of records whose archive is
 /// gone. Reads only files whose path, size or modification time is new. What was registered stays when it is stopped
 /// half way. Without a content folder it does nothing.
 ///
+/// A folder that has no archive while records say it had some (library.folder_empty), or that lies on another file
+/// system than at the last scan and lacks some of them (library.folder_moved), is refused before anything is changed.
+///
 /// Threads: reads on settings.threads threads, all ended when it returns. Throws Error, Cancelled and support::Failure.
-ScanOutcome scanLibrary(Job& job, const Settings& settings);
+ScanOutcome scanLibrary(Job& job, const Settings& settings, WhenAway away = WhenAway::Refuse);
 
 /// The pages of an archive or document. Throws support::Failure when it cannot be read.
 [[nodiscard]] std::int64_t countArchivePages(int fd, const Settings& settings, const support::StopCheck& stop);

@@ -8,7 +8,7 @@
 #include <sstream>
 #include <vector>
 
-#include "support/archive/page_order.hpp"
+#include "support/archive/archive_names.hpp"
 #include "support/files/archive_id.hpp"
 #include "support/files/atomic_file.hpp"
 #include "support/files/confined.hpp"

@@ -236,6 +236,10 @@ ApiHost::ApiHost(api::ServerOptions options, jobs::SubmitLimits limits, api::Acc
     return found == archives_.end() ? std::nullopt : std::optional(found->second);
   };
   deps_->records = store_.get();
+  deps_->hold_types = [this](std::vector<std::string> types) {
+    std::lock_guard lock(mutex_);
+    held_ = std::move(types);
+  };
   server_ = std::make_unique<api::Server>(*deps_, options);
   const auto started = server_->start();
   EXPECT_TRUE(started) << (started ? "" : started.error().message);
@@ -282,6 +286,11 @@ const std::vector<api::Route>& ApiHost::routes() {
     table_ = std::make_unique<api::native::NativeDialect>(api::native::Parts{*deps_, defaults_, *idle_hub_, openapi_});
   }
   return table_->routes().rows();
+}
+
+std::vector<std::string> ApiHost::heldTypes() {
+  std::lock_guard lock(mutex_);
+  return held_;
 }
 
 const std::vector<api::Route>& ApiHost::lncrawlRoutes() {

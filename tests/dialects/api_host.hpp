@@ -90,6 +90,8 @@ class ApiHost {
   void addType(const std::string& name, std::vector<std::string> positional);
   /// What the library is to know of an archive.
   void addArchive(const std::string& id, const std::string& record_json);
+  /// The job types that are not begun just now.
+  std::vector<std::string> heldTypes();
   api::Server& server() { return *server_; }
   /// The native rows; valid while the host lives.
   const std::vector<api::Route>& routes();
@@ -143,6 +145,7 @@ class ApiHost {
   std::condition_variable claimed_;
   std::vector<store::ClaimedJob> claims_;
   std::map<std::string, std::string> archives_;
+  std::vector<std::string> held_;
   std::uint64_t generation_ = 0;
   std::uint64_t seen_ = 0;
 };

@@ -182,9 +182,10 @@ TEST_F(LncrawlAuth, Item1WithoutCredentialsIsRefusedInOneShape) {
 }
 
 TEST_F(LncrawlAuth, EndsWithPasswordRoleAndUser) {
+  int users = 0;
   for (const std::string change :
        {R"({"password":"another horse"})", R"({"role":"viewer"})", R"({"disabled":true})", ""}) {
-    const auto name = "u" + std::to_string(change.size());
+    const auto name = "u" + std::to_string(++users);
     const auto id = host_.addUser(name);
     const auto token = bearer(name), password = basic(name, "correct horse " + name);
     EXPECT_EQ(me(token).status, 200);

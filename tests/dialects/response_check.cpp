@@ -40,7 +40,8 @@ std::vector<std::string_view> segments(std::string_view path) {
 std::optional<int> fit(std::string_view wanted, std::string_view path) {
   const auto pattern = segments(wanted);
   const auto parts = segments(path);
-  const bool takes_rest = wanted.ends_with("/outputs/{name}");  // the one name that may have slashes
+  // the names that may have slashes
+  const bool takes_rest = wanted.ends_with("/outputs/{name}") || wanted == "/static/{path}";
   if (takes_rest ? parts.size() < pattern.size() : parts.size() != pattern.size()) return std::nullopt;
   int literal = 0;
   for (std::size_t i = 0; i < pattern.size(); ++i) {

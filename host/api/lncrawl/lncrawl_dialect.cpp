@@ -71,8 +71,12 @@ LncrawlDialect::LncrawlDialect(const Deps& deps, const ServerOptions& options)
       credentials_(deps.accounts, deps.clock, tokens_, orRandom(key_)),
       records_(deps.records),
       scan_(deps),
-      parts_{deps_, options_, ids_, tokens_, credentials_, records_, scan_} {
+      parts_{deps_, options_, ids_, tokens_, credentials_, records_, scan_, running_} {
   addAuthRoutes(routes_, parts_);
+  addReadRoutes(routes_, parts_);
+  addCreateRoutes(routes_, parts_);
+  addJobRoutes(routes_, parts_);
+  addRunnerRoutes(routes_, parts_);
 }
 
 core::Result<void> LncrawlDialect::start() {

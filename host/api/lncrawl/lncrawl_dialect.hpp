@@ -43,6 +43,7 @@ class LncrawlDialect final : public Dialect {
   Credentials credentials_;
   const Records records_;
   SourceScan scan_;
+  std::atomic<bool> running_{true};
   const Parts parts_;
   RouteTable routes_;
 };

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string_view>
 
@@ -26,10 +27,15 @@ struct Parts {
   Credentials& credentials;
   const Records& records;
   SourceScan& scan;
+  std::atomic<bool>& running;  ///< whether jobs of this surface are begun
 };
 
 // Each file of routes adds its own; handlers get a caller who is known (Call::principal) unless the row is open.
 void addAuthRoutes(RouteTable& routes, const Parts& parts);
+void addReadRoutes(RouteTable& routes, const Parts& parts);
+void addJobRoutes(RouteTable& routes, const Parts& parts);
+void addCreateRoutes(RouteTable& routes, const Parts& parts);
+void addRunnerRoutes(RouteTable& routes, const Parts& parts);
 
 /// UNIX milliseconds, as every time of this surface is told.
 inline std::int64_t millis(core::Instant at) {

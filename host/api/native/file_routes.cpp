@@ -3,8 +3,8 @@
 #include <memory>
 
 #include <fcntl.h>
-#include <sys/stat.h>
 
+#include "api/file_answer.hpp"
 #include "api/json_writer.hpp"
 #include "api/native/native_dialect.hpp"
 #include "api/native/parse.hpp"
@@ -17,40 +17,6 @@ namespace {
 
 constexpr std::int64_t kMaxLogPart = 4 << 20;
 
-struct ByteRange {
-  std::int64_t first = 0;
-  std::int64_t length = 0;
-};
-enum class RangeKind { None, Some, Unsatisfiable };
-
-/// One range of bytes as in RFC 9110 14.1.2; several, or what cannot be read, count as none.
-RangeKind readRange(std::string_view header, std::int64_t size, ByteRange& range) {
-  if (!header.starts_with("bytes=") || header.find(',') != std::string_view::npos) return RangeKind::None;
-  header.remove_prefix(6);
-  const auto dash = header.find('-');
-  if (dash == std::string_view::npos) return RangeKind::None;
-  const auto number = [](std::string_view text) -> std::optional<std::int64_t> {
-    const bool digits =
-        !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-    if (!digits) return std::nullopt;
-    return toInteger(text).value_or(std::numeric_limits<std::int64_t>::max());  // beyond 64 bits: beyond every file
-  };
-  const auto first = number(header.substr(0, dash));
-  const auto last = number(header.substr(dash + 1));
-  if (dash == 0) {
-    if (!last) return RangeKind::None;
-    if (*last == 0 || size == 0) return RangeKind::Unsatisfiable;
-    range.length = std::min(*last, size);
-    range.first = size - range.length;
-    return RangeKind::Some;
-  }
-  if (!first || (!last && dash + 1 != header.size()) || (last && *last < *first)) return RangeKind::None;
-  if (*first >= size) return RangeKind::Unsatisfiable;
-  range.first = *first;
-  range.length = std::min(last.value_or(size - 1), size - 1) - *first + 1;
-  return RangeKind::Some;
-}
-
 /// What a plugin calls its output, if it can stand in a header.
 std::string safeMediaType(const std::string& type) {
   const bool clean = !type.empty() && type.size() <= 128 && type.find('/') != std::string::npos &&
@@ -58,54 +24,28 @@ std::string safeMediaType(const std::string& type) {
   return clean ? type : "application/octet-stream";
 }
 
-bool listsTag(std::string_view header, std::string_view etag) {
-  return header == "*" || header.find(etag) != std::string_view::npos;
-}
-
 Response sendOutput(const Parts& parts, Call& call, core::JobId id) {
   const auto output = parts.deps.jobs.output(id, call.captures[1]);
   if (!output) return problem(output.error());
-  const int fd = ::open(output->path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-  FileBody file(fd, 0, 0);
-  struct stat info {};
-  if (fd < 0 || ::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
-    return problem({core::ErrorCode::NotFound, "the output's file is gone", "", {}});
-  }
-  const auto size = static_cast<std::int64_t>(info.st_size);
-  const std::string etag = output->output.sha256.empty()
-                               ? "\"" + std::to_string(size) + "-" + std::to_string(info.st_mtim.tv_sec) + "-" +
-                                     std::to_string(info.st_mtim.tv_nsec) + "\""
-                               : "\"" + output->output.sha256 + "\"";
+  auto file = openedFile(::open(output->path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (!file) return problem({core::ErrorCode::NotFound, "the output's file is gone", "", {}});
+  if (!output->output.sha256.empty()) file->etag = "\"" + output->output.sha256 + "\"";
+  file->changed_at.reset();  // the tag says more, and a job's outputs never change
   Response response;
   response.owned_content_type = safeMediaType(output->output.media_type);
-  response.with("ETag", etag).with("Accept-Ranges", "bytes").with("X-Content-Type-Options", "nosniff");
+  response.with("X-Content-Type-Options", "nosniff");
   // What a plugin made may be a page with scripts; it must not act in our origin.
   response.with("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox");
   const auto name = output->path.filename().string();
   response.with("Content-Disposition", "inline; filename*=UTF-8''" + encodePath(name));
   response.with("Cache-Control", "private, max-age=0, must-revalidate");
-  if (const auto match = call.request.header("If-None-Match"); match && listsTag(*match, etag)) {
-    response.status = 304;
-    return response;
+  const auto size = file->size();
+  answerWith(*std::move(file), call.request, response);
+  if (response.status == 416) {
+    auto refused = problem({core::ErrorCode::InvalidArgument, "the range lies outside the output", "", {}}, 416);
+    refused.with("Content-Range", "bytes */" + std::to_string(size));
+    return refused;
   }
-  ByteRange range{0, size};
-  const auto if_range = call.request.header("If-Range");
-  if (const auto header = call.request.header("Range"); header && (!if_range || *if_range == etag)) {
-    const auto kind = readRange(*header, size, range);
-    if (kind == RangeKind::Unsatisfiable) {
-      auto refused = problem({core::ErrorCode::InvalidArgument, "the range lies outside the output", "", {}}, 416);
-      refused.with("Content-Range", "bytes */" + std::to_string(size));
-      return refused;
-    }
-    if (kind == RangeKind::Some) {
-      response.status = 206;
-      response.with("Content-Range", "bytes " + std::to_string(range.first) + "-" +
-                                         std::to_string(range.first + range.length - 1) + "/" + std::to_string(size));
-    }
-  }
-  file.offset = range.first;
-  file.length = range.length;
-  response.file = std::move(file);
   return response;
 }
 

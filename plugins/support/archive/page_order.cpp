@@ -10,8 +10,6 @@ namespace {
 constexpr std::size_t kDigitsPadded = 4;
 constexpr std::array<std::string_view, 11> kPageEndings{"png",  "jpg",  "jpeg", "jfif", "gif", "bmp",
                                                         "webp", "avif", "heif", "heic", "jxl"};
-constexpr std::array<std::string_view, 13> kArchiveEndings{"zip", "rar", "7z",  "tar", "tar.gz", "lzma", "xz",
-                                                           "cbz", "cbr", "cb7", "cbt", "pdf",    "epub"};
 
 bool isDigit(char c) {
   return c >= '0' && c <= '9';
@@ -40,12 +38,6 @@ bool hasEnding(std::string_view name, std::string_view ending) {
 }
 
 }  // namespace
-
-bool isArchiveName(std::string_view name) {
-  const std::string low = lower(baseName(name));
-  const auto ends = [&](std::string_view ending) { return hasEnding(low, ending); };
-  return std::any_of(kArchiveEndings.begin(), kArchiveEndings.end(), ends) || ends("zst");
-}
 
 bool isPageName(std::string_view name) {
   if (name.starts_with("__MACOSX/") || contains(name, "/__MACOSX/")) return false;

@@ -7,10 +7,6 @@
 
 namespace jobhost::support {
 
-/// True for names a library accepts as an archive: zip rar 7z tar(.gz) lzma xz cbz cbr cb7 cbt pdf epub (tar.)zst,
-/// in any case. (`cbw`, a list of URLs, is not among them: nothing here reads the network.)
-[[nodiscard]] bool isArchiveName(std::string_view name);
-
 /// True for entries that are pages: png jpg jpeg jfif gif bmp webp avif heif heic jxl in any case, and neither
 /// AppleDouble nor AppleSingle (`__MACOSX/…`, `._*`).
 [[nodiscard]] bool isPageName(std::string_view name);

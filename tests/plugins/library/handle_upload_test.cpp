@@ -153,7 +153,7 @@ TEST_F(HandleUpload, TakesFilesOfTheUploadFolderOnly) {
   const std::string outside = folder_.write("elsewhere/x.zip", pages(1)).string();
   fs::create_symlink(outside, uploads_ / "link.zip");
   for (const std::string& path :
-       {outside, (uploads_ / "../elsewhere/x.zip").string(), std::string("/etc/passwd.zip"),
+       {outside, (uploads_ / "../elsewhere/x.zip").string(), std::string("/etc/passwd.zip"), std::string("/etc/passwd"),
         (uploads_ / "link.zip").string(), std::string("../elsewhere/x.zip"), (content_ / "y.zip").string()}) {
     const Attempt refused = upload(path);
     EXPECT_EQ(refused.code, JH_E_FAILED) << path;
@@ -161,6 +161,87 @@ TEST_F(HandleUpload, TakesFilesOfTheUploadFolderOnly) {
     EXPECT_EQ(refused.error_class, JH_CLASS_DENIED);
   }
   EXPECT_TRUE(fs::exists(outside));
+}
+
+TEST_F(HandleUpload, KnowsAnArchiveThatALinkInTheFolderLeadsTo) {
+  const std::string bytes = pages(2);
+  const std::string id = addArchive("shelf/real.zip", bytes);
+  fs::create_symlink("shelf/real.zip", content_ / "link.zip");
+  host_.putRecord("archives", id, {{"file", "link.zip"}, {"added", 1}});  // as a scan may register it
+  const Attempt again = upload(stage("other.zip", bytes));
+  EXPECT_EQ(again.result["message"].stringOr(""), std::string("This file already exists in the Library.") + kHint);
+  EXPECT_FALSE(fs::exists(content_ / "other.zip"));
+
+  // A link that leads nowhere, until this very file is where it leads.
+  fs::remove(content_ / "shelf/real.zip");
+  fs::remove(content_ / "link.zip");
+  fs::create_symlink("new.zip", content_ / "link.zip");
+  const Attempt done = upload(stage("new.zip", bytes));
+  EXPECT_EQ(done.result["success"], Json(1)) << done.result.dump();
+  EXPECT_EQ(idOf(content_ / "new.zip"), id);
+  EXPECT_EQ(archive(id)["file"].stringOr(""), "new.zip");
+}
+
+TEST_F(HandleUpload, TakesInAnArchiveWhoseFileIsAnotherOneNow) {
+  const std::string bytes = pages(1);
+  const Attempt first = upload(stage("a.zip", bytes));
+  ASSERT_EQ(first.result["success"], Json(1));
+  addArchive("a.zip", pages(2));
+  const Attempt again = upload(stage("b.zip", bytes));
+  EXPECT_EQ(again.result["success"], Json(1)) << again.result.dump();
+}
+
+// A crash after the refused file was removed, and before: the next run answers the same.
+TEST_F(HandleUpload, RefusesTheSameWayWhenItIsRunAgain) {
+  const std::string bytes = pages(1);
+  ASSERT_EQ(upload(stage("a.zip", bytes)).result["success"], Json(1));
+  for (const bool known : {true, false}) {
+    const std::string path = stage("up/a.zip", known ? bytes : pages(2));
+    const Attempt refused = upload(path);
+    ASSERT_EQ(refused.result["success"], Json(0));
+    EXPECT_FALSE(fs::exists(path));
+    const Attempt after = host_.runAgain();
+    ASSERT_TRUE(after.succeeded()) << after.error_message;
+    EXPECT_EQ(after.result, refused.result);
+    stage("up/a.zip", "as if it had not been removed yet");
+    EXPECT_EQ(host_.runAgain().result, refused.result);
+    EXPECT_FALSE(fs::exists(uploads_ / "up"));
+  }
+}
+
+// The name was taken between the look and the move; then the archive was.
+TEST_F(HandleUpload, RefusesTheSameWayWhereAnotherJobWasFasterWheneverItCrashes) {
+  for (const bool same_name : {true, false}) {
+    for (std::size_t n = 1; n < 40; ++n) {
+      const std::string tag = std::to_string(n) + (same_name ? "n" : "i");
+      const std::string bytes = pages(1, tag);
+      const std::string path = stage("late" + tag + ".zip", bytes);
+      const std::string id = idOf(path);
+      bool first = false;
+      host_.onCall([&](const Call& call) {
+        if (first || call.name != "checkpoint.save") return;  // this job has looked
+        first = true;
+        if (same_name) {
+          addArchive("late" + tag + ".zip", pages(2, tag));
+        } else {
+          addArchive("early" + tag + ".zip", bytes);
+          host_.putRecord("archives", id, {{"file", "early" + tag + ".zip"}, {"added", 1}});
+        }
+      });
+      host_.failCall(n, JH_E_IO);
+      Attempt done = host_.run("handle_upload", {{"path", path}});
+      const bool was_reached = done.calls.size() >= n;
+      if (done.code == JH_E_FAILED) done = host_.runAgain();
+      ASSERT_TRUE(done.succeeded()) << tag << ": " << done.error_message;
+      EXPECT_EQ(done.result["success"], Json(0)) << tag << done.result.dump();
+      EXPECT_EQ(done.result["id"].stringOr(""), id) << tag;
+      EXPECT_EQ(host_.runAgain().result, done.result) << tag;
+      EXPECT_FALSE(fs::exists(path)) << tag;
+      EXPECT_EQ(fs::exists(content_ / ("late" + tag + ".zip")), same_name) << tag;
+      EXPECT_EQ(fs::exists(content_ / ("early" + tag + ".zip")), !same_name) << tag;
+      if (!was_reached) break;
+    }
+  }
 }
 
 TEST_F(HandleUpload, FailsWithTextWhereTheFileIsOfNoUse) {

@@ -44,6 +44,7 @@ TEST_F(DownloadUrl, TakesTheFileInAndRemembersWhereItCameFrom) {
 }
 
 TEST_F(DownloadUrl, LoadsAnArchiveAgainWhoseFileIsGone) {
+  addArchive("other.zip", pages(1));  // an empty folder is not believed
   const auto load = [&] {
     return download("http://example.com/1", file(pages(2), "attachment; filename=a.zip")).result;
   };
@@ -217,6 +218,7 @@ TEST_F(ScanLibrary, FollowsMovesAndDropsWhatIsGone) {
 
 TEST_F(ScanLibrary, LeavesAloneWhereAnUploadPutAnArchiveMeanwhile) {
   const std::string a = addArchive("a.zip", pages(1));
+  addArchive("other.zip", pages(2));
   scan();
   fs::remove(content_ / "a.zip");
   bool uploaded = false;
@@ -257,6 +259,64 @@ TEST_F(ScanLibrary, LosesNothingWhereTheFolderIsAway) {
   fs::rename(content_, folder_.path() / "elsewhere");
   EXPECT_EQ(host_.run("scan_library").error_code, "content.unreadable");
   EXPECT_EQ(archive(a)["file"].stringOr(""), "a.zip");
+}
+
+TEST_F(ScanLibrary, LosesNothingWhereTheFolderIsNotMounted) {
+  const std::string a = addArchive("a.zip", pages(1));
+  const std::string b = addArchive("b/b.zip", pages(2));
+  scan();
+  fs::rename(content_, folder_.path() / "elsewhere");
+  folder_.write("content/README.txt", "mount it here");
+  for (const char* type : {"scan_library", "find_duplicates", "build_stat_hashes"}) {
+    const Attempt refused = host_.run(type);
+    EXPECT_EQ(refused.error_code, "library.folder_empty") << type;
+    EXPECT_EQ(refused.error_message, "content_dir: " + content_.string() +
+                                         " has no archives, where 2 are known: is it mounted? If they are gone for "
+                                         "good, run scan_library with force.");
+  }
+  EXPECT_EQ(archive(a)["file"].stringOr(""), "a.zip");
+  EXPECT_EQ(archive(b)["file"].stringOr(""), "b/b.zip");
+  fs::remove_all(content_);
+  fs::rename(folder_.path() / "elsewhere", content_);
+  EXPECT_EQ(scan()["gone"], Json(0));
+
+  fs::remove_all(content_);
+  fs::create_directories(content_);
+  const Attempt forced = host_.run("scan_library", {{"force", true}});
+  ASSERT_TRUE(forced.succeeded()) << forced.error_message;
+  EXPECT_EQ(forced.result["gone"], Json(2));
+  EXPECT_EQ(archive(a)["file"].stringOr("-"), "");
+  EXPECT_EQ(scan()["gone"], Json(0)) << "nothing is known any more that could be missing";
+}
+
+TEST_F(ScanLibrary, TakesAnotherDiskOnlyWhereNothingIsMissing) {
+  const std::string a = addArchive("a.zip", pages(1));
+  addArchive("b.zip", pages(2));
+  scan();
+  const auto moveDisk = [&] {
+    Json last = host_.records("scans").at("last");
+    EXPECT_FALSE(last["device"].stringOr("").empty());
+    last.set("device", "1").set("file_system", "1");
+    host_.putRecord("scans", "last", last);
+  };
+  moveDisk();
+  EXPECT_EQ(scan()["gone"], Json(0)) << "the same archives, by another name of the disk";
+  EXPECT_NE(host_.records("scans").at("last")["device"].stringOr(""), "1") << "it is the one that counts now";
+  moveDisk();
+  fs::remove(content_ / "a.zip");
+  const Attempt refused = host_.run("scan_library");
+  EXPECT_EQ(refused.error_code, "library.folder_moved");
+  EXPECT_NE(refused.error_message.find("lacks 1 of 2 known archives"), std::string::npos) << refused.error_message;
+  EXPECT_EQ(archive(a)["file"].stringOr(""), "a.zip");
+  Json last = host_.records("scans").at("last");
+  last.set("file_system", "");
+  host_.putRecord("scans", "last", last);
+  EXPECT_EQ(host_.run("scan_library").error_code, "library.folder_moved");
+  EXPECT_EQ(host_.run("scan_library", {{"force", 1}}).result["gone"], Json(1));
+  EXPECT_EQ(archive(a)["file"].stringOr("-"), "");
+  addArchive("c.zip", pages(3));
+  fs::remove(content_ / "b.zip");
+  EXPECT_EQ(scan()["gone"], Json(1)) << "on the disk of before archives may go";
 }
 
 class FindDuplicates : public LibraryPlugin {

@@ -179,6 +179,21 @@ TEST_F(DispatcherTest, RunsADelayedJobWhenItsTimeHasCome) {
   EXPECT_GE(*job->finished_at, *draft.run_at);
 }
 
+TEST_F(DispatcherTest, BeginsNoJobOfATypeThatIsHeld) {
+  dispatcher->hold({"slow"});
+  dispatcher->start();
+  Count ended(bus, core::EventKind::Succeeded, 1);
+  Count started(bus, core::EventKind::Started, 2);
+  const auto held = submit("slow");
+  submit("noop");
+  ended.wait();
+  EXPECT_EQ(store->get(held)->state, core::JobState::Queued);
+  EXPECT_EQ(runner->started, 1);
+  dispatcher->hold({});
+  started.wait();
+  EXPECT_EQ(store->get(held)->state, core::JobState::Running);
+}
+
 TEST_F(DispatcherTest, PutsRunningJobsBackWhenItDrains) {
   dispatcher->start();
   Count started(bus, core::EventKind::Started, 2);

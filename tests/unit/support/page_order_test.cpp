@@ -1,3 +1,4 @@
+#include "support/archive/archive_names.hpp"
 #include "support/archive/page_order.hpp"
 
 #include <gtest/gtest.h>

@@ -1,0 +1,44 @@
+#include "api/lncrawl/job_make.hpp"
+
+#include "api/lncrawl/job_render.hpp"
+
+namespace jobhost::api::lncrawl {
+
+core::Result<core::Job> findJob(const Parts& parts, std::string_view text) {
+  const core::Error none{core::ErrorCode::NotFound, "No such job", "", {}};
+  const auto id = parts.ids.read(text);
+  if (!id) return none;
+  auto job = parts.deps.jobs.get(*id);
+  if (!job) return job.error().code == core::ErrorCode::NotFound ? none : job.error();
+  if (kindOf(job->type) == nullptr) return none;
+  return job;
+}
+
+Response makeJob(const Parts& parts, const Call& call, const JobKind& kind, std::string params_json,
+                 std::vector<core::JobId> after) {
+  const auto user = parts.credentials.userOf(*call.principal);
+  if (!user) return unauthorized();
+  const int tier = tierOf(*user);
+  jobs::JobRequest request;
+  auto& draft = request.draft;
+  draft.type = std::string(kind.type);
+  draft.params_json = std::move(params_json);
+  draft.owner = user->id;
+  draft.priority = tier;
+  draft.tags = {kTag};
+  draft.after = std::move(after);
+  request.fair_queue = tier == 0;  // of the lowest tier's jobs one runs at a time
+  request.max_attempts = 1;
+  const auto made = parts.deps.jobs.submit(std::move(request));
+  if (!made) {
+    if (made.error().code != core::ErrorCode::NotFound) return failure(made.error());
+    return failure(503, "No plugin for this kind of job is installed", kind.type);
+  }
+  const auto job = parts.deps.jobs.get(made->id);
+  if (!job) return failure(job.error());
+  JsonWriter json;
+  writeJob(json, *job, kind, parts.ids);
+  return answer(json.take());
+}
+
+}  // namespace jobhost::api::lncrawl

@@ -1,0 +1,178 @@
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+
+#include "api/lncrawl/job_make.hpp"
+#include "api/lncrawl/job_render.hpp"
+#include "api/lncrawl/parts.hpp"
+
+namespace jobhost::api::lncrawl {
+namespace {
+
+constexpr int kPage = 1000;
+/// Jobs that a list counts; beyond it `total` stays, and nothing is shown.
+constexpr std::int64_t kMaxCounted = 100'000;
+constexpr auto kCancelWait = std::chrono::seconds(2);
+
+struct Wanted {
+  store::JobFilter filter;
+  std::optional<std::int64_t> priority;
+  bool nothing = false;  ///< the query contradicts itself, or names a job that cannot be
+};
+
+Wanted readWanted(const Parts& parts, QueryFields& query) {
+  Wanted wanted;
+  auto& filter = wanted.filter;
+  const auto type = query.oneOf("type", allNumbers());
+  filter.types = allTypes();
+  if (type) filter.types = {std::string(kindOf(static_cast<int>(*type))->type)};
+  const auto status = query.oneOf("status", {0, 1, 2, 3, 4});
+  wanted.priority = query.oneOf("priority", {0, 1, 2});
+  filter.owner = query.text("user_id").value_or("");
+  const auto done = query.boolean("is_done");
+  for (int i = 0; (status || done) && i < core::kJobStateCount; ++i) {
+    const auto state = static_cast<core::JobState>(i);
+    if ((!status || statusOf(state) == *status) && (!done || core::isTerminal(state) == *done)) {
+      filter.states.push_back(state);
+    }
+  }
+  wanted.nothing = (status || done) && filter.states.empty();
+  if (const auto parent = query.text("parent_job_id"); parent && !parent->empty()) {
+    filter.parent = parts.ids.read(*parent);
+    if (!filter.parent) wanted.nothing = true;
+  } else {
+    filter.tag = kTag;
+    filter.roots_only = true;
+  }
+  return wanted;
+}
+
+struct Found {
+  std::int64_t total = 0;
+  std::vector<core::JobId> shown;
+};
+
+core::Result<Found> find(const Parts& parts, const Wanted& wanted, const QueryFields::Span& span) {
+  Found found;
+  if (wanted.nothing) return found;
+  store::ListOptions options;
+  options.limit = kPage;
+  options.with_documents = false;
+  options.ascending = wanted.filter.parent.has_value();
+  do {
+    const auto page = parts.deps.jobs.list(wanted.filter, options);
+    if (!page) return page.error();
+    for (const auto& job : page->jobs) {
+      if (wanted.priority && std::clamp(job.priority, 0, 2) != *wanted.priority) continue;
+      const bool here = found.total >= span.offset && static_cast<std::int64_t>(found.shown.size()) < span.limit;
+      if (here) found.shown.push_back(job.id);
+      if (++found.total == kMaxCounted) return found;
+    }
+    options.cursor = page->next;
+  } while (options.cursor);
+  return found;
+}
+
+Response list(const Parts& parts, Call& call) {
+  QueryFields query(call.request);
+  const auto span = query.span();
+  const auto wanted = readWanted(parts, query);
+  if (!query.faults().empty()) return invalid(query.faults());
+  const auto found = find(parts, wanted, span);
+  if (!found) return failure(found.error());
+  return answerList(found->total, span, [&](JsonWriter& json) {
+    for (const auto id : found->shown) {
+      const auto job = parts.deps.jobs.get(id);
+      if (!job) continue;  // removed meanwhile
+      if (const auto* kind = kindOf(job->type)) writeJob(json, *job, *kind, parts.ids);
+    }
+  });
+}
+
+Response show(const Parts& parts, Call& call) {
+  const auto job = findJob(parts, call.captures[0]);
+  if (!job) return failure(job.error());
+  JsonWriter json;
+  writeJob(json, *job, *kindOf(job->type), parts.ids);
+  return answer(json.take());
+}
+
+/// Of the caller, or the caller is an admin.
+bool mayTouch(const Call& call, const core::Job& job) {
+  return call.principal->reaches(job.owner);
+}
+
+/// Waits until the job has ended, but not for long.
+void awaitEnd(const Parts& parts, core::JobId id) {
+  struct Signal {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool ended = false;
+  };
+  const auto signal = std::make_shared<Signal>();
+  const auto watch = parts.deps.bus.subscribe(id, [signal](std::span<const core::JobEvent> events) {
+    for (const auto& event : events) {
+      if (!core::isTerminal(event.state)) continue;
+      std::lock_guard lock(signal->mutex);
+      signal->ended = true;
+      signal->changed.notify_all();
+    }
+  });
+  // What was committed before somebody listened.
+  const auto job = parts.deps.jobs.get(id);
+  if (!job || core::isTerminal(job->state)) return;
+  std::unique_lock lock(signal->mutex);
+  signal->changed.wait_for(lock, kCancelWait, [&] { return signal->ended; });
+}
+
+Response cancel(const Parts& parts, Call& call) {
+  const auto job = findJob(parts, call.captures[0]);
+  if (!job) return failure(job.error());
+  if (!mayTouch(call, *job)) return forbidden();
+  if (core::isTerminal(job->state)) return answerTrue();
+  const bool own = job->owner == call.principal->id;
+  const auto outcome =
+      parts.deps.jobs.cancel(job->id, own ? "Canceled by user" : "Canceled by admin", "Canceled by one of the parent");
+  if (!outcome) return failure(outcome.error());
+  if (*outcome == store::CancelOutcome::Asked) awaitEnd(parts, job->id);
+  return answerTrue();
+}
+
+Response remove(const Parts& parts, Call& call) {
+  const auto job = findJob(parts, call.captures[0]);
+  if (!job) return failure(job.error());
+  if (!mayTouch(call, *job)) return forbidden();
+  const auto removed = parts.deps.jobs.remove(job->id, store::Removal::CancelFirst);
+  return removed ? answerTrue() : failure(removed.error());
+}
+
+Response replay(const Parts& parts, Call& call) {
+  const auto job = findJob(parts, call.captures[0]);
+  if (!job) return failure(job.error());
+  // What it waited for may have ended or be gone; then there is nothing to wait for.
+  std::vector<core::JobId> after;
+  for (const auto* list : {&job->depends_on, &job->after}) {
+    for (const auto id : *list) {
+      const auto other = parts.deps.jobs.get(id);
+      if (other && !core::isTerminal(other->state)) after.push_back(id);
+    }
+  }
+  return makeJob(parts, call, *kindOf(job->type), job->params_json, std::move(after));
+}
+
+}  // namespace
+
+void addJobRoutes(RouteTable& routes, const Parts& parts) {
+  routes.add(Method::Get, "/api/jobs", Privilege::ReadJobs, [parts](Call& call) { return list(parts, call); });
+  routes.add(Method::Get, "/api/job/{id}", Privilege::ReadJobs, [parts](Call& call) { return show(parts, call); });
+  routes.add(Method::Delete, "/api/job/{id}", Privilege::DeleteJobs,
+             [parts](Call& call) { return remove(parts, call); });
+  routes.add(
+      Method::Post, "/api/job/{id}/cancel", Privilege::AbortJobs, [parts](Call& call) { return cancel(parts, call); },
+      false, Body::Small);
+  routes.add(
+      Method::Post, "/api/job/{id}/replay", Privilege::RunJobs, [parts](Call& call) { return replay(parts, call); },
+      false, Body::Small);
+}
+
+}  // namespace jobhost::api::lncrawl
