@@ -13,7 +13,7 @@ constexpr std::size_t kMostVariables = 64;
 constexpr std::size_t kLongestValue = 4096;
 
 /// What a plugin may add to a program's environment. None of them loads code or names a program.
-constexpr std::array<std::string_view, 20> kVariables = {"AV_LOG_FORCE_NOCOLOR",
+constexpr std::array<std::string_view, 21> kVariables = {"AV_LOG_FORCE_NOCOLOR",
                                                          "COLUMNS",
                                                          "HOME",
                                                          "LC_ALL",
@@ -26,6 +26,7 @@ constexpr std::array<std::string_view, 20> kVariables = {"AV_LOG_FORCE_NOCOLOR",
                                                          "OMP_NUM_THREADS",
                                                          "OMP_THREAD_LIMIT",
                                                          "QT_QPA_PLATFORM",
+                                                         "QTWEBENGINE_DISABLE_SANDBOX",
                                                          "SOURCE_DATE_EPOCH",
                                                          "TERM",
                                                          "TESSDATA_PREFIX",

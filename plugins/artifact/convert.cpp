@@ -16,6 +16,9 @@ using support::FailureKind;
 
 constexpr const char* kProgram = "ebook-convert";
 constexpr std::int64_t kGraceMs = 2000;
+// Of address space. The browser that makes PDFs reserves more than 32 GiB before it does anything, which is why the
+// manifest asks for 64 GiB; no other format needs a twentieth of it.
+constexpr std::int64_t kMemory = 4LL << 30;
 constexpr std::int64_t kMaxOutput = 4LL << 30;                   // of a file it writes
 constexpr std::uint64_t kMaxUpload = (16u << 20) - (64u << 10);  // the host takes 16 MiB with the head
 constexpr std::size_t kTail = 8 * 1024;                          // of what the program prints
@@ -63,6 +66,7 @@ Process start(Job& job, Format format, const ProgramCall& call, const Settings& 
   options.timeout(settings.timeout_s * 1000).set("HOME", job.tempDir());
   options.grace_ms = kGraceMs;
   options.max_output_bytes = kMaxOutput;
+  if (format != Format::Pdf) options.memory_bytes = kMemory;
   for (const auto& [name, value] : call.environment) options.set(name, value);
   try {
     return job.spawn(argv, options);

@@ -9,5 +9,7 @@ namespace jobhost::novel {
 std::string hexDigest(std::string_view bytes);
 /// MD5 in lower-case hexadecimal: the form of image ids, never for security.
 std::string hexMd5(std::string_view bytes);
+/// A UUID spelt as version 4 that is the same for the same text.
+std::string uuidOf(std::string_view text);
 
 }  // namespace jobhost::novel

@@ -92,6 +92,17 @@ std::optional<Politeness::Span> Politeness::wait(std::string_view name, Time now
   return std::max(std::chrono::ceil<Span>(found->second.next - now), Span{0});
 }
 
+Politeness::Rest Politeness::rest(std::string_view name) const {
+  const auto found = hosts_.find(std::string(name));
+  return found == hosts_.end() ? Rest{} : Rest{found->second.next, found->second.refusals};
+}
+
+void Politeness::setRest(std::string_view name, Rest rest, Time now) {
+  Host& entry = host(name, now);
+  entry.next = rest.next;
+  entry.refusals = std::clamp(rest.refusals, 0, 16);
+}
+
 void Politeness::started(std::string_view name, Time now) {
   Host& entry = host(name, now);
   ++entry.under_way;

@@ -36,6 +36,14 @@ class Politeness {
   /// `status` 0: no answer. 429 and 503 (and 0) make the host wait; others end its series of refusals.
   void finished(std::string_view host, int status, std::string_view retry_after, Time now);
 
+  /// What is to be remembered of a host between two processes.
+  struct Rest {
+    Time next{};       ///< before it nothing starts
+    int refusals = 0;  ///< in a row
+  };
+  [[nodiscard]] Rest rest(std::string_view host) const;
+  void setRest(std::string_view host, Rest rest, Time now);
+
  private:
   struct Host {
     Span gap{0};

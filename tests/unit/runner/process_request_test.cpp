@@ -40,6 +40,11 @@ TEST(ProcessRequest, ReadsEveryOption) {
   EXPECT_EQ(read.max_output_bytes, 9);
 }
 
+TEST(ProcessRequest, TakesWhatBrowsersInsideProgramsNeed) {
+  const auto read = parse(R"(["x"])", R"({"env":{"QT_QPA_PLATFORM":"offscreen","QTWEBENGINE_DISABLE_SANDBOX":"1"}})");
+  EXPECT_EQ(read.environment.size(), 2U);
+}
+
 struct Bad {
   const char* name;
   std::string argv, options;

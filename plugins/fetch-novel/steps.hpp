@@ -1,0 +1,86 @@
+#pragma once
+
+#include <jobhost/plugin.hpp>
+
+#include <cstdint>
+#include <exception>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "fetch-novel/page.hpp"
+#include "support/common/failure.hpp"
+
+namespace jobhost::novel {
+
+/// How a step fails: `summary` is the error's message, what caused it goes into the details as "cause".
+struct StepFailure {
+  const char* code;  ///< "novel.fetch_failed"
+  const char* summary;
+};
+inline constexpr StepFailure kNoUrl{"novel.no_url", "No novel url"};
+inline constexpr StepFailure kNovelFailed{"novel.fetch_failed", "Failed to fetch novel"};
+inline constexpr StepFailure kRequestsFailed{"novel.requests_failed", "Failed to create requests"};
+inline constexpr StepFailure kContentsFailed{"novel.contents_failed", "Failed to fetch contents"};
+inline constexpr StepFailure kChapterFailed{"novel.chapter_failed", "Failed to fetch chapter"};
+inline constexpr StepFailure kDownloadFailed{"novel.download_failed", "Failed to download image"};
+inline constexpr StepFailure kImageFailed{"novel.image_failed", "Failed to fetch image"};
+
+[[nodiscard]] Error failed(const StepFailure& how, const std::string& cause);
+
+/// What a crawl's error says, with the answer that it comes from: "HTTPError: 403 Client Error: Forbidden for url: …".
+[[nodiscard]] std::string causeOf(const CrawlError& error, const std::string& refusal);
+
+/// Runs a step. Whatever it throws becomes `how`, but what a step inside of it has failed with and being asked to stop.
+template <class Step>
+auto step(Job& job, const StepFailure& how, Step&& run) {
+  try {
+    return run();
+  } catch (const CrawlError& error) {
+    throw failed(how, error.what());
+  } catch (const support::Failure& failure) {
+    throw failed(how, failure.code() + ": " + failure.what());
+  } catch (const support::Stopped&) {
+    job.check();
+    throw Cancelled{};
+  } catch (const Error& error) {
+    if (error.code().starts_with("novel.")) throw;
+    throw failed(how, error.code() + ": " + error.message());
+  } catch (const std::exception& error) {
+    throw failed(how, error.what());
+  }
+}
+
+/// Makes the jobs below this one, each once: a later attempt finds those that are there by their keys. Unless all of
+/// them could be made those that were are asked to stop.
+class Children {
+ public:
+  explicit Children(Job& job) : job_(job) {}
+  std::int64_t make(std::string_view type, const Json& params, const std::string& key,
+                    const std::vector<std::int64_t>& after = {});
+  /// For who fails after having made some.
+  void cancel() noexcept;
+  [[nodiscard]] std::size_t size() const { return made_.size(); }
+
+ private:
+  Job& job_;
+  std::vector<std::int64_t> made_;
+};
+
+/// Runs `make(children)`; when it throws, those it made are asked to stop.
+template <class Make>
+std::size_t makeChildren(Job& job, Make&& make) {
+  Children children(job);
+  try {
+    make(children);
+  } catch (const std::exception&) {
+    children.cancel();
+    throw;
+  }
+  return children.size();
+}
+
+/// The members `names` of `from` that are there.
+[[nodiscard]] Json picked(const Json& from, std::initializer_list<std::string_view> names);
+
+}  // namespace jobhost::novel

@@ -1,0 +1,244 @@
+#include "fetch-novel/web.hpp"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <optional>
+#include <utility>
+
+#include "fetch-novel/url.hpp"
+
+namespace jobhost::novel {
+namespace {
+
+using std::chrono::milliseconds;
+using Kind = CrawlError::Kind;
+
+constexpr std::string_view kProduct = "jobhost";
+constexpr std::size_t kRobotsBytes = 512 << 10;
+constexpr std::int64_t kMostRobotsBytes = 4 << 20;
+constexpr std::int64_t kRobotsStay = 24 * 3600 * 1000;
+constexpr std::int64_t kSilenceStays = 600 * 1000;  // what forbids all because the site is down
+constexpr milliseconds kSign{30'000};               // a job that waits says so
+
+std::string hostOf(const Url& url) {
+  return url.port.empty() ? url.host : url.host + ":" + url.port;
+}
+
+std::string_view reasonOf(int status) {
+  static constexpr std::array<std::pair<int, std::string_view>, 17> kReasons{{{400, "Bad Request"},
+                                                                              {401, "Unauthorized"},
+                                                                              {402, "Payment Required"},
+                                                                              {403, "Forbidden"},
+                                                                              {404, "Not Found"},
+                                                                              {405, "Method Not Allowed"},
+                                                                              {406, "Not Acceptable"},
+                                                                              {408, "Request Timeout"},
+                                                                              {410, "Gone"},
+                                                                              {418, "I'm a teapot"},
+                                                                              {429, "Too Many Requests"},
+                                                                              {451, "Unavailable For Legal Reasons"},
+                                                                              {500, "Internal Server Error"},
+                                                                              {501, "Not Implemented"},
+                                                                              {502, "Bad Gateway"},
+                                                                              {503, "Service Unavailable"},
+                                                                              {504, "Gateway Timeout"}}};
+  for (const auto& [code, reason] : kReasons) {
+    if (code == status) return reason;
+  }
+  return "Error";
+}
+
+std::string retryAfterOf(const ::jobhost::HttpResponse& response) {
+  const std::int64_t ms = response.info()["retry_after_ms"].intOr(-1);
+  if (ms >= 0) return std::to_string((ms + 999) / 1000);
+  return response.header("retry-after").value_or("");
+}
+
+// Broken connections and the like: of the network's, not of the request's.
+bool mayPassLater(const Error& error) {
+  return error.errorClass() == JH_CLASS_UPSTREAM || error.errorClass() == JH_CLASS_TRANSIENT;
+}
+
+std::vector<std::pair<std::string, std::string>> headersOf(const ::jobhost::HttpResponse& response) {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const Json& one : response.info()["headers"].items())
+    out.emplace_back(one.at(0).stringOr(""), one.at(1).stringOr(""));
+  return out;
+}
+
+}  // namespace
+
+std::string httpErrorText(int status, std::string_view url) {
+  return "HTTPError: " + std::to_string(status) + (status < 500 ? " Client Error: " : " Server Error: ") +
+         std::string(reasonOf(status)) + " for url: " + std::string(url);
+}
+
+Web::Web(Job& job, const Settings& settings)
+    : job_(job),
+      settings_(settings),
+      gate_(Files(settings.dir).gate(), settings.politeness, [this](int fd, milliseconds most) { waitFor(fd, most); }) {
+}
+
+void Web::ifChanged(std::string url, std::string etag) {
+  conditional_url_ = std::move(url);
+  conditional_etag_ = std::move(etag);
+}
+
+std::string Web::etagOf(std::string_view url) const {
+  constexpr std::size_t kLongest = 1000;
+  return pages_ == 1 && etag_url_ == url && etag_.size() <= kLongest ? etag_ : std::string();
+}
+
+void Web::waitFor(int fd, milliseconds most) {
+  using Clock = std::chrono::steady_clock;
+  const auto end = Clock::now() + most;
+  const int cancel = static_cast<int>(job_.cancelHandle());
+  for (;;) {
+    job_.progress(pages_, 0, "waiting for its turn");
+    const auto left = std::chrono::ceil<milliseconds>(end - Clock::now());
+    if (left.count() <= 0) return;
+    std::array<pollfd, 2> fds{{{cancel, POLLIN, 0}, {fd, POLLIN, 0}}};
+    ::poll(fds.data(), fds.size(), static_cast<int>(std::min(left, kSign).count()));
+    job_.check();
+    if ((fds[1].revents & POLLIN) != 0) return;
+  }
+}
+
+bool Web::mayPass(int status, std::int64_t retry_after_ms) const {
+  // A site that wants to be left alone for longer than we would wait is left alone.
+  if (retry_after_ms > settings_.politeness.max_wait.count()) return false;
+  return status == 408 || status == 429 || status == 500 || status == 502 || status == 503 || status == 504;
+}
+
+void Web::send(const ::jobhost::HttpRequest& request, const Url& url, const Use& use) {
+  const bool repeatable = request.method == "GET" || request.method == "HEAD";
+  for (int tries = 0;; ++tries) {
+    const bool last = tries >= settings_.retries || !repeatable;
+    HostGate::Turn turn = gate_.enter(hostOf(url));
+    std::optional<::jobhost::HttpResponse> response;
+    try {
+      response.emplace(job_.fetch(request));
+    } catch (const Error& error) {
+      if (error.code() == "http.body_too_large") throw CrawlError(Kind::Limit, error.message());
+      if (!error.code().starts_with("http.")) throw;
+      turn.finish(0, "");
+      if (last || !mayPassLater(error)) throw CrawlError(Kind::Network, error.message());
+      job_.debug("trying again: " + error.message());
+      continue;
+    }
+    const int status = response->status();
+    const std::string retry_after = retryAfterOf(*response);
+    turn.finish(status, retry_after);
+    const auto asked = parseRetryAfter(retry_after, std::chrono::system_clock::now());
+    if (!last && mayPass(status, asked ? asked->count() : 0)) {
+      job_.debug("trying again: " + httpErrorText(status, url.text()));
+      continue;
+    }
+    use(*response);
+    return;
+  }
+}
+
+std::shared_ptr<const Robots> Web::robotsOf(const Url& url) {
+  const std::string origin = url.origin();
+  if (const auto found = robots_.find(origin); found != robots_.end()) return found->second;
+  const Keys kv = job_.kv();
+  const std::string key = "robots:" + origin;
+  std::shared_ptr<const Robots> out;
+  // Kept as it came: the status, a line end, the text.
+  if (const auto kept = kv.get(key)) {
+    int status = 0;
+    const std::string_view text = kept->bytes;
+    std::from_chars(text.data(), text.data() + text.size(), status);
+    const std::size_t line = text.find('\n');
+    out = std::make_shared<Robots>(Robots::forStatus(
+        status, line == std::string_view::npos ? std::string_view() : text.substr(line + 1), kProduct));
+  } else {
+    int status = 0;
+    std::string body;
+    ::jobhost::HttpRequest request(origin + "/robots.txt");
+    request.timeout(settings_.timeout_ms).limit(kMostRobotsBytes);
+    try {
+      send(request, url, [&](::jobhost::HttpResponse& response) {
+        status = response.status();
+        if (response.ok()) body = response.text(static_cast<std::size_t>(kMostRobotsBytes)).substr(0, kRobotsBytes);
+      });
+    } catch (const CrawlError& error) {
+      job_.debug("robots.txt: " + std::string(error.what()));
+    }
+    const bool silent = status == 0 || status >= 500;
+    kv.put(key, std::to_string(status) + "\n" + body,
+           {.ttl_ms = silent ? kSilenceStays : kRobotsStay, .expected = {}, .now = true});
+    out = std::make_shared<Robots>(Robots::forStatus(status, body, kProduct));
+  }
+  if (const auto delay = out->crawlDelay()) setGap(hostOf(url), *delay);
+  robots_[origin] = out;
+  return out;
+}
+
+void Web::obey(const Url& url) {
+  if (!settings_.robots) return;
+  if (robotsOf(url)->allows(url.path + url.query)) return;
+  throw CrawlError(Kind::Unable, "robots.txt of " + url.host + " does not allow " + url.text());
+}
+
+HttpResponse Web::fetch(const HttpRequest& asked) {
+  const auto url = parseUrl(asked.url);
+  if (!url) throw CrawlError(Kind::Missing, "'" + asked.url + "' is no http or https address");
+  obey(*url);
+  job_.progress(pages_, 0, asked.url);
+  ::jobhost::HttpRequest request(asked.method, asked.url);
+  request.headers = asked.headers;
+  request.body = asked.body;
+  request.timeout(settings_.timeout_ms).limit(settings_.max_page_bytes);
+  const bool conditional = asked.method == "GET" && !conditional_etag_.empty() && asked.url == conditional_url_;
+  if (conditional) request.header("if-none-match", conditional_etag_);
+  HttpResponse out;
+  send(request, *url, [&](::jobhost::HttpResponse& response) {
+    out.status = response.status();
+    if (out.status == 304 && conditional) throw NotModified{};
+    out.url = response.url();
+    out.headers = headersOf(response);
+    out.body = response.text(static_cast<std::size_t>(settings_.max_page_bytes));
+    etag_ = response.header("etag").value_or("");
+    etag_url_ = asked.method == "GET" ? asked.url : std::string();
+  });
+  ++pages_;
+  if (out.status >= 400) refusal_ = httpErrorText(out.status, out.url.empty() ? asked.url : out.url);
+  bytes_ += static_cast<std::int64_t>(out.body.size());
+  if (bytes_ > settings_.max_job_bytes) {
+    throw CrawlError(Kind::Limit, "the pages of this job have more than " +
+                                      std::to_string(settings_.max_job_bytes >> 20) + " MiB (max_job_mb)");
+  }
+  return out;
+}
+
+void Web::download(const std::string& address, const std::string& referer, const Use& use) {
+  const auto url = parseUrl(address);
+  if (!url) throw CrawlError(Kind::Missing, "'" + address + "' is no http or https address");
+  obey(*url);
+  job_.progress(pages_, 0, address);
+  ::jobhost::HttpRequest request(url->text());
+  if (!referer.empty()) request.header("referer", referer);
+  request.header("accept", "image/*,*/*;q=0.8");
+  request.timeout(settings_.image_timeout_ms).limit(settings_.max_image_bytes);
+  const bool conditional = !conditional_etag_.empty() && url->text() == conditional_url_;
+  if (conditional) request.header("if-none-match", conditional_etag_);
+  send(request, *url, [&](::jobhost::HttpResponse& response) {
+    if (response.status() == 304 && conditional) throw NotModified{};
+    if (!response.ok()) {
+      refusal_ = httpErrorText(response.status(), url->text());
+      throw CrawlError(Kind::Refused, url->text() + " answered " + std::to_string(response.status()),
+                       response.status());
+    }
+    etag_ = response.header("etag").value_or("");
+    etag_url_ = address;
+    use(response);
+    ++pages_;
+  });
+}
+
+}  // namespace jobhost::novel

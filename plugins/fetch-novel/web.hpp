@@ -1,0 +1,70 @@
+#pragma once
+
+#include <jobhost/plugin.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "fetch-novel/files.hpp"
+#include "fetch-novel/host_gate.hpp"
+#include "fetch-novel/page.hpp"
+#include "fetch-novel/robots.hpp"
+#include "fetch-novel/settings.hpp"
+
+namespace jobhost::novel {
+
+/// What Web throws when a page is as it was: 304 to the ETag of ifChanged(). Deliberately no CrawlError, so that no
+/// stage takes it for a failure.
+struct NotModified {};
+
+/// The network as one attempt sees it: through the host's HTTP door, when robots.txt allows it and the host's turn has
+/// come, again after 429, 503 and what may pass. One thread; borrows the job.
+class Web : public Fetcher {
+ public:
+  Web(Job& job, const Settings& settings);
+
+  /// Requests to this host keep at least so far apart.
+  void setGap(const std::string& host, std::chrono::milliseconds gap) { gate_.setGap(host, gap); }
+  /// GETs of this address are conditional from now on. An empty etag: not.
+  void ifChanged(std::string url, std::string etag);
+
+  /// A page. Throws CrawlError (Network, Limit; Unable where robots.txt says no), NotModified, Cancelled.
+  HttpResponse fetch(const HttpRequest& request) override;
+  /// A picture: `use` gets the response, status 200. Throws as fetch(), and CrawlError Refused.
+  void download(const std::string& url, const std::string& referer,
+                const std::function<void(::jobhost::HttpResponse&)>& use);
+
+  [[nodiscard]] int pages() const { return pages_; }
+  /// The ETag to be kept for `url`: of the only page that came, if it was asked for by that address; else empty. What
+  /// was read from several pages may change without the first.
+  [[nodiscard]] std::string etagOf(std::string_view url) const;
+  /// "HTTPError: 403 Client Error: Forbidden for url: https://…" of the last answer that said no; empty: none did.
+  [[nodiscard]] const std::string& refusal() const { return refusal_; }
+
+ private:
+  using Use = std::function<void(::jobhost::HttpResponse&)>;
+  void obey(const Url& url);
+  std::shared_ptr<const Robots> robotsOf(const Url& url);
+  void send(const ::jobhost::HttpRequest& request, const Url& url, const Use& use);
+  bool mayPass(int status, std::int64_t retry_after_ms) const;
+  void waitFor(int fd, std::chrono::milliseconds most);
+
+  Job& job_;
+  const Settings& settings_;
+  HostGate gate_;
+  std::map<std::string, std::shared_ptr<const Robots>> robots_;
+  std::string conditional_url_, conditional_etag_;
+  std::int64_t bytes_ = 0;
+  int pages_ = 0;
+  std::string etag_, etag_url_;
+  std::string refusal_;
+};
+
+/// As lncrawl's clients read it.
+std::string httpErrorText(int status, std::string_view url);
+
+}  // namespace jobhost::novel

@@ -1,0 +1,171 @@
+#include <chrono>
+
+#include "novel_fixture.hpp"
+
+namespace jobhost::testing {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+using Clock = std::chrono::steady_clock;
+
+class NovelWeb : public NovelPlugin {
+ protected:
+  NovelWeb() { serveBook({{"/c/1", "One"}}); }
+  void robots(const std::string& text) { serve("/robots.txt", text, "text/plain"); }
+  /// Answers `first` once, then the book.
+  void firstAnswers(const FetchEnd& first) {
+    first_done_ = false;
+    host_.onFetch([this, first](const Fetch& asked) {
+      if (asked.url == absolute("/book") && !std::exchange(first_done_, true)) return first;
+      const auto found = site_.find(asked.url);
+      return found != site_.end() ? found->second : FetchEnd::answered(404);
+    });
+  }
+  bool first_done_ = false;
+};
+
+TEST_F(NovelWeb, AsksNothingThatRobotsTxtForbids) {
+  robots("User-agent: *\nDisallow: /book\n");
+  const Attempt done = fetchBook();
+  EXPECT_EQ(done.error_message, "Failed to fetch novel");
+  EXPECT_EQ(causeOf(done), "robots.txt of site.test does not allow https://site.test/book");
+  EXPECT_TRUE(pagesOf(done).empty());
+  configure({{"robots", false}});
+  const Attempt anyway = fetchBook();
+  EXPECT_TRUE(anyway.succeeded());
+  EXPECT_EQ(anyway.fetches.size(), pagesOf(anyway).size());
+}
+
+TEST_F(NovelWeb, AsksForRobotsTxtOnceForAllJobs) {
+  robots("User-agent: *\nDisallow: /private\n");
+  EXPECT_EQ(fetchBook().fetches.front().url, "https://site.test/robots.txt");
+  const Attempt chapter = fetchChapter(chapters()[0]);
+  ASSERT_TRUE(chapter.succeeded());
+  EXPECT_EQ(chapter.fetches.size(), 1U);
+}
+
+TEST_F(NovelWeb, AsksNothingOfASiteThatCannotSayWhatItAllows) {
+  answer("/robots.txt", FetchEnd::answered(500));
+  EXPECT_THAT(causeOf(fetchBook()), HasSubstr("robots.txt of site.test does not allow"));
+}
+
+TEST_F(NovelWeb, RobotsTxtHoldsForPicturesOfOtherHostsToo) {
+  serve("https://cdn.test/robots.txt", "User-agent: jobhost\nDisallow: /\n");
+  serveBook({{"/c/1", "One"}}, "<img class=cover src=https://cdn.test/c.png>");
+  const Attempt done = fetchBook();
+  ASSERT_TRUE(done.succeeded());
+  EXPECT_EQ(done.result["cover"], Json("drawn"));
+  for (const std::string& url : pagesOf(done)) EXPECT_THAT(url, ::testing::Not(HasSubstr("cdn.test")));
+}
+
+TEST_F(NovelWeb, ComesBackWhenTheSiteSays) {
+  FetchEnd busy = FetchEnd::answered(429);
+  busy.headers = {{"retry-after", "1"}};
+  firstAnswers(busy);
+  const auto begin = Clock::now();
+  const Attempt done = fetchBook();
+  ASSERT_TRUE(done.succeeded()) << causeOf(done);
+  EXPECT_GE(Clock::now() - begin, std::chrono::milliseconds(900));
+  EXPECT_EQ(pagesOf(done).size(), 2U);
+}
+
+TEST_F(NovelWeb, TheNextJobWaitsAsLongAsTheSiteSaid) {
+  FetchEnd busy = FetchEnd::answered(503);
+  busy.headers = {{"retry-after", "1"}};
+  configure({{"retries", 0}});
+  firstAnswers(busy);
+  const auto begin = Clock::now();
+  EXPECT_THAT(causeOf(fetchBook()), HasSubstr("503 Server Error: Service Unavailable"));
+  EXPECT_TRUE(fetchBook().succeeded());
+  EXPECT_GE(Clock::now() - begin, std::chrono::milliseconds(900));
+}
+
+TEST_F(NovelWeb, LeavesASiteAloneThatAsksForLonger) {
+  FetchEnd busy = FetchEnd::answered(429);
+  busy.headers = {{"retry-after", "7200"}};
+  firstAnswers(busy);
+  configure({{"max_wait_s", 1}});
+  const Attempt done = fetchBook();
+  EXPECT_THAT(causeOf(done), HasSubstr("429 Client Error: Too Many Requests"));
+  EXPECT_EQ(pagesOf(done).size(), 1U);
+}
+
+TEST_F(NovelWeb, TriesABrokenConnectionAgain) {
+  firstAnswers(FetchEnd::truncated());
+  EXPECT_TRUE(fetchBook().succeeded());
+  firstAnswers(FetchEnd::failed(JH_E_DENIED, "http.address_denied", "a loopback address", JH_CLASS_DENIED));
+  const Attempt denied = fetchBook();
+  EXPECT_THAT(causeOf(denied), HasSubstr("a loopback address"));
+  EXPECT_EQ(pagesOf(denied).size(), 1U) << "what will not change is not tried again";
+}
+
+TEST_F(NovelWeb, RefusesPagesThatAreTooLarge) {
+  configure({{"max_page_mb", 1}});
+  serve("/c/1", "<div id=text>" + std::string(2 << 20, 'x') + "</div>");
+  ASSERT_TRUE(fetchBook().succeeded());
+  const Attempt done = fetchChapter(chapters()[0]);
+  EXPECT_EQ(done.error_message, "Failed to fetch contents");
+  EXPECT_THAT(causeOf(done), HasSubstr("longer than the limit of 1048576 bytes"));
+  EXPECT_FALSE(hasText(chapters()[0]));
+}
+
+TEST_F(NovelWeb, RefusesAJobWhosePagesAreTooLargeTogether) {
+  spec("site.test.yaml", R"(spec: 1
+base_url: https://site.test/
+rate_limit: 0
+novel: { title: { css: h1 } }
+toc: { request: { page: novel }, items: { css: "ol.toc a", fields: { title: {}, url: { attr: href } } } }
+chapter:
+  request: { paginate: { next: { css: "a.next", attr: href } } }
+  body: { css: "#text" }
+)");
+  configure({{"max_job_mb", 1}});
+  ASSERT_TRUE(fetchBook().succeeded());
+  const std::string part = std::string(300'000, 'x');
+  for (int i = 1; i <= 6; ++i) {
+    serve("/c/" + std::to_string(i),
+          "<div id=text>" + part + "</div><a class=next href=/c/" + std::to_string(i + 1) + ">Next</a>");
+  }
+  const Attempt done = fetchChapter(chapters()[0]);
+  EXPECT_THAT(causeOf(done), HasSubstr("more than 1 MiB (max_job_mb)"));
+  EXPECT_LE(pagesOf(done).size(), 4U);
+}
+
+TEST_F(NovelWeb, KeepsRequestsApart) {
+  configure({{"gap_ms", 150}});
+  ASSERT_TRUE(fetchBook().succeeded());  // robots.txt and the page
+  const auto begin = Clock::now();
+  ASSERT_TRUE(fetchChapter(chapters()[0]).succeeded());
+  ASSERT_TRUE(fetchChapter(chapters()[0], true).succeeded());
+  EXPECT_GE(Clock::now() - begin, std::chrono::milliseconds(140));
+}
+
+TEST_F(NovelWeb, ACancelEndsAWaitForTheSite) {
+  configure({{"gap_ms", 600'000}, {"robots", false}});
+  ASSERT_TRUE(fetchBook().succeeded());
+  // The next one waits ten minutes, and says so.
+  std::size_t waits = 0;
+  host_.onCall([&](const Call& call) {
+    if (call.name == "progress" && ++waits == 2) host_.cancel();
+  });
+  const auto begin = Clock::now();
+  const Attempt done = fetchBook();
+  EXPECT_EQ(done.code, JH_E_CANCELLED) << causeOf(done);
+  EXPECT_LT(Clock::now() - begin, std::chrono::seconds(5));
+  EXPECT_TRUE(pagesOf(done).empty());
+  expectClean(done);
+}
+
+TEST_F(NovelWeb, SaysThatSpecsCannotLogIn) {
+  configure({{"credentials", Json{{"site.test", Json{{"user", "u"}}}}}});
+  const Attempt done = fetchBook();
+  ASSERT_TRUE(done.succeeded());
+  bool said = false;
+  for (const LogLine& line : done.log) said = said || line.text.find("cannot log in") != std::string::npos;
+  EXPECT_TRUE(said);
+}
+
+}  // namespace
+}  // namespace jobhost::testing
