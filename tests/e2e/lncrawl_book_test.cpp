@@ -105,7 +105,7 @@ TEST_F(LncrawlBook, BecomesFiveFormatsWhateverTheSiteDoes) {
   site_.put("/policy/ch-archive.html", {.body = asWindows1252(archive), .type = "text/html; charset=utf-8"});
   site_.fail("/policy/ap-license.html", 404);
   start();
-  const auto admin = this->admin();
+  const auto admin = user("vip@example.test", 2);
   const auto root = admin.ended(fetch(admin, "/policy/index.html"), 300s);
   ASSERT_EQ(number(root, "status"), 2) << jsonOf(root) << host_->log();
   EXPECT_EQ(number(root, "failed"), 1);

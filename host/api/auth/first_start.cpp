@@ -119,6 +119,7 @@ core::Result<void> ensureAdminUser(const std::filesystem::path& data_folder, Acc
   UserRequest request;
   request.name = "admin";
   request.role = "admin";
+  request.tier = 2;  // what lncrawl calls VIP: nothing is kept from who runs the host
   request.password = *password;
   const auto made = accounts.create(std::move(request), Actor{});
   if (!made) return made.error();
