@@ -180,6 +180,13 @@ TEST_F(LncrawlAuth, Item1WithoutCredentialsIsRefusedInOneShape) {
       missing.body,
       R"({"detail":[{"type":"string_type","loc":["body","email"],"msg":"Input should be a valid string","input":7},)"
       R"({"type":"missing","loc":["body","password"],"msg":"Field required","input":{"email":7}}]})");
+  const auto secret = host_.bare("POST", "/api/auth/login", R"({"password":"correct horse"})");
+  EXPECT_EQ(secret.status, 422);
+  EXPECT_EQ(secret.body.find("correct horse"), std::string::npos) << secret.body;
+  const auto far = host_.bare("POST", "/api/auth/login", R"({"email":1e999,"password":"x"})");
+  EXPECT_NE(far.body.find(R"("input":"1e999")"), std::string::npos) << "no reader can hold that number: " << far.body;
+  const auto longer = host_.bare("POST", "/api/auth/login", R"({"email":[")" + std::string(5000, 'x') + R"("]})");
+  EXPECT_LT(longer.body.size(), 4000U);
 }
 
 TEST_F(LncrawlAuth, EndsWithPasswordRoleAndUser) {

@@ -101,7 +101,7 @@ TEST_F(Lncrawl, 1_LoginGivesATokenAndBasicWorks) {
   EXPECT_EQ(none.headers.count("WWW-Authenticate"), 0U);
   expectError(Caller(*host_, "Bearer " + token + "x").get("/api/jobs"), 401, "Unauthorized");
   expectError(open("POST", "/api/auth/login", R"({"email":"admin","password":"wrong"})"), 401, "Unauthorized");
-  expectError(open("POST", "/api/auth/login", R"({"email":"nobody","password":"wrong"})"), 401, "Unauthorized");
+  expectError(open("POST", "/api/auth/login", R"({"email":"nobody","password":"wrong"})"), 404, "No such user");
   EXPECT_EQ(open("GET", "/api/ping").body, "\"pong\"");
 }
 

@@ -1,13 +1,17 @@
 #include "api/lncrawl/errors.hpp"
 
 #include <algorithm>
+#include <charconv>
+#include <system_error>
 
 #include "api/json_writer.hpp"
 #include "api/router.hpp"
+#include "core/json_text.hpp"
 
 namespace jobhost::api::lncrawl {
 namespace {
 
+constexpr std::size_t kMaxInput = 1024;  ///< bytes of a wrong value that are shown
 constexpr std::size_t kMaxFaults = 100;
 
 bool isIndex(std::string_view text) {
@@ -58,6 +62,27 @@ Response failure(const core::Error& error, int status) {
   return response;
 }
 
+namespace {
+
+/// Whether a value can be shown as it came: it is short, and any reader can hold its numbers.
+bool repeatable(std::string_view json) {
+  if (json.size() > kMaxInput) return false;
+  bool quoted = false;
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    const char c = json[i];
+    if (quoted && c == '\\') ++i;
+    if (c == '"') quoted = !quoted;
+    if (quoted || (c != '-' && (c < '0' || c > '9'))) continue;
+    double number = 0;
+    const auto read = std::from_chars(json.data() + i, json.data() + json.size(), number);
+    if (read.ec != std::errc{}) return false;
+    i = static_cast<std::size_t>(read.ptr - json.data()) - 1;
+  }
+  return true;
+}
+
+}  // namespace
+
 Response invalid(const std::vector<Fault>& faults) {
   JsonWriter json;
   json.beginObject().key("detail").beginArray();
@@ -65,7 +90,9 @@ Response invalid(const std::vector<Fault>& faults) {
     const auto& fault = faults[i];
     json.beginObject().key("type").string(fault.type).key("loc").beginArray();
     for (const auto& step : fault.where) isIndex(step) ? json.raw(step) : json.string(step);
-    json.endArray().key("msg").string(fault.message).key("input").raw(fault.input_json);
+    json.endArray().key("msg").string(fault.message).key("input");
+    repeatable(fault.input_json) ? json.raw(fault.input_json)
+                                 : json.string(core::cleanText(fault.input_json, kMaxInput));
     if (!fault.context_json.empty()) json.key("ctx").raw(fault.context_json);
     json.endObject();
   }

@@ -151,7 +151,13 @@ const JsonValue* BodyFields::value(std::string_view name, bool required) {
     if (unescape(member.raw_key) == name) return &member.value;
   }
   if (required) {
-    fault({"missing", {"body", std::string(name)}, "Field required", std::string(document_->root.raw)});
+    // A body that holds a secret is not sent back.
+    const bool secret = std::any_of(document_->members.begin(), document_->members.end(),
+                                    [](const auto& member) { return unescape(member.raw_key) == "password"; });
+    fault({"missing",
+           {"body", std::string(name)},
+           "Field required",
+           secret ? std::string("null") : std::string(document_->root.raw)});
   }
   return nullptr;
 }
@@ -161,7 +167,8 @@ std::optional<std::string> BodyFields::text(std::string_view name, std::size_t m
   if (found == nullptr) return std::nullopt;
   const std::vector<std::string> where{"body", std::string(name)};
   if (found->kind != JsonKind::String) {
-    fault({"string_type", where, "Input should be a valid string", std::string(found->raw)});
+    fault({"string_type", where, "Input should be a valid string",
+           name == "password" ? std::string("null") : std::string(found->raw)});
     return std::nullopt;
   }
   auto text = unescape(found->raw);

@@ -34,8 +34,17 @@ Response makeJob(const Parts& parts, const Call& call, const JobKind& kind, std:
     if (made.error().code != core::ErrorCode::NotFound) return failure(made.error());
     return failure(503, "No plugin for this kind of job is installed", kind.type);
   }
-  const auto job = parts.deps.jobs.get(made->id);
+  auto job = parts.deps.jobs.get(made->id);
   if (!job) return failure(job.error());
+  // As it was made, which is what clients expect of a new job: a slot that is free may have started it since.
+  job->state = core::JobState::Queued;
+  job->updated_at = job->created_at;
+  job->started_at.reset();
+  job->finished_at.reset();
+  job->error.reset();
+  job->notes_json = "{}";
+  job->own_done = false;
+  job->units_below = {};
   JsonWriter json;
   writeJob(json, *job, kind, parts.ids);
   return answer(json.take());
