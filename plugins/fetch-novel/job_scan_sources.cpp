@@ -81,7 +81,9 @@ Json trial(Job& job, const Settings& settings, const SourceList& list, const std
     out.set("warnings", std::move(warnings));
     return out;
   } catch (const CrawlError& error) {
-    throw failed(kNovelFailed, causeOf(error, web.refusal()));
+    const std::string cause = causeOf(error, web.refusal());
+    job.error(cause);  // who tries a spec at a terminal sees the log and not an error's details
+    throw failed(kNovelFailed, cause);
   }
 }
 

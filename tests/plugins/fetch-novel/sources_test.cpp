@@ -94,6 +94,14 @@ TEST_F(NovelSources, TriesASpecAndStoresNothing) {
   EXPECT_THAT(done.complaints, IsEmpty());
 }
 
+TEST_F(NovelSources, SaysWhyATrialFailed) {
+  serve("/book", "<h1>Book</h1>");
+  const Attempt done = host_.run("scan_sources", {{"url", "https://site.test/book"}});
+  EXPECT_EQ(done.error_message, "Failed to fetch novel");
+  EXPECT_THAT(causeOf(done), HasSubstr("toc.items: matched no chapters"));
+  EXPECT_TRUE(said(done, "toc.items: matched no chapters"));
+}
+
 TEST_F(NovelSources, NeedsAFolderForNovels) {
   host_.setConfig(Json::object());
   const Attempt done = fetchBook();
