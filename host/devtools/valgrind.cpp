@@ -184,13 +184,21 @@ core::Result<std::vector<MemcheckError>> underMemcheck(Bench& bench) {
     }
   }
   std::vector<MemcheckError> found;
+  bool told = false;
   for (const auto& entry : fs::directory_iterator(folder.path())) {
     if (entry.path().extension() != ".xml") continue;
-    for (auto& one : parseMemcheck(readReport(entry.path()))) {
+    told = true;
+    const std::string report = readReport(entry.path());
+    if (report.find("</valgrindoutput>") == std::string::npos) {
+      return core::Error{
+          core::ErrorCode::Unavailable, "under valgrind its process was ended before it had told all", {}, {}};
+    }
+    for (auto& one : parseMemcheck(report)) {
       const auto known = [&](const MemcheckError& other) { return same(one, other); };
       if (std::none_of(found.begin(), found.end(), known)) found.push_back(std::move(one));
     }
   }
+  if (!told) return core::Error{core::ErrorCode::Unavailable, "valgrind left no report", {}, {}};
   return found;
 }
 

@@ -9,7 +9,7 @@ Settings Settings::of(Job& job) {
   Settings all;
   all.dir = config["lncrawl_dir"].str("");
   if (!all.dir.is_absolute()) {
-    throw Error::permanent("config/lncrawl_dir: must be the absolute path of the folder that holds the novels")
+    throw Error::denied("config/lncrawl_dir: must be the absolute path of the folder that holds the novels")
         .code("artifact.no_folder");
   }
   all.converter_url = config["converter_url"].str("");

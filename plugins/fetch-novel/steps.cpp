@@ -7,8 +7,10 @@ constexpr std::size_t kCauseBytes = 8000;
 
 }  // namespace
 
-Error failed(const StepFailure& how, const std::string& cause) {
-  return Error::permanent(how.summary).code(how.code).details(Json{{"cause", cause.substr(0, kCauseBytes)}}.dump());
+Error failed(const StepFailure& how, const std::string& cause, std::int32_t error_class) {
+  const bool blamed = error_class == JH_CLASS_BAD_INPUT || error_class == JH_CLASS_DENIED;
+  return Error(blamed ? error_class : JH_CLASS_PERMANENT, how.code, how.summary)
+      .details(Json{{"cause", cause.substr(0, kCauseBytes)}}.dump());
 }
 
 std::string causeOf(const CrawlError& error, const std::string& refusal) {

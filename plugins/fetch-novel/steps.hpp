@@ -26,7 +26,9 @@ inline constexpr StepFailure kChapterFailed{"novel.chapter_failed", "Failed to f
 inline constexpr StepFailure kDownloadFailed{"novel.download_failed", "Failed to download image"};
 inline constexpr StepFailure kImageFailed{"novel.image_failed", "Failed to fetch image"};
 
-[[nodiscard]] Error failed(const StepFailure& how, const std::string& cause);
+/// What the params or the configuration are to blame for (`error_class`) stays that; all else is permanent.
+[[nodiscard]] Error failed(const StepFailure& how, const std::string& cause,
+                           std::int32_t error_class = JH_CLASS_PERMANENT);
 
 /// What a crawl's error says, with the answer that it comes from: "HTTPError: 403 Client Error: Forbidden for url: …".
 [[nodiscard]] std::string causeOf(const CrawlError& error, const std::string& refusal);
@@ -45,7 +47,7 @@ auto step(Job& job, const StepFailure& how, Step&& run) {
     throw Cancelled{};
   } catch (const Error& error) {
     if (error.code().starts_with("novel.")) throw;
-    throw failed(how, error.code() + ": " + error.message());
+    throw failed(how, error.code() + ": " + error.message(), error.errorClass());
   } catch (const std::exception& error) {
     throw failed(how, error.what());
   }
