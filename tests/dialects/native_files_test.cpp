@@ -142,8 +142,15 @@ TEST(NativeOutputs, ArchiveOfAFileThatIsGoneIsCutOff) {
 
 /// A job whose archive is larger than what sockets hold, so that it is on its way until its client reads.
 std::int64_t finishWithMuch(ApiHost& host) {
-  const auto id = finishWith(host, {{"much", "image/png", "x"}, {"z.txt", "text/plain", "z"}});
-  fs::resize_file(core::jobPaths(host.data(), {id}).output / "much", 64 << 20);
+  constexpr std::int64_t kMuch = 64 << 20;
+  const auto id = host.submit();
+  const auto folder = core::jobPaths(host.data(), {id}).output;
+  fs::create_directories(folder);
+  std::ofstream(folder / "much") << "x";
+  fs::resize_file(folder / "much", kMuch);
+  std::ofstream(folder / "z.txt") << "z";
+  host.settle(host.start(id), OutcomeKind::Succeeded, "{}", std::nullopt,
+              {{"much", "image/png", kMuch, ""}, {"z.txt", "text/plain", 1, ""}});
   return id;
 }
 
@@ -180,6 +187,40 @@ TEST(NativeOutputs, ArchivesAreFewAtOnceAndAClientThatLeavesMakesRoom) {
   while (answer.status == 429 && std::chrono::steady_clock::now() < deadline) answer = host.call("GET", zipPath(small));
   ASSERT_EQ(answer.status, 200) << "the client of the first has gone midway";
   EXPECT_EQ(unzip(answer.body).at("a.txt"), "hello");
+}
+
+TEST(NativeOutputs, LongFilesOfOneCallerHaveAQuarterOfTheThreads) {
+  api::ServerOptions options;
+  options.http.max_threads = 4;
+  ApiHost host(options);
+  const auto another = host.addKey(R"({"name":"k","privileges":["read_jobs"]})");
+  const auto small = "/api/v1/jobs/" + std::to_string(finishWith(host, {{"a", "text/plain", "a"}})) + "/outputs/a";
+  const auto much = "/api/v1/jobs/" + std::to_string(finishWithMuch(host)) + "/outputs/much";
+  Wire wire(host.port());
+  wire.send(askFor(host, much));
+  EXPECT_NE(wire.readUntil("\r\n\r\n").find(" 200 "), std::string::npos);
+  const auto refused = host.call("GET", much);
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_EQ(refused.headers.count("retry-after"), 1U);
+  EXPECT_EQ(host.call("GET", much, "", "Range: bytes=0-99\r\n").status, 206) << "it is soon over";
+  EXPECT_EQ(host.call("GET", small).body, "a");
+  Wire others(host.port());
+  others.send("GET " + much + " HTTP/1.1\r\nHost: t\r\nX-API-Key: " + another + "\r\n\r\n");
+  EXPECT_NE(others.readUntil("\r\n\r\n").find(" 200 "), std::string::npos);
+}
+
+TEST(NativeOutputs, ASlowReaderGivesWayToAConnectionThatWaits) {
+  for (const char* what : {"/outputs.zip", "/outputs/much"}) {
+    api::ServerOptions options;
+    options.http.max_threads = 1;
+    options.http.send_idle = std::chrono::minutes(10);
+    ApiHost host(options);
+    const auto path = "/api/v1/jobs/" + std::to_string(finishWithMuch(host)) + what;
+    Wire wire(host.port());
+    wire.send(askFor(host, path));
+    EXPECT_NE(wire.readUntil("\r\n\r\n").find(" 200 "), std::string::npos) << what;
+    EXPECT_EQ(host.bare("GET", "/healthz").status, 200) << what;
+  }
 }
 
 TEST(NativeOutputs, BrokenOffArchiveEndsLikeNoWholeOne) {
