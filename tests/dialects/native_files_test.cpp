@@ -134,7 +134,7 @@ TEST(NativeOutputs, ArchiveOfAFileThatIsGoneIsCutOff) {
   fs::create_directories(folder);
   std::ofstream(folder / "a") << noise(200'000);
   fs::create_symlink("/etc/hostname", folder / "b");
-  const auto source = api::zipOf({{"a", folder / "a", true}, {"b", folder / "b", true}});
+  const auto source = api::zipOf({{"a", folder / "a", 200'000, true}, {"b", folder / "b", 1, true}});
   core::Result<std::string_view> piece = std::string_view("-");
   for (int i = 0; i < 100 && piece && !piece->empty(); ++i) piece = source->next();
   EXPECT_FALSE(piece) << "the archive must not look whole";
@@ -223,6 +223,23 @@ TEST(NativeOutputs, ASlowReaderGivesWayToAConnectionThatWaits) {
   }
 }
 
+TEST(NativeOutputs, AFileOfAnotherSizeThanTheJobMadeIsNotServed) {
+  ApiHost host;
+  const auto id = finishWith(host, {{"a.txt", "text/plain", "0123456789"}, {"b.txt", "text/plain", "b"}});
+  const auto folder = core::jobPaths(host.data(), {id}).output;
+  const auto target = "/api/v1/jobs/" + std::to_string(id) + "/outputs/";
+  fs::resize_file(folder / "a.txt", 4);
+  const auto refused = host.call("GET", target + "a.txt");
+  EXPECT_EQ(refused.status, 404);
+  EXPECT_EQ(memberOf(refused.body, "detail"), "the file of the output a.txt is damaged: it has 4 bytes instead of 10");
+  EXPECT_EQ(host.call("GET", target + "b.txt").body, "b");
+  const auto archive = host.call("GET", zipPath(id));
+  EXPECT_EQ(archive.status, 404);
+  EXPECT_NE(archive.body.find("a.txt is damaged"), std::string::npos) << archive.body;
+  const auto source = api::zipOf({{"a.txt", folder / "a.txt", 10, false}});
+  EXPECT_FALSE(source->next()) << "damaged after it was begun";
+}
+
 TEST(NativeOutputs, BrokenOffArchiveEndsLikeNoWholeOne) {
   ApiHost host;
   const auto id = finishWithMuch(host);
@@ -262,11 +279,11 @@ TEST(NativeOutputs, ArchiveNamesAreSafe) {
   const auto folder = fs::temp_directory_path() / ("jobhost-zip-" + std::to_string(::getpid()));
   fs::create_directories(folder);
   std::ofstream(folder / "f") << "x";
-  const auto source = api::zipOf({{"a:b.txt", folder / "f", false},
-                                  {"a?b.txt", folder / "f", false},
-                                  {"ü/a_b.txt", folder / "f", false},
-                                  {"Ü.txt", folder / "f", false},
-                                  {"A_B.TXT", folder / "f", false}});
+  const auto source = api::zipOf({{"a:b.txt", folder / "f", 1, false},
+                                  {"a?b.txt", folder / "f", 1, false},
+                                  {"ü/a_b.txt", folder / "f", 1, false},
+                                  {"Ü.txt", folder / "f", 1, false},
+                                  {"A_B.TXT", folder / "f", 1, false}});
   std::string bytes;
   for (;;) {
     const auto piece = source->next();
@@ -287,7 +304,7 @@ TEST(NativeOutputs, ArchiveIsMadeInPieces) {
   // A hole: no disk is used. Beyond 4 GiB only in the long mode: its checksum takes a while.
   const bool large = std::getenv("JOBHOST_LONG") != nullptr;
   fs::resize_file(folder / "big", large ? 5LL << 30 : 64LL << 20);
-  const auto source = api::zipOf({{"big", folder / "big", true}});
+  const auto source = api::zipOf({{"big", folder / "big", large ? 5LL << 30 : 64LL << 20, true}});
   std::size_t largest = 0, total = 0;
   std::string end;
   for (;;) {
