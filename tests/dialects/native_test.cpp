@@ -235,6 +235,25 @@ TEST(NativeEvents, OfABatchAreThoseOfItsJobs) {
   EXPECT_EQ(host.call("GET", target + "?after=x").status, 400);
 }
 
+TEST(NativeEvents, ANumberBeyondTheNewestIsTheNewest) {
+  ApiHost host;
+  const auto made = host.call("POST", "/api/v1/batches", R"({"name":"n","jobs":[{"type":"echo"}]})");
+  Wire of_job(host.port()), of_batch(host.port()), of_all(host.port());
+  for (auto [wire, target] : {std::pair{&of_job, std::string("/api/v1/jobs/1/events")},
+                              {&of_batch, "/api/v1/batches/" + memberOf(made.body, "id") + "/events"},
+                              {&of_all, std::string("/api/v1/events")}}) {
+    wire->send(get(host, target, "Last-Event-ID: 999999\r\n"));
+    wire->readUntil("\r\n\r\n");
+  }
+  host.settle(host.start(1), OutcomeKind::Succeeded, "{}");
+  for (auto* wire : {&of_job, &of_batch, &of_all}) {
+    const auto told = wire->readUntil("event: succeeded\n");
+    EXPECT_TRUE(told.starts_with("id: 2\nevent: started\n")) << told;
+    EXPECT_TRUE(has(told, "event: succeeded\n")) << told;
+  }
+  EXPECT_TRUE(of_job.atEnd());
+}
+
 TEST(NativeEvents, AreRefusedBeyondTheLimitOfWatchers) {
   api::ServerOptions options;
   options.sse.max_watchers = 1;
