@@ -254,6 +254,42 @@ TEST(NativeEvents, ANumberBeyondTheNewestIsTheNewest) {
   EXPECT_TRUE(of_job.atEnd());
 }
 
+TEST(NativeEvents, OfABatchEndWithIt) {
+  api::ServerOptions options;
+  options.sse.keep_alive = std::chrono::minutes(10);
+  ApiHost host(options);
+  const auto made = host.call("POST", "/api/v1/batches", R"({"name":"n","jobs":[{"type":"echo"}]})");
+  const auto target = "/api/v1/batches/" + memberOf(made.body, "id");
+  Wire wire(host.port());
+  wire.send(get(host, target + "/events"));
+  wire.readUntil("event: snapshot\n");
+  ASSERT_EQ(host.call("POST", "/api/v1/jobs/1/cancel").status, 200);
+  ASSERT_EQ(host.call("DELETE", target).status, 204);
+  const auto told = wire.readUntil("event: deleted\n");
+  EXPECT_TRUE(has(told, "event: canceled\n")) << told;
+  EXPECT_TRUE(has(told, "event: deleted\n")) << told;
+  EXPECT_TRUE(wire.atEnd());
+}
+
+TEST(NativeEvents, OfABatchThatRetentionTookEndToo) {
+  api::ServerOptions options;
+  options.sse.keep_alive = std::chrono::milliseconds(20);
+  ApiHost host(options);
+  const auto made = host.call("POST", "/api/v1/batches", R"({"name":"n","jobs":[{"type":"echo"}]})");
+  const auto id = memberOf(made.body, "id");
+  Wire wire(host.port());
+  wire.send(get(host, "/api/v1/batches/" + id + "/events"));
+  wire.readUntil("event: snapshot\n");
+  wire.readUntil(":\n\n");
+  ASSERT_EQ(host.call("POST", "/api/v1/jobs/1/cancel").status, 200);
+  ASSERT_EQ(host.call("DELETE", "/api/v1/jobs/1").status, 204);
+  EXPECT_TRUE(has(wire.readUntil("event: deleted\n"), "event: deleted\n"));
+  wire.readUntil(":\n\n");  // it lives while the batch does
+  ASSERT_TRUE(host.store().removeBatch(id));
+  wire.readUntil("no such line");
+  EXPECT_TRUE(wire.atEnd());
+}
+
 TEST(NativeEvents, AreRefusedBeyondTheLimitOfWatchers) {
   api::ServerOptions options;
   options.sse.max_watchers = 1;
