@@ -290,6 +290,16 @@ TEST(NativeEvents, OfABatchThatRetentionTookEndToo) {
   EXPECT_TRUE(wire.atEnd());
 }
 
+TEST(NativePlugins, ArePathsToo) {
+  ApiHost host;
+  for (const std::string action : {"/retry", "/grant"}) {
+    const auto answer = host.call("POST", "/api/v1/plugins/%2Fopt%2fa.so" + action);
+    EXPECT_TRUE(has(answer.body, "there is no plugin /opt/a.so")) << answer.body;
+  }
+  const auto shown = host.call("GET", "/api/v1/plugins/%2Fopt%2Fa.so");
+  EXPECT_TRUE(has(shown.body, "there is no plugin with this id")) << shown.body;
+}
+
 TEST(NativeEvents, AreRefusedBeyondTheLimitOfWatchers) {
   api::ServerOptions options;
   options.sse.max_watchers = 1;
