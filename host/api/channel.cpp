@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::size_t kWindow = 16 * 1024;
 constexpr std::int64_t kSlowestBytesPerSecond = 4 * 1024;
+constexpr std::int64_t kCrowdedBytesPerSecond = 64 * 1024;
 
 }  // namespace
 
@@ -22,8 +23,16 @@ Deadline fairDeadline(Deadline start, core::Millis idle, std::int64_t bytes) {
   return start + idle + std::chrono::milliseconds(bytes * 1000 / kSlowestBytesPerSecond);
 }
 
-Channel::Channel(int fd, std::size_t head_bytes, int cut_fd)
-    : fd_(fd), cut_fd_(cut_fd), capacity_(head_bytes + kWindow), buffer_(new char[capacity_]) {}
+Channel::Channel(int fd, std::size_t head_bytes, int cut_fd, Crowd crowd)
+    : fd_(fd),
+      cut_fd_(cut_fd),
+      crowd_(std::move(crowd)),
+      capacity_(head_bytes + kWindow),
+      buffer_(new char[capacity_]) {}
+
+Deadline Channel::turnEnds(Deadline start, std::int64_t bytes) const {
+  return start + crowd_.patience + std::chrono::milliseconds(bytes * 1000 / kCrowdedBytesPerSecond);
+}
 
 void Channel::release() {
   if (begin_ == end_) {
@@ -36,9 +45,17 @@ void Channel::release() {
   floor_ = 0;
 }
 
-Channel::Io Channel::wait(short events, Deadline deadline) const {
+Channel::Io Channel::wait(short events, Deadline deadline, Deadline turn_ends) const {
   for (;;) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
+    const auto now = std::chrono::steady_clock::now();
+    auto until = deadline;
+    if (crowd_.gives_way && turn_ends < deadline) {
+      // Also where bytes are there: one now and then would keep the thread as well. Nobody tells who waits here that
+      // the house became full meanwhile, so it looks again.
+      if (now >= turn_ends && crowd_.gives_way()) return Io::TimedOut;
+      until = std::min(deadline, std::max(turn_ends, now + crowd_.patience));
+    }
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - now).count();
     if (left <= 0) return Io::TimedOut;
     // Who waits to read is woken by the end of reading; poll passes over a descriptor of -1.
     pollfd entries[2] = {{fd_, events, 0}, {events == POLLOUT ? cut_fd_ : -1, POLLIN, 0}};
@@ -75,18 +92,18 @@ Channel::Io Channel::fill() {
   return io;
 }
 
-Channel::Io Channel::fill(Deadline deadline) {
-  if (const auto io = wait(POLLIN, deadline); io != Io::Ok) return io;
+Channel::Io Channel::fill(Deadline deadline, Deadline turn_ends) {
+  if (const auto io = wait(POLLIN, deadline, turn_ends); io != Io::Ok) return io;
   return fill();
 }
 
-Channel::Io Channel::receive(char* to, std::size_t size, Deadline deadline, std::size_t& got) {
-  if (const auto io = wait(POLLIN, deadline); io != Io::Ok) return io;
+Channel::Io Channel::receive(char* to, std::size_t size, Deadline deadline, Deadline turn_ends, std::size_t& got) {
+  if (const auto io = wait(POLLIN, deadline, turn_ends); io != Io::Ok) return io;
   return receiveNow(to, size, got);
 }
 
 Channel::Io Channel::send(std::string_view first, std::string_view second, core::Millis idle) {
-  std::optional<Deadline> deadline;  // made when the first try does not take all
+  std::optional<Deadline> begun;  // when the first try did not take all
   const auto total = static_cast<std::int64_t>(first.size() + second.size());
   while (!first.empty() || !second.empty()) {
     iovec parts[2] = {{const_cast<char*>(first.data()), first.size()},
@@ -99,8 +116,10 @@ Channel::Io Channel::send(std::string_view first, std::string_view second, core:
       if (errno == EINTR) continue;
       if (errno != EAGAIN && errno != EWOULDBLOCK) return Io::Closed;
       const auto now = std::chrono::steady_clock::now();
-      if (!deadline) deadline = fairDeadline(now, idle, total);
-      if (const auto io = wait(POLLOUT, std::min(*deadline, now + idle)); io != Io::Ok) return io;
+      if (!begun) begun = now;
+      const auto moved = total - static_cast<std::int64_t>(first.size() + second.size());
+      const auto deadline = std::min(fairDeadline(*begun, idle, total), now + idle);
+      if (const auto io = wait(POLLOUT, deadline, turnEnds(*begun, moved)); io != Io::Ok) return io;
       continue;
     }
     const auto head = std::min(static_cast<std::size_t>(sent), first.size());
@@ -120,7 +139,8 @@ Channel::Io Channel::sendFile(int file, std::int64_t offset, std::int64_t length
 }
 
 Channel::Io Channel::moveFile(int file, std::int64_t offset, std::int64_t length, core::Millis idle) {
-  const auto deadline = fairDeadline(std::chrono::steady_clock::now(), idle, length);
+  const auto begun = std::chrono::steady_clock::now();
+  const auto deadline = fairDeadline(begun, idle, length);
   off_t at = offset;
   while (length > 0) {
     const auto sent = ::sendfile(fd_, file, &at, static_cast<std::size_t>(std::min<std::int64_t>(length, 1 << 20)));
@@ -130,7 +150,8 @@ Channel::Io Channel::moveFile(int file, std::int64_t offset, std::int64_t length
       return Io::Closed;  // the file became shorter
     } else if (errno == EAGAIN) {
       const auto now = std::chrono::steady_clock::now();
-      if (const auto io = wait(POLLOUT, std::min(deadline, now + idle)); io != Io::Ok) return io;
+      const auto turn_ends = turnEnds(begun, at - offset);
+      if (const auto io = wait(POLLOUT, std::min(deadline, now + idle), turn_ends); io != Io::Ok) return io;
     } else if (errno != EINTR) {
       return Io::Closed;
     }
@@ -144,7 +165,7 @@ Channel::Io Channel::moveFile(int file, std::int64_t offset, std::int64_t length
 
 BodyReader::BodyReader(Channel& channel, const RequestHead& head, Options options)
     : channel_(channel),
-      options_(options),
+      options_(std::move(options)),
       chunked_(head.chunked),
       expects_continue_(head.expects_continue),
       left_(head.content_length),
@@ -175,6 +196,18 @@ void BodyReader::greet() {
   if (started_ == Deadline{}) started_ = std::chrono::steady_clock::now();
   if (!std::exchange(expects_continue_, false) || !channel_.pending().empty()) return;
   channel_.send("HTTP/1.1 100 Continue\r\n\r\n", {}, options_.idle);
+}
+
+core::Result<void> BodyReader::takePlace() {
+  const auto known = chunked_ ? taken_ : taken_ + left_;
+  if (place_ || !options_.place || known <= kShortTransfer) return {};
+  auto place = options_.place();
+  if (!place) {
+    failed_ = true;
+    return place.error();
+  }
+  place_ = *std::move(place);
+  return {};
 }
 
 core::Result<std::string_view> BodyReader::all(std::int64_t limit) {
@@ -210,6 +243,7 @@ core::Result<std::string_view> BodyReader::all(std::int64_t limit) {
 core::Result<std::size_t> BodyReader::read(char* to, std::size_t size) {
   if (failed_) return failed(core::ErrorCode::Canceled, "the body cannot be read further");
   if (finished_) return std::size_t{0};
+  if (auto placed = takePlace(); !placed) return placed.error();
   greet();
   auto got = chunked_ ? readChunked(to, size) : readFixed(to, size);
   if (got) taken_ += static_cast<std::int64_t>(*got);
@@ -223,7 +257,8 @@ core::Result<std::size_t> BodyReader::readFixed(char* to, std::size_t size) {
     got = std::min(size, pending.size());
     std::memcpy(to, pending.data(), got);
     channel_.use(got);
-  } else if (const auto io = channel_.receive(to, size, deadline(), got); io != Channel::Io::Ok) {
+  } else if (const auto io = channel_.receive(to, size, deadline(), channel_.turnEnds(started_, taken_), got);
+             io != Channel::Io::Ok) {
     return failed(io);
   }
   left_ -= static_cast<std::int64_t>(got);
@@ -243,7 +278,8 @@ core::Result<std::size_t> BodyReader::readChunked(char* to, std::size_t size) {
     if (step == ChunkedDecoder::Step::Bad)
       return failed(core::ErrorCode::InvalidArgument, "the chunked body is not valid");
     if (step == ChunkedDecoder::Step::NeedMore) {
-      if (const auto io = channel_.fill(deadline()); io != Channel::Io::Ok) return failed(io);
+      if (const auto io = channel_.fill(deadline(), channel_.turnEnds(started_, taken_)); io != Channel::Io::Ok)
+        return failed(io);
     }
   }
   const auto got = std::min(size, chunk_.size());
@@ -255,6 +291,7 @@ core::Result<std::size_t> BodyReader::readChunked(char* to, std::size_t size) {
 bool BodyReader::discard(std::int64_t max, core::Millis within) {
   if (expects_continue_ && !finished_ && channel_.pending().empty()) return false;
   last_moment_ = std::chrono::steady_clock::now() + within;
+  options_.place = nullptr;  // it is soon over
   char piece[16 * 1024];
   while (!finished_ && !failed_ && max > 0) {
     if (!chunked_ && left_ > max) return false;

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -17,6 +18,12 @@ using Deadline = std::chrono::steady_clock::time_point;
 /// When the other end must have moved so many bytes since `start`, at the slowest rate that we bear with.
 Deadline fairDeadline(Deadline start, core::Millis idle, std::int64_t bytes);
 
+/// A full house: what a connection that moves bytes too slowly asks before it waits on.
+struct Crowd {
+  std::function<bool()> gives_way;  ///< whether it is to end for another that waits for its thread; empty: never
+  core::Millis patience{250};       ///< so long it need not ask, nor as long as what it moved takes at 64 KiB/s
+};
+
 /// A connected socket with the bytes read from it and not yet used. One thread. Does not own the descriptor.
 ///
 /// The buffer never moves while a request is handled: its head lies at the front, and what follows it is a window the
@@ -26,7 +33,10 @@ class Channel {
   enum class Io { Ok, Closed, TimedOut };
 
   /// `cut_fd` (-1: none) becomes readable when nothing more is to be sent: what is sent then ends as Closed. Borrowed.
-  Channel(int fd, std::size_t head_bytes, int cut_fd = -1);
+  Channel(int fd, std::size_t head_bytes, int cut_fd = -1, Crowd crowd = {});
+
+  /// From when on something that began at `start` and has moved so much may have to give way.
+  [[nodiscard]] Deadline turnEnds(Deadline start, std::int64_t bytes) const;
 
   /// Bytes not yet used.
   [[nodiscard]] std::string_view pending() const { return {buffer_.get() + begin_, end_ - begin_}; }
@@ -38,11 +48,12 @@ class Channel {
 
   /// Reads what is there, at least one byte, after what is pending. Blocks as long as the socket's own receive timeout.
   Io fill();
-  Io fill(Deadline deadline);
+  Io fill(Deadline deadline, Deadline turn_ends = Deadline::max());
   /// Reads past the buffer, straight to `to`. Only when nothing is pending.
-  Io receive(char* to, std::size_t size, Deadline deadline, std::size_t& got);
+  Io receive(char* to, std::size_t size, Deadline deadline, Deadline turn_ends, std::size_t& got);
 
-  /// Sends all of both parts in order; gives up when the peer takes nothing for `idle` or less than 4 KiB/s on average.
+  /// Sends all of both parts in order; gives up when the peer takes nothing for `idle` or less than 4 KiB/s on average,
+  /// and when its turn is over and it has to give way.
   Io send(std::string_view first, std::string_view second, core::Millis idle);
   Io sendFile(int file, std::int64_t offset, std::int64_t length, core::Millis idle);
 
@@ -50,11 +61,12 @@ class Channel {
 
  private:
   Io receiveNow(char* to, std::size_t size, std::size_t& got);
-  Io wait(short events, Deadline deadline) const;
+  Io wait(short events, Deadline deadline, Deadline turn_ends) const;
   Io moveFile(int file, std::int64_t offset, std::int64_t length, core::Millis idle);
 
   int fd_;
   int cut_fd_;
+  Crowd crowd_;
   std::size_t capacity_;
   std::unique_ptr<char[]> buffer_;  ///< not zeroed: pages are touched only when used
   std::size_t begin_ = 0;
@@ -62,16 +74,22 @@ class Channel {
   std::size_t floor_ = 0;  ///< the window of a body starts here
 };
 
+/// What is longer keeps its thread for long when the other end wants it so.
+inline constexpr std::int64_t kShortTransfer = 64 * 1024;
+
 /// The body of one request, read as the handler asks for it.
 class BodyReader {
  public:
   struct Options {
     core::Millis idle{15'000};
+    /// A place among the long transfers, asked for before more than kShortTransfer is read. Empty: none is needed.
+    std::function<core::Result<std::shared_ptr<void>>()> place = {};
   };
   BodyReader(Channel& channel, const RequestHead& head, Options options);
 
   /// The whole body, each time it is asked for; valid until the request is over. Errors: TooLarge (over `limit`),
-  /// DeadlineExceeded (too slow), InvalidArgument (bad chunking), Canceled (the client went away).
+  /// DeadlineExceeded (too slow), Exhausted and Unavailable (of the place), InvalidArgument (bad chunking), Canceled
+  /// (the client went away).
   core::Result<std::string_view> all(std::int64_t limit);
   /// Some bytes of it; 0 at the end. Errors as all().
   core::Result<std::size_t> read(char* to, std::size_t size);
@@ -90,9 +108,11 @@ class BodyReader {
   core::Error failed(Channel::Io io);
   [[nodiscard]] Deadline deadline() const;
   void greet();
+  core::Result<void> takePlace();
 
   Channel& channel_;
   Options options_;
+  std::shared_ptr<void> place_;
   bool chunked_;
   bool expects_continue_;
   std::int64_t left_;  ///< of a body of known length

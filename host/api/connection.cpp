@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "api/auth/client_address.hpp"
 #include "api/content_coding.hpp"
 #include "api/encoding.hpp"
 #include "telemetry/log.hpp"
@@ -18,8 +19,7 @@
 namespace jobhost::api {
 namespace {
 
-constexpr std::size_t kCopiedBody = 16 * 1024;  ///< smaller bodies are copied behind the head: one buffer
-constexpr auto kCrowdedPatience = std::chrono::milliseconds(250);  ///< with a silent client while others wait
+constexpr std::size_t kCopiedBody = 16 * 1024;          ///< smaller bodies are copied behind the head: one buffer
 constexpr std::int64_t kDiscardedBody = 256 * 1024;     ///< an unread body up to this is taken to keep the connection
 constexpr auto kDiscardTime = std::chrono::seconds(1);  ///< and when it comes within this
 
@@ -88,6 +88,7 @@ bool ConnectionSet::add(Connection* connection) {
 void ConnectionSet::remove(Connection* connection) {
   std::lock_guard lock(mutex_);
   connections_.erase(connection);
+  giving_way_.erase(connection);
   if (stopping_ && connections_.empty()) ended_.notify_all();
 }
 
@@ -116,6 +117,13 @@ void ConnectionSet::endOneIdle() {
   if (oldest != nullptr) oldest->endReading();
 }
 
+bool ConnectionSet::giveWay(Connection* connection, int waiting) {
+  std::lock_guard lock(mutex_);
+  if (giving_way_.contains(connection)) return true;
+  if (static_cast<int>(giving_way_.size()) >= waiting) return false;
+  return giving_way_.insert(connection).second;
+}
+
 void ConnectionSet::stop() {
   std::lock_guard lock(mutex_);
   stopping_ = true;
@@ -137,7 +145,9 @@ void Connection::run() {
     const int fd = static_cast<int>(socket().impl()->sockfd());
     setTimeouts(fd, limits.keep_alive, limits.send_idle);
     peer_ = socket().peerAddress().host().toString();
-    Channel channel(fd, limits.head_bytes, context_.connections.cutFd());
+    Channel channel(
+        fd, limits.head_bytes, context_.connections.cutFd(),
+        {[this] { return context_.connections.giveWay(this, context_.waiting()); }, limits.crowded_patience});
     while (serveOne(channel)) {
     }
   } catch (const Poco::Exception& problem) {
@@ -150,7 +160,8 @@ void Connection::run() {
 
 HeadResult Connection::readHead(Channel& channel, RequestHead& head) {
   const HeadLimits limits{context_.options.http.head_bytes, static_cast<std::size_t>(context_.options.http.headers)};
-  // A connection whose request has not wholly come counts as idle, so that half requests give way in a full house.
+  const auto patience = context_.options.http.crowded_patience;
+  // A connection whose head has not wholly come counts as idle, so that half requests give way in a full house.
   const struct Idle {
     std::atomic<std::int64_t>& since;
     ~Idle() { since.store(0, std::memory_order_relaxed); }
@@ -158,7 +169,7 @@ HeadResult Connection::readHead(Channel& channel, RequestHead& head) {
   if (channel.pending().empty()) {
     idle_since_.store(steadyMillis(), std::memory_order_relaxed);
     const auto io = context_.connections.stopping() ? Channel::Io::Closed
-                    : context_.crowded()            ? channel.fill(std::chrono::steady_clock::now() + kCrowdedPatience)
+                    : context_.crowded()            ? channel.fill(std::chrono::steady_clock::now() + patience)
                                                     : channel.fill();
     if (io != Channel::Io::Ok) return {HeadState::Incomplete, 0, 0, ""};  // nobody to answer to
   }
@@ -169,7 +180,7 @@ HeadResult Connection::readHead(Channel& channel, RequestHead& head) {
     if (result.state != HeadState::Incomplete) return result;
     if (idleSince() == 0) idle_since_.store(steadyMillis(), std::memory_order_relaxed);
     const bool crowded = context_.crowded();
-    const auto io = channel.fill(crowded ? std::min(deadline, begun + kCrowdedPatience) : deadline);
+    const auto io = channel.fill(crowded ? std::min(deadline, begun + patience) : deadline);
     if (io == Channel::Io::TimedOut && crowded) return {HeadState::Incomplete, 0, 0, ""};  // it lost its turn
     if (io == Channel::Io::TimedOut) return {HeadState::Bad, 0, 408, "the headers came too slowly"};
     if (io == Channel::Io::Closed) return {HeadState::Incomplete, 0, 0, ""};
@@ -190,9 +201,11 @@ bool Connection::serveOne(Channel& channel) {
   }
   channel.use(result.used);
   channel.keepHead();
-  BodyReader body(channel, head, {context_.options.http.body_idle});
-  Request request{head.method, head.path, head.query, head.headers, &body, peer_};
+  Request request{head.method, head.path, head.query, head.headers, nullptr, peer_};
+  BodyReader body(channel, head, {context_.options.http.body_idle, [&] { return placeFor(request); }});
+  request.body = &body;
   auto response = answer(request);
+  if (head.method != Method::Head) placeFile(request, response);
   if (response.stream) {
     if (head.method == Method::Head) {
       streamHead();
@@ -234,6 +247,26 @@ Response Connection::answer(Request& request) {
     telemetry::log("api").error("request failed path={} reason={}", request.path, problem.what());
   }
   return owner.failure({core::ErrorCode::Internal, "the request could not be served", "", {}}, 500);
+}
+
+core::Result<std::shared_ptr<void>> Connection::placeFor(const Request& request) {
+  const auto caller =
+      request.caller.empty() ? "at " + clientAddress(request, context_.options.auth.trusted_proxies) : request.caller;
+  if (auto place = context_.transfers.take(caller)) return place;
+  if (context_.transfers.room(caller) == Places::Room::CallerFull) {
+    return core::Error{core::ErrorCode::Exhausted, "too many of your transfers are on their way", "", {}};
+  }
+  return core::Error{core::ErrorCode::Unavailable, "too many transfers are on their way", "", {}};
+}
+
+void Connection::placeFile(const Request& request, Response& response) {
+  if (!response.file || response.file->length <= kShortTransfer) return;
+  auto place = placeFor(request);
+  if (place) {
+    response.seat = *std::move(place);
+  } else {
+    response = ownerOf(request.path).failure(place.error(), statusOf(place.error().code));
+  }
 }
 
 bool Connection::write(Channel& channel, Response& response, Manner manner) {
@@ -322,11 +355,12 @@ void Connection::resetAtClose(const Channel& channel) {
 void Connection::lingeringClose(Channel& channel) {
   // Closing with unread bytes in the socket would reset the connection and could take the answer with it.
   ::shutdown(channel.fd(), SHUT_WR);
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+  const auto begun = std::chrono::steady_clock::now();
+  const auto deadline = begun + std::chrono::seconds(1);
   char piece[4096];
   std::size_t total = 0, got = 0;
   while (total < static_cast<std::size_t>(kDiscardedBody) &&
-         channel.receive(piece, sizeof piece, deadline, got) == Channel::Io::Ok) {
+         channel.receive(piece, sizeof piece, deadline, channel.turnEnds(begun, 0), got) == Channel::Io::Ok) {
     total += got;
   }
 }

@@ -13,6 +13,7 @@
 #include <Poco/Net/TCPServerConnection.h>
 
 #include "api/channel.hpp"
+#include "api/places.hpp"
 #include "api/router.hpp"
 #include "api/server.hpp"
 #include "api/sse_hub.hpp"
@@ -35,6 +36,9 @@ class ConnectionSet {
   void remove(Connection* connection);
   /// Ends the connection that has been idle longest, if any is.
   void endOneIdle();
+  /// Whether this connection, which is slow, is to end for one of those that wait (`waiting`), and not another already
+  /// does. Once true, always true.
+  bool giveWay(Connection* connection, int waiting);
   /// Every connection ends after the request it is at.
   void stop();
   [[nodiscard]] bool stopping() const { return stopping_.load(std::memory_order_relaxed); }
@@ -49,6 +53,7 @@ class ConnectionSet {
   std::mutex mutex_;
   std::condition_variable ended_;
   std::set<Connection*> connections_;
+  std::set<Connection*> giving_way_;  ///< of connections_
   std::atomic<bool> stopping_{false};
   std::atomic<bool> cutting_{false};
   int cut_fd_;
@@ -61,7 +66,10 @@ struct ServingContext {
   SseHub& hub;
   ConnectionSet& connections;
   const core::Clock& clock;
-  std::function<bool()> crowded;  ///< whether connections wait for a thread
+  std::function<int()> waiting;  ///< connections that wait for a thread while none is to come
+  Places& transfers;  ///< for bodies and files beyond kShortTransfer: a quarter of the threads each, three in all
+
+  [[nodiscard]] bool crowded() const { return waiting() > 0; }
 };
 
 /// Serves one connection's requests, one after the other, on a thread of the pool. Takes the place of Poco's
@@ -84,6 +92,9 @@ class Connection final : public Poco::Net::TCPServerConnection {
   HeadResult readHead(Channel& channel, RequestHead& head);
   Dialect& ownerOf(std::string_view path) const;
   Response answer(Request& request);
+  core::Result<std::shared_ptr<void>> placeFor(const Request& request);
+  /// A long file needs a place among the transfers, or there is another answer.
+  void placeFile(const Request& request, Response& response);
   struct Manner {
     bool head_only = false;
     bool keep_alive = false;

@@ -55,6 +55,7 @@ struct Request {
   std::span<const Header> headers;
   BodyReader* body = nullptr;  ///< never null inside a handler
   std::string_view peer;       ///< address of the other end of the connection, as text
+  std::string caller{};        ///< principal's id, set once it is known: whose share long transfers take
 
   /// The first header of that name (compared without case); nullopt: absent.
   [[nodiscard]] std::optional<std::string_view> header(std::string_view name) const;

@@ -26,11 +26,11 @@ bool isSafe(std::string_view raw) {
   return text && core::isUtf8(*text) && *text != "." && *text != "..";
 }
 
-/// A slash that hides in an escape separates nothing, so no single segment may hold one.
-std::optional<std::string> decodeSegment(std::string_view raw) {
+/// A slash that hides in an escape separates nothing: a single segment holds one only where its row says so.
+std::optional<std::string> decodeSegment(std::string_view raw, bool with_slashes) {
   if (raw.find('%') == std::string_view::npos) return std::string(raw);
   auto text = percentDecode(raw, false);
-  if (text && text->find('/') != std::string::npos) return std::nullopt;
+  if (text && !with_slashes && text->find('/') != std::string::npos) return std::nullopt;
   return text;
 }
 
@@ -46,7 +46,9 @@ void RouteTable::add(Method method, std::string pattern, Privilege privilege, Ha
     const bool capture = segments[i].starts_with('{');
     compiled.segments.emplace_back(capture ? std::string_view{} : segments[i]);
     compiled.takes_rest = capture && segments[i].ends_with("...}");
+    if (segments[i].starts_with("{+")) compiled.with_slashes = i + 1;
   }
+  if (const auto plus = pattern.find("{+"); plus != std::string::npos) pattern.erase(plus + 1, 1);
   patterns_.push_back(std::move(compiled));
   rows_.push_back({method, std::move(pattern), privilege, std::move(handler), takes_query, body});
 }
@@ -75,7 +77,7 @@ std::optional<RouteTable::Match> RouteTable::match(Method method, std::string_vi
       auto raw = segments[i];
       const bool rest = pattern.takes_rest && i + 1 == size;
       if (rest) raw = path.substr(static_cast<std::size_t>(raw.data() - path.data()));
-      auto value = rest ? percentDecode(raw, false) : decodeSegment(raw);
+      auto value = rest ? percentDecode(raw, false) : decodeSegment(raw, pattern.with_slashes == i + 1);
       fits = value && !value->empty();
       if (fits) captures[captured++] = *std::move(value);
     }

@@ -51,6 +51,7 @@ constexpr bool kTakesQuery = true;
 /// Rows of routes, matched segment by segment. Filled at start, then read by all threads.
 class RouteTable {
  public:
+  /// "{+name}" captures a segment whose value may have slashes, spelt "%2F"; the row's pattern then says "{name}".
   void add(Method method, std::string pattern, Privilege privilege, Handler handler, bool takes_query = false,
            Body body = Body::Document);
 
@@ -68,6 +69,7 @@ class RouteTable {
   struct Pattern {
     std::vector<std::string> segments;  ///< "" stands for a capture
     bool takes_rest = false;            ///< the last one
+    std::size_t with_slashes = 0;       ///< the number of the one that is "{+name}"; 0: none
   };
   std::vector<Route> rows_;
   std::vector<Pattern> patterns_;

@@ -1,5 +1,7 @@
 #include "api/server.hpp"
 
+#include <algorithm>
+
 #include <Poco/Exception.h>
 #include <Poco/Net/NetException.h>
 #include <Poco/Net/ServerSocket.h>
@@ -80,7 +82,8 @@ struct Server::Impl {
         hub({deps.jobs, deps.bus, native::jobJson,
              [this](const Principal& principal) { return deps.accounts.stillMay(principal); }},
             options.sse),
-        context{options, dialects, hub, connections, deps.clock, [this] { return crowded(); }} {
+        transfers(std::max(1, options.http.max_threads * 3 / 4), std::max(1, options.http.max_threads / 4)),
+        context{options, dialects, hub, connections, deps.clock, [this] { return waiting(); }, transfers} {
     // Before minion, which answers for every path under /api that it does not know.
     if (options.lncrawl.enabled) dialects.push_back(std::make_unique<lncrawl::LncrawlDialect>(deps, options));
     if (options.minion.enabled) dialects.push_back(std::make_unique<minion::MinionDialect>(deps, options));
@@ -107,8 +110,8 @@ struct Server::Impl {
 
   /// Connections wait and no thread is to come for them: a burst waits in the queue for a moment too, while its threads
   /// start, and must not cost others their connection.
-  [[nodiscard]] bool crowded() const {
-    return tcp->queuedConnections() > 0 && tcp->currentThreads() >= options.http.max_threads;
+  [[nodiscard]] int waiting() const {
+    return tcp->currentThreads() >= options.http.max_threads ? tcp->queuedConnections() : 0;
   }
 
   Deps deps;
@@ -117,6 +120,7 @@ struct Server::Impl {
   ConnectionSet connections;
   std::vector<std::unique_ptr<Dialect>> dialects;
   SseHub hub;
+  Places transfers;
   ServingContext context;
   std::unique_ptr<Poco::ThreadPool> pool;
   std::unique_ptr<Poco::Net::TCPServer> tcp;

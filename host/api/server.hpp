@@ -61,8 +61,11 @@ struct HttpLimits {
   core::Millis head_timeout{10'000};      ///< from a request's first byte to the end of its headers (408)
   core::Millis body_idle{15'000};         ///< between two reads of a body (408)
   core::Millis send_idle{15'000};         ///< a client that takes nothing for so long is dropped
-  core::Millis stop_grace{2'000};         ///< what is being sent when the host stops is cut off after it
-  core::Millis keep_alive{60'000};        ///< an idle connection is closed after it; at once while others wait
+  /// In a full house, while others wait for a thread: slow bodies and slow readers have their thread for so long, and
+  /// for as long as what they moved takes at 64 KiB/s; so long an unfinished head is waited for.
+  core::Millis crowded_patience{250};
+  core::Millis stop_grace{2'000};   ///< what is being sent when the host stops is cut off after it
+  core::Millis keep_alive{60'000};  ///< an idle connection is closed after it; at once while others wait
 };
 
 struct SseLimits {

@@ -80,6 +80,14 @@ void SseHub::credentialsChanged() {
   wake();
 }
 
+void SseHub::batchRemoved(const std::string& batch) {
+  {
+    std::lock_guard lock(mutex_);
+    removed_batches_.push_back(batch);
+  }
+  wake();
+}
+
 bool SseHub::stillMay(const Watcher& watcher) const {
   return !parts_.still_may || !watcher.plan.principal || parts_.still_may(*watcher.plan.principal);
 }
@@ -171,6 +179,7 @@ void SseHub::run() {
     endUnwelcome();  // after the wake-up was taken in, or one that comes between the two would be slept over
     takeArrivals();
     takeDirty();
+    endOfBatches();
   }
   while (!watchers_.empty()) end(watchers_.begin()->first);
 }
@@ -224,6 +233,46 @@ void SseHub::takeDirty() {
   }
 }
 
+void SseHub::endOf(const std::vector<WatcherRef>& watchers) {
+  for (const auto& watcher : watchers) {
+    deliver(*watcher);  // what it was told before
+    if (!watchers_.contains(watcher.get())) continue;
+    watcher->ending = true;
+    flush(*watcher);
+  }
+}
+
+void SseHub::endOfBatches() {
+  std::vector<std::string> removed;
+  {
+    std::lock_guard lock(mutex_);
+    removed.swap(removed_batches_);
+  }
+  if (removed.empty()) return;
+  std::vector<WatcherRef> over;
+  for (const auto& [watcher, kept] : watchers_) {
+    if (std::find(removed.begin(), removed.end(), watcher->plan.batch) != removed.end()) over.push_back(kept);
+  }
+  endOf(over);
+}
+
+/// Retention removes batches too, behind their last job, and tells nobody; and one may go while its stream begins.
+void SseHub::lookForBatches() {
+  std::vector<WatcherRef> over;
+  std::unordered_map<std::string, bool> gone;
+  for (const auto& [watcher, kept] : watchers_) {
+    const auto& batch = watcher->plan.batch;
+    if (batch.empty() || !watcher->batch_in_doubt) continue;
+    if (!gone.contains(batch)) {
+      const auto found = parts_.jobs.batch(batch);
+      gone[batch] = !found && found.error().code == core::ErrorCode::NotFound;
+    }
+    if (gone[batch]) over.push_back(kept);
+    watcher->batch_in_doubt = watcher->lost_jobs;
+  }
+  endOf(over);
+}
+
 void SseHub::endUnwelcome() {
   if (!credentials_changed_.load() || !credentials_changed_.exchange(false)) return;
   std::vector<Watcher*> unwelcome;
@@ -259,6 +308,7 @@ void SseHub::deliver(Watcher& watcher) {
       continue;
     }
     if (event.seq > 0 && event.seq <= watcher.last_seq) continue;
+    if (event.kind == core::EventKind::Deleted) watcher.lost_jobs = watcher.batch_in_doubt = true;
     const auto heard = hears(watcher.plan, event.job);
     if (!heard) {
       // Nobody can say whose it is: the client comes back and reads on from the last one it saw.
@@ -367,6 +417,7 @@ void SseHub::end(Watcher* watcher) {
 void SseHub::keepAlive() {
   credentials_changed_ = true;  // keys and sessions also end by time, which nobody tells
   endUnwelcome();
+  lookForBatches();
   std::vector<Watcher*> all;
   all.reserve(watchers_.size());
   for (const auto& [watcher, kept] : watchers_) all.push_back(watcher);

@@ -46,6 +46,8 @@ class SseHub final : public CredentialObserver {
   [[nodiscard]] core::Result<std::shared_ptr<void>> seat(const Principal& caller, bool replays) const;
   /// Ends the streams of those who may no more, before anything committed from now on is told to them.
   void credentialsChanged() override;
+  /// Ends the streams of a batch that is no more, behind what was committed before.
+  void batchRemoved(const std::string& batch);
   /// Makes a stream of the socket of an answered request. Subscribes before it sends `head`, so that a client that has
   /// read the head misses nothing from then on; replays on the caller's thread, then hands over.
   void watch(const Poco::Net::StreamSocket& socket, const StreamPlan& plan, std::string_view head);
@@ -72,6 +74,9 @@ class SseHub final : public CredentialObserver {
   void takeArrivals();
   void takeDirty();
   void endUnwelcome();
+  void endOfBatches();
+  void endOf(const std::vector<WatcherRef>& watchers);
+  void lookForBatches();
   void deliver(Watcher& watcher);
   void deliverLog(Watcher& watcher);
   static std::size_t appendLogLines(Watcher& watcher, std::string_view bytes, bool all);
@@ -90,9 +95,10 @@ class SseHub final : public CredentialObserver {
   std::atomic<int> watchers_count_{0};
   std::atomic<bool> stopping_{false};
   std::atomic<bool> credentials_changed_{false};
-  std::mutex mutex_;  ///< guards arrivals_ and dirty_
+  std::mutex mutex_;  ///< guards arrivals_, dirty_ and removed_batches_
   std::vector<WatcherRef> arrivals_;
   std::vector<WatcherRef> dirty_;
+  std::vector<std::string> removed_batches_;
   std::unordered_map<Watcher*, WatcherRef> watchers_;  ///< owned by thread_
   std::thread thread_;
 };

@@ -47,8 +47,10 @@ struct SseHub::Watcher {
   std::int64_t log_offset = 0;
   bool ending = false;  ///< close when everything is written
   bool wants_write = false;
-  bool log_pending = false;  ///< the file has more than fits the buffer now
-  bool log_ended = false;    ///< the job is over: what the file has is all
+  bool log_pending = false;    ///< the file has more than fits the buffer now
+  bool log_ended = false;      ///< the job is over: what the file has is all
+  bool batch_in_doubt = true;  ///< its batch may have gone: while the stream began, or since jobs were removed
+  bool lost_jobs = false;      ///< jobs, of whatever batch, were removed meanwhile
   std::unique_ptr<events::EventBus::Subscription> subscription;
 
   std::mutex mutex;  ///< guards what follows

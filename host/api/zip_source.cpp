@@ -95,6 +95,7 @@ class ZipSource final : public BodySource {
     struct stat info {};
     if (file_ < 0 || ::fstat(file_, &info) != 0 || !S_ISREG(info.st_mode)) return broken("an output's file is gone");
     left_ = info.st_size;
+    if (left_ != entry.size_bytes) return broken("an output's file has not the size it was made with");
     ::posix_fadvise(file_, 0, 0, POSIX_FADV_SEQUENTIAL);
     const std::unique_ptr<archive_entry, decltype(&::archive_entry_free)> head(::archive_entry_new(),
                                                                                &::archive_entry_free);

@@ -409,6 +409,10 @@ core::Result<store::EventPage> JobService::eventsOfOwner(const std::string& owne
   return store_.eventsOfOwner(owner, after_seq, std::clamp(limit, 1, kPageEvents));
 }
 
+core::Result<std::int64_t> JobService::lastSeq() {
+  return store_.lastSeq();
+}
+
 core::Result<std::vector<store::StateCounts>> JobService::counts() {
   return store_.counts();
 }

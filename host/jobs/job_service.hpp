@@ -109,6 +109,7 @@ class JobService {
   /// See JobStore::eventsOfOwner.
   core::Result<store::EventPage> eventsOfOwner(const std::string& owner, std::int64_t after_seq, int limit);
   core::Result<std::vector<core::JobEvent>> events(std::int64_t after_seq, std::optional<core::JobId> job, int limit);
+  core::Result<std::int64_t> lastSeq();  ///< the number of the newest event; 0: there was none
   core::Result<std::vector<store::StateCounts>> counts();
 
   /// Bytes [offset, offset+limit) of the job's log; `size` is the whole log's size. An absent log is empty.

@@ -134,7 +134,7 @@ TEST(NativeOutputs, ArchiveOfAFileThatIsGoneIsCutOff) {
   fs::create_directories(folder);
   std::ofstream(folder / "a") << noise(200'000);
   fs::create_symlink("/etc/hostname", folder / "b");
-  const auto source = api::zipOf({{"a", folder / "a", true}, {"b", folder / "b", true}});
+  const auto source = api::zipOf({{"a", folder / "a", 200'000, true}, {"b", folder / "b", 1, true}});
   core::Result<std::string_view> piece = std::string_view("-");
   for (int i = 0; i < 100 && piece && !piece->empty(); ++i) piece = source->next();
   EXPECT_FALSE(piece) << "the archive must not look whole";
@@ -142,8 +142,15 @@ TEST(NativeOutputs, ArchiveOfAFileThatIsGoneIsCutOff) {
 
 /// A job whose archive is larger than what sockets hold, so that it is on its way until its client reads.
 std::int64_t finishWithMuch(ApiHost& host) {
-  const auto id = finishWith(host, {{"much", "image/png", "x"}, {"z.txt", "text/plain", "z"}});
-  fs::resize_file(core::jobPaths(host.data(), {id}).output / "much", 64 << 20);
+  constexpr std::int64_t kMuch = 64 << 20;
+  const auto id = host.submit();
+  const auto folder = core::jobPaths(host.data(), {id}).output;
+  fs::create_directories(folder);
+  std::ofstream(folder / "much") << "x";
+  fs::resize_file(folder / "much", kMuch);
+  std::ofstream(folder / "z.txt") << "z";
+  host.settle(host.start(id), OutcomeKind::Succeeded, "{}", std::nullopt,
+              {{"much", "image/png", kMuch, ""}, {"z.txt", "text/plain", 1, ""}});
   return id;
 }
 
@@ -180,6 +187,57 @@ TEST(NativeOutputs, ArchivesAreFewAtOnceAndAClientThatLeavesMakesRoom) {
   while (answer.status == 429 && std::chrono::steady_clock::now() < deadline) answer = host.call("GET", zipPath(small));
   ASSERT_EQ(answer.status, 200) << "the client of the first has gone midway";
   EXPECT_EQ(unzip(answer.body).at("a.txt"), "hello");
+}
+
+TEST(NativeOutputs, LongFilesOfOneCallerHaveAQuarterOfTheThreads) {
+  api::ServerOptions options;
+  options.http.max_threads = 4;
+  ApiHost host(options);
+  const auto another = host.addKey(R"({"name":"k","privileges":["read_jobs"]})");
+  const auto small = "/api/v1/jobs/" + std::to_string(finishWith(host, {{"a", "text/plain", "a"}})) + "/outputs/a";
+  const auto much = "/api/v1/jobs/" + std::to_string(finishWithMuch(host)) + "/outputs/much";
+  Wire wire(host.port());
+  wire.send(askFor(host, much));
+  EXPECT_NE(wire.readUntil("\r\n\r\n").find(" 200 "), std::string::npos);
+  const auto refused = host.call("GET", much);
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_EQ(refused.headers.count("retry-after"), 1U);
+  EXPECT_EQ(host.call("GET", much, "", "Range: bytes=0-99\r\n").status, 206) << "it is soon over";
+  EXPECT_EQ(host.call("GET", small).body, "a");
+  Wire others(host.port());
+  others.send("GET " + much + " HTTP/1.1\r\nHost: t\r\nX-API-Key: " + another + "\r\n\r\n");
+  EXPECT_NE(others.readUntil("\r\n\r\n").find(" 200 "), std::string::npos);
+}
+
+TEST(NativeOutputs, ASlowReaderGivesWayToAConnectionThatWaits) {
+  for (const char* what : {"/outputs.zip", "/outputs/much"}) {
+    api::ServerOptions options;
+    options.http.max_threads = 1;
+    options.http.send_idle = std::chrono::minutes(10);
+    ApiHost host(options);
+    const auto path = "/api/v1/jobs/" + std::to_string(finishWithMuch(host)) + what;
+    Wire wire(host.port());
+    wire.send(askFor(host, path));
+    EXPECT_NE(wire.readUntil("\r\n\r\n").find(" 200 "), std::string::npos) << what;
+    EXPECT_EQ(host.bare("GET", "/healthz").status, 200) << what;
+  }
+}
+
+TEST(NativeOutputs, AFileOfAnotherSizeThanTheJobMadeIsNotServed) {
+  ApiHost host;
+  const auto id = finishWith(host, {{"a.txt", "text/plain", "0123456789"}, {"b.txt", "text/plain", "b"}});
+  const auto folder = core::jobPaths(host.data(), {id}).output;
+  const auto target = "/api/v1/jobs/" + std::to_string(id) + "/outputs/";
+  fs::resize_file(folder / "a.txt", 4);
+  const auto refused = host.call("GET", target + "a.txt");
+  EXPECT_EQ(refused.status, 404);
+  EXPECT_EQ(memberOf(refused.body, "detail"), "the file of the output a.txt is damaged: it has 4 bytes instead of 10");
+  EXPECT_EQ(host.call("GET", target + "b.txt").body, "b");
+  const auto archive = host.call("GET", zipPath(id));
+  EXPECT_EQ(archive.status, 404);
+  EXPECT_NE(archive.body.find("a.txt is damaged"), std::string::npos) << archive.body;
+  const auto source = api::zipOf({{"a.txt", folder / "a.txt", 10, false}});
+  EXPECT_FALSE(source->next()) << "damaged after it was begun";
 }
 
 TEST(NativeOutputs, BrokenOffArchiveEndsLikeNoWholeOne) {
@@ -221,11 +279,11 @@ TEST(NativeOutputs, ArchiveNamesAreSafe) {
   const auto folder = fs::temp_directory_path() / ("jobhost-zip-" + std::to_string(::getpid()));
   fs::create_directories(folder);
   std::ofstream(folder / "f") << "x";
-  const auto source = api::zipOf({{"a:b.txt", folder / "f", false},
-                                  {"a?b.txt", folder / "f", false},
-                                  {"ü/a_b.txt", folder / "f", false},
-                                  {"Ü.txt", folder / "f", false},
-                                  {"A_B.TXT", folder / "f", false}});
+  const auto source = api::zipOf({{"a:b.txt", folder / "f", 1, false},
+                                  {"a?b.txt", folder / "f", 1, false},
+                                  {"ü/a_b.txt", folder / "f", 1, false},
+                                  {"Ü.txt", folder / "f", 1, false},
+                                  {"A_B.TXT", folder / "f", 1, false}});
   std::string bytes;
   for (;;) {
     const auto piece = source->next();
@@ -246,7 +304,7 @@ TEST(NativeOutputs, ArchiveIsMadeInPieces) {
   // A hole: no disk is used. Beyond 4 GiB only in the long mode: its checksum takes a while.
   const bool large = std::getenv("JOBHOST_LONG") != nullptr;
   fs::resize_file(folder / "big", large ? 5LL << 30 : 64LL << 20);
-  const auto source = api::zipOf({{"big", folder / "big", true}});
+  const auto source = api::zipOf({{"big", folder / "big", large ? 5LL << 30 : 64LL << 20, true}});
   std::size_t largest = 0, total = 0;
   std::string end;
   for (;;) {

@@ -235,6 +235,71 @@ TEST(NativeEvents, OfABatchAreThoseOfItsJobs) {
   EXPECT_EQ(host.call("GET", target + "?after=x").status, 400);
 }
 
+TEST(NativeEvents, ANumberBeyondTheNewestIsTheNewest) {
+  ApiHost host;
+  const auto made = host.call("POST", "/api/v1/batches", R"({"name":"n","jobs":[{"type":"echo"}]})");
+  Wire of_job(host.port()), of_batch(host.port()), of_all(host.port());
+  for (auto [wire, target] : {std::pair{&of_job, std::string("/api/v1/jobs/1/events")},
+                              {&of_batch, "/api/v1/batches/" + memberOf(made.body, "id") + "/events"},
+                              {&of_all, std::string("/api/v1/events")}}) {
+    wire->send(get(host, target, "Last-Event-ID: 999999\r\n"));
+    wire->readUntil("\r\n\r\n");
+  }
+  host.settle(host.start(1), OutcomeKind::Succeeded, "{}");
+  for (auto* wire : {&of_job, &of_batch, &of_all}) {
+    const auto told = wire->readUntil("event: succeeded\n");
+    EXPECT_TRUE(told.starts_with("id: 2\nevent: started\n")) << told;
+    EXPECT_TRUE(has(told, "event: succeeded\n")) << told;
+  }
+  EXPECT_TRUE(of_job.atEnd());
+}
+
+TEST(NativeEvents, OfABatchEndWithIt) {
+  api::ServerOptions options;
+  options.sse.keep_alive = std::chrono::minutes(10);
+  ApiHost host(options);
+  const auto made = host.call("POST", "/api/v1/batches", R"({"name":"n","jobs":[{"type":"echo"}]})");
+  const auto target = "/api/v1/batches/" + memberOf(made.body, "id");
+  Wire wire(host.port());
+  wire.send(get(host, target + "/events"));
+  wire.readUntil("event: snapshot\n");
+  ASSERT_EQ(host.call("POST", "/api/v1/jobs/1/cancel").status, 200);
+  ASSERT_EQ(host.call("DELETE", target).status, 204);
+  const auto told = wire.readUntil("event: deleted\n");
+  EXPECT_TRUE(has(told, "event: canceled\n")) << told;
+  EXPECT_TRUE(has(told, "event: deleted\n")) << told;
+  EXPECT_TRUE(wire.atEnd());
+}
+
+TEST(NativeEvents, OfABatchThatRetentionTookEndToo) {
+  api::ServerOptions options;
+  options.sse.keep_alive = std::chrono::milliseconds(20);
+  ApiHost host(options);
+  const auto made = host.call("POST", "/api/v1/batches", R"({"name":"n","jobs":[{"type":"echo"}]})");
+  const auto id = memberOf(made.body, "id");
+  Wire wire(host.port());
+  wire.send(get(host, "/api/v1/batches/" + id + "/events"));
+  wire.readUntil("event: snapshot\n");
+  wire.readUntil(":\n\n");
+  ASSERT_EQ(host.call("POST", "/api/v1/jobs/1/cancel").status, 200);
+  ASSERT_EQ(host.call("DELETE", "/api/v1/jobs/1").status, 204);
+  EXPECT_TRUE(has(wire.readUntil("event: deleted\n"), "event: deleted\n"));
+  wire.readUntil(":\n\n");  // it lives while the batch does
+  ASSERT_TRUE(host.store().removeBatch(id));
+  wire.readUntil("no such line");
+  EXPECT_TRUE(wire.atEnd());
+}
+
+TEST(NativePlugins, ArePathsToo) {
+  ApiHost host;
+  for (const std::string action : {"/retry", "/grant"}) {
+    const auto answer = host.call("POST", "/api/v1/plugins/%2Fopt%2fa.so" + action);
+    EXPECT_TRUE(has(answer.body, "there is no plugin /opt/a.so")) << answer.body;
+  }
+  const auto shown = host.call("GET", "/api/v1/plugins/%2Fopt%2Fa.so");
+  EXPECT_TRUE(has(shown.body, "there is no plugin with this id")) << shown.body;
+}
+
 TEST(NativeEvents, AreRefusedBeyondTheLimitOfWatchers) {
   api::ServerOptions options;
   options.sse.max_watchers = 1;

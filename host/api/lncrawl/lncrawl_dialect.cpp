@@ -132,6 +132,7 @@ std::optional<Response> LncrawlDialect::refuse(Call& call, const Route& route) {
   }
   if (!*known) return unauthorized();
   call.principal = *std::move(known);
+  call.request.caller = call.principal->id;
   if (!call.principal->may(route.privilege)) return forbidden();
   return std::nullopt;
 }

@@ -150,6 +150,7 @@ Response MinionDialect::serve(Visit& visit) {
   }
   if (open && visit.caller && !visit.caller->may(Privilege::RunJobs)) visit.caller = nullptr;  // its jobs are nobody's
   if (!open && (!visit.caller || !visit.caller->may(route.privilege))) return refuse();
+  if (visit.caller && !options_.open) visit.request.caller = visit.caller->id;  // else it is who stands at an address
   if (visit.caller && visit.caller->rate) {
     if (const auto taken = visit.caller->rate->take(deps_.clock.steadyNow()); !taken.allowed) {
       auto response = complain(429, {{"Too many requests.", "/"}});

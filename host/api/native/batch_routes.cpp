@@ -140,7 +140,10 @@ Response remove(const Parts& parts, Call& call) {
   const auto done = parts.deps.jobs.removeBatch(*batch, cursor);
   if (const auto noted = note(parts, call, *batch, "delete", done); !noted) return problem(noted.error());
   if (!done) return problem(done.error());
-  if (!done->next) return {204, {}, ""};
+  if (!done->next) {
+    parts.hub.batchRemoved(batch->id);
+    return {204, {}, ""};
+  }
   JsonWriter json;
   json.beginObject();
   writeOutcome(json, *done);

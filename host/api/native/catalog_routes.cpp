@@ -99,11 +99,11 @@ void addCatalogRoutes(RouteTable& routes, const Parts& parts) {
   routes.add(Method::Get, "/api/v1/job-types/{name}/form", Privilege::ReadJobs,
              [parts](Call& call) { return showForm(parts, call); });
   routes.add(Method::Get, "/api/v1/plugins", Privilege::ReadJobs, [parts](Call&) { return listPlugins(parts); });
-  routes.add(Method::Get, "/api/v1/plugins/{id}", Privilege::ReadJobs,
+  routes.add(Method::Get, "/api/v1/plugins/{+id}", Privilege::ReadJobs,
              [parts](Call& call) { return showPlugin(parts, call); });
-  routes.add(Method::Post, "/api/v1/plugins/{id}/retry", Privilege::Admin,
+  routes.add(Method::Post, "/api/v1/plugins/{+id}/retry", Privilege::Admin,
              [parts](Call& call) { return retryPlugin(parts, call); });
-  routes.add(Method::Post, "/api/v1/plugins/{id}/grant", Privilege::Admin,
+  routes.add(Method::Post, "/api/v1/plugins/{+id}/grant", Privilege::Admin,
              [parts](Call& call) { return grantPlugin(parts, call); });
 }
 

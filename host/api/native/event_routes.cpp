@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <limits>
 
 #include "api/native/native_dialect.hpp"
@@ -7,7 +8,9 @@ namespace jobhost::api::native {
 namespace {
 
 /// The number of the last event the client has, from the header EventSource sends or `?after=`.
-core::Result<std::optional<std::int64_t>> readAfter(Call& call) {
+/// A number beyond the newest (of a host that was set up anew or from a backup) is the newest: what comes
+/// from now on would be passed over as heard already.
+core::Result<std::optional<std::int64_t>> readAfter(const Parts& parts, Call& call) {
   auto query = QueryReader::from(call.request);
   if (!query) return query.error();
   auto after = query->integer("after", 0, std::numeric_limits<std::int64_t>::max());
@@ -18,11 +21,15 @@ core::Result<std::optional<std::int64_t>> readAfter(Call& call) {
       return invalid("the Last-Event-ID is not valid", {{"Last-Event-ID", "must be the number of an event"}});
     }
   }
+  if (!after) return after;
+  const auto newest = parts.deps.jobs.lastSeq();
+  if (!newest) return newest.error();
+  after = std::min(*after, *newest);
   return after;
 }
 
 Response stream(const Parts& parts, Call& call, std::optional<core::JobId> id) {
-  const auto after = readAfter(call);
+  const auto after = readAfter(parts, call);
   if (!after) return problem(after.error());
   auto seat = parts.hub.seat(*call.principal, after->has_value());
   if (!seat) return problem(seat.error());
@@ -49,7 +56,7 @@ Response stream(const Parts& parts, Call& call, std::optional<core::JobId> id) {
 Response streamBatch(const Parts& parts, Call& call) {
   const auto batch = findBatch(parts, call);
   if (!batch) return problem(batch.error());
-  const auto after = readAfter(call);
+  const auto after = readAfter(parts, call);
   if (!after) return problem(after.error());
   auto seat = parts.hub.seat(*call.principal, after->has_value());
   if (!seat) return problem(seat.error());

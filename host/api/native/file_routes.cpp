@@ -1,6 +1,9 @@
 #include <algorithm>
+#include <cstdint>
+#include <filesystem>
 #include <limits>
 #include <memory>
+#include <system_error>
 
 #include <fcntl.h>
 
@@ -24,11 +27,23 @@ std::string safeMediaType(const std::string& type) {
   return clean ? type : "application/octet-stream";
 }
 
+/// An output whose file is no more what the job made would be taken for the whole of it.
+core::Error damaged(const core::Output& output, std::uintmax_t size) {
+  return {core::ErrorCode::NotFound,
+          "the file of the output " + output.name + " is damaged: it has " + std::to_string(size) +
+              " bytes instead of " + std::to_string(output.size_bytes),
+          "",
+          {}};
+}
+
 Response sendOutput(const Parts& parts, Call& call, core::JobId id) {
   const auto output = parts.deps.jobs.output(id, call.captures[1]);
   if (!output) return problem(output.error());
   auto file = openedFile(::open(output->path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!file) return problem({core::ErrorCode::NotFound, "the output's file is gone", "", {}});
+  if (file->size() != output->output.size_bytes) {
+    return problem(damaged(output->output, static_cast<std::uintmax_t>(file->size())));
+  }
   if (!output->output.sha256.empty()) file->etag = "\"" + output->output.sha256 + "\"";
   file->changed_at.reset();  // the tag says more, and a job's outputs never change
   Response response;
@@ -70,7 +85,10 @@ Response sendArchive(const Parts& parts, const Call& call, core::JobId id, Place
   for (const auto& listed : job->outputs) {
     const auto output = parts.deps.jobs.output(*job, listed.name);
     if (!output) return problem(output.error());
-    entries.push_back({listed.name, output->path, isPacked(listed.media_type)});
+    std::error_code unknown;  // what became of it since then is found when its turn comes
+    const auto size = std::filesystem::file_size(output->path, unknown);
+    if (!unknown && size != static_cast<std::uintmax_t>(listed.size_bytes)) return problem(damaged(listed, size));
+    entries.push_back({listed.name, output->path, listed.size_bytes, isPacked(listed.media_type)});
   }
   auto place = places.take(call.principal->id);
   if (!place) {

@@ -142,6 +142,7 @@ Response NativeDialect::handle(Request& request) {
   Call call{request, {std::move(match->captures[0]), std::move(match->captures[1])}, nullptr, {}, {}};
   call.address = clientAddress(request, parts_.options.auth.trusted_proxies);
   identify(call);
+  if (call.principal) request.caller = call.principal->id;
   TokenBucket::Taken taken;
   const bool counted = call.principal && call.principal->rate;
   if (counted) taken = call.principal->rate->take(parts_.deps.clock.steadyNow());

@@ -13,7 +13,7 @@ namespace jobhost::api::native {
 struct Parts {
   const Deps& deps;
   const ServerOptions& options;
-  const SseHub& hub;
+  SseHub& hub;
   /// The OpenAPI document of all dialects; made when all are, and before the first request.
   const std::string& openapi;
 };

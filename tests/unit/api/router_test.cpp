@@ -30,6 +30,18 @@ TEST_F(Router, FindsRowsAndTheirCaptures) {
   EXPECT_EQ(match_->captures[1], "a/b/c.jpg");
 }
 
+TEST_F(Router, ASegmentHoldsSlashesWhereItsRowSaysSo) {
+  table_.add(Method::Get, "/plugins/{+id}", Privilege::None, [](Call&) { return Response(); });
+  table_.add(Method::Get, "/plugins/{+id}/why", Privilege::None, [](Call&) { return Response(); });
+  EXPECT_EQ(pattern(Method::Get, "/plugins/%2Fa%2fb.so"), "/plugins/{id}");
+  EXPECT_EQ(match_->captures[0], "/a/b.so");
+  EXPECT_EQ(pattern(Method::Get, "/plugins/%2Fa%2Fb.so/why"), "/plugins/{id}/why");
+  EXPECT_EQ(match_->captures[0], "/a/b.so");
+  EXPECT_EQ(pattern(Method::Get, "/plugins/a/b.so"), "404");
+  EXPECT_EQ(pattern(Method::Get, "/plugins/%2e%2e"), "bad");
+  EXPECT_EQ(pattern(Method::Get, "/plugins/%2Fa%00"), "bad");
+}
+
 TEST_F(Router, TellsAnUnknownPathFromAWrongMethod) {
   EXPECT_EQ(pattern(Method::Delete, "/jobs/7"), "405 GET, POST");
   EXPECT_EQ(pattern(Method::Get, "/jobs/"), "404");

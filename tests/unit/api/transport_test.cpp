@@ -5,6 +5,8 @@
 #include <thread>
 #include <vector>
 
+#include <poll.h>
+
 #include "dialects/api_host.hpp"
 
 namespace jobhost::test {
@@ -150,8 +152,95 @@ TEST(Transport, AFloodOfHalfRequestsDelaysOthersOnly) {
   EXPECT_EQ(client.receive().status, 200);
 }
 
+TEST(Transport, ASlowBodyGivesWayToAConnectionThatWaits) {
+  api::ServerOptions options;
+  options.http.max_threads = 1;
+  options.http.body_idle = core::Millis(60'000);
+  ApiHost host(options);
+  Wire slow(host.port());
+  slow.send("POST /api/v1/auth/login HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\nContent-Length: 40\r\n\r\n");
+  EXPECT_EQ(slow.receive().status, 100);  // its thread waits for the body
+  Wire client(host.port());
+  client.send("GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n");
+  EXPECT_EQ(client.receive().status, 200);
+  EXPECT_EQ(slow.receive().status, 408);
+}
+
+TEST(Transport, ASlowBodyHasItsTimeWhileNobodyWaits) {
+  api::ServerOptions options;
+  options.http.max_threads = 1;
+  options.http.crowded_patience = core::Millis(1);
+  ApiHost host(options);
+  Wire slow(host.port());
+  slow.send("POST /api/v1/jobs HTTP/1.1\r\nHost: t\r\nX-API-Key: " + host.adminKey() +
+            "\r\nExpect: 100-continue\r\nContent-Length: 15\r\n\r\n");
+  EXPECT_EQ(slow.receive().status, 100);
+  slow.send("{");
+  pollfd nothing{slow.fd(), POLLIN, 0};
+  EXPECT_EQ(::poll(&nothing, 1, 100), 0) << "long after its turn";
+  slow.send("\"type\":\"echo\"}");
+  EXPECT_EQ(slow.receive().status, 201);
+}
+
+TEST(Transport, AFloodOfSlowBodiesDelaysOthersOnly) {
+  api::ServerOptions options;
+  options.http.max_threads = 2;
+  options.http.max_queued = 64;
+  options.http.body_idle = core::Millis(60'000);
+  ApiHost host(options);
+  std::vector<std::unique_ptr<Wire>> flood;
+  for (int i = 0; i < 6; ++i) {
+    for (const std::string head :
+         {"POST /api/v1/auth/login HTTP/1.1\r\n",
+          "POST /api/minion/echo/queue HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"}) {
+      flood.push_back(std::make_unique<Wire>(host.port()));
+      flood.back()->send(head + "Host: t\r\nContent-Length: 4000\r\n\r\nk");
+    }
+  }
+  Wire client(host.port());
+  client.send("GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n");
+  EXPECT_EQ(client.receive().status, 200);
+}
+
+TEST(Transport, UploadsOfOneCallerHaveAQuarterOfTheThreads) {
+  api::ServerOptions options;
+  options.http.max_threads = 8;
+  ApiHost host(options);
+  const auto another = host.addKey(R"({"name":"k","privileges":["run_jobs"]})");
+  const auto begin = [&](Wire& wire, const std::string& key, int size) {
+    wire.send("POST /api/v1/inputs?name=a HTTP/1.1\r\nHost: t\r\nX-API-Key: " + key +
+              "\r\nExpect: 100-continue\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n");
+    return wire.receive().status;
+  };
+  Wire first(host.port()), second(host.port()), third(host.port()), small(host.port()), others(host.port());
+  EXPECT_EQ(begin(first, host.adminKey(), 100'000), 100);
+  EXPECT_EQ(begin(second, host.adminKey(), 100'000), 100);
+  EXPECT_EQ(begin(third, host.adminKey(), 100'000), 429);
+  EXPECT_EQ(begin(small, host.adminKey(), 5), 100) << "it is soon over";
+  EXPECT_EQ(begin(others, another, 100'000), 100);
+  first.send(std::string(100'000, 'x'));
+  EXPECT_EQ(first.receive().status, 201);
+  EXPECT_EQ(begin(first, host.adminKey(), 100'000), 100) << "its place is free again";
+}
+
+TEST(Transport, ABodyInChunksTakesItsPlaceWhenItGrowsLong) {
+  api::ServerOptions options;
+  options.http.max_threads = 4;
+  ApiHost host(options);
+  const auto head = "POST /api/v1/inputs?name=a HTTP/1.1\r\nHost: t\r\nX-API-Key: " + host.adminKey() + "\r\n";
+  Wire first(host.port());
+  first.send(head + "Expect: 100-continue\r\nContent-Length: 100000\r\n\r\n");
+  EXPECT_EQ(first.receive().status, 100);
+  Wire chunked(host.port());
+  chunked.send(head + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
+  EXPECT_EQ(chunked.receive().status, 201);
+  chunked.send(head + "Transfer-Encoding: chunked\r\n\r\n20000\r\n" + std::string(0x20000, 'x') + "\r\n0\r\n\r\n");
+  EXPECT_EQ(chunked.receive().status, 429);
+}
+
 TEST(Transport, ABusyConnectionGivesWayToThoseThatWait) {
   api::ServerOptions options;
+  options.http.crowded_patience = std::chrono::minutes(1);  // the body comes when the queue is full
   options.http.max_threads = 1;
   options.http.max_queued = 2;
   ApiHost host(options);
