@@ -21,8 +21,15 @@ std::string percentOf(const JsonObject& job) {
   return std::to_string(static_cast<int>(*fraction * 100)) + " %";
 }
 
-/// One POST for each id; goes on after a refusal and answers the first failure's status.
-int forEach(const JobArgs& args, const std::string& action, const std::string& done_word) {
+/// How a job stands, with what it waits for.
+std::string standing(const JsonObject& job) {
+  const bool waits = textAt(job, "waiting_for") == "plugin";
+  return textAt(job, "state") + (waits ? " (no plugin)" : "");
+}
+
+/// One POST for each id; goes on after a refusal and answers the first failure's status. `say` tells of a job what was
+/// done.
+int forEach(const JobArgs& args, const std::string& action, std::string (*say)(const Response&)) {
   auto client = connect(args.client);
   if (!client) return fail(client.error()), kUsage;
   int status = kOk;
@@ -35,7 +42,7 @@ int forEach(const JobArgs& args, const std::string& action, const std::string& d
     } else if (args.client.json) {
       printBody(args.client, answer->body);
     } else {
-      std::cout << id << ' ' << done_word << '\n';
+      std::cout << id << ' ' << say(*answer) << '\n';
     }
   }
   return status;
@@ -79,7 +86,7 @@ int list(const ListArgs& args) {
   const auto page = parseObject(answer->body);
   std::vector<std::vector<std::string>> rows{{"ID", "STATE", "TYPE", "PROGRESS", "ATTEMPT", "CREATED"}};
   for (const auto& job : objectsAt(page, "jobs")) {
-    rows.push_back({textAt(job, "id"), textAt(job, "state"), textAt(job, "type"), percentOf(job),
+    rows.push_back({textAt(job, "id"), standing(job), textAt(job, "type"), percentOf(job),
                     textAt(job, "attempt") + "/" + textAt(job, "max_attempts"), textAt(job, "created_at")});
   }
   printTable(std::cout, rows);
@@ -89,10 +96,14 @@ int list(const ListArgs& args) {
 }
 
 int cancel(const JobArgs& args) {
-  return forEach(args, "/cancel", "cancel asked");
+  return forEach(args, "/cancel", [](const Response& answer) -> std::string {
+    if (answer.status == 202) return "cancel asked";
+    const auto state = textAt(parseObject(answer.body), "state");
+    return state == "canceled" ? state : "has ended already: " + state;
+  });
 }
 int retry(const JobArgs& args) {
-  return forEach(args, "/retry", "queued again");
+  return forEach(args, "/retry", [](const Response&) -> std::string { return "queued again"; });
 }
 
 }  // namespace jobhost::cli

@@ -1,5 +1,6 @@
 #include <Poco/JSON/Parser.h>
 
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <sstream>
@@ -79,6 +80,11 @@ int submit(const SubmitArgs& args) {
   const auto params = readParams(args.params);
   if (!params) return fail(params.error()), kUsage;
   if (const auto checked = submitBody(args, *params, {}); !checked) return fail(checked.error()), kUsage;
+  for (const auto& input : args.inputs) {
+    std::error_code code;
+    const bool readable = std::filesystem::is_regular_file(input, code) && std::ifstream(input, std::ios::binary);
+    if (!readable) return fail(usage("--input " + input + ": the file cannot be read")), kUsage;
+  }
   auto client = connect(args.client);
   if (!client) return fail(client.error()), kUsage;
 
@@ -93,10 +99,14 @@ int submit(const SubmitArgs& args) {
   if (!args.idempotency_key.empty()) headers.emplace_back("Idempotency-Key", args.idempotency_key);
   const auto answer = client->send("POST", "/api/v1/jobs", *body, headers);
   if (!answer) return fail(answer.error());
-  const auto id = numberAt(parseObject(answer->body), "id");
+  const auto made = parseObject(answer->body);
+  const auto id = numberAt(made, "id");
   if (!id) {
     std::cerr << "jobhost: the host answered no job id\n";
     return kHostError;
+  }
+  if (textAt(made, "waiting_for") == "plugin") {
+    std::cerr << "jobhost: no plugin runs " << args.type << " now; the job waits until one does\n";
   }
   if (args.wait) return watchJob(*client, static_cast<std::int64_t>(*id), args.client.json);
   if (args.client.json) {

@@ -49,6 +49,7 @@ int watchJob(Client& client, std::int64_t id, bool json) {
   if (!first) return fail(first.error());
   JobView view;
   take(*first, view);
+  if (textAt(*first, "waiting_for") == "plugin") view.message = "no plugin runs its type now";
   ProgressBar bar(std::cerr, terminalWidth());
   if (!json) bar.show(view);
   const auto isOver = [&] { return ended(view.state); };

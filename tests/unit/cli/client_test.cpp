@@ -165,6 +165,43 @@ TEST(Commands, SubmitWithWaitGoesOnToWatch) {
   EXPECT_EQ(host.asked().front().body, R"({"type":"echo","params":{"text":"hi"}})");
 }
 
+TEST(Commands, CancelSaysWhatBecameOfEachJob) {
+  SmallHost host([](const auto& request) -> SmallHost::Answer {
+    if (request.path.find("/3/") != std::string::npos) return {202, R"({"id":3,"state":"running"})"};
+    if (request.path.find("/4/") != std::string::npos) return {200, R"({"id":4,"state":"succeeded"})"};
+    return {200, R"({"id":5,"state":"canceled"})"};
+  });
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(command(host, {"cancel", "3", "4", "5"}), kOk);
+  EXPECT_EQ(testing::internal::GetCapturedStdout(), "3 cancel asked\n4 has ended already: succeeded\n5 canceled\n");
+}
+
+TEST(Commands, AnInputThatIsNotThereIsAMistakeInTheCall) {
+  SmallHost host([](const auto&) { return SmallHost::Answer{201, R"({"id":7,"state":"queued"})"}; });
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(command(host, {"submit", "echo", "-i", "/nowhere/nofile"}), kUsage);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "jobhost: --input /nowhere/nofile: the file cannot be read\n");
+  EXPECT_TRUE(host.asked().empty());
+}
+
+TEST(Commands, TellThatAJobWaitsForItsPlugin) {
+  SmallHost host([](const auto& request) -> SmallHost::Answer {
+    if (request.method == "POST") return {201, R"({"id":7,"state":"queued","existing":false,"waiting_for":"plugin"})"};
+    return {
+        200,
+        R"({"jobs":[{"id":7,"state":"queued","waiting_for":"plugin"},{"id":6,"state":"queued","waiting_for":null}]})"};
+  });
+  testing::internal::CaptureStdout();
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(command(host, {"submit", "echo"}), kOk);
+  EXPECT_EQ(command(host, {"list"}), kOk);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "jobhost: no plugin runs echo now; the job waits until one does\n");
+  const auto shown = testing::internal::GetCapturedStdout();
+  EXPECT_EQ(shown.substr(0, 2), "7\n") << "the id alone, for scripts";
+  EXPECT_NE(shown.find("7   queued (no plugin)"), std::string::npos) << shown;
+  EXPECT_EQ(shown.find("6   queued (no plugin)"), std::string::npos) << shown;
+}
+
 TEST(Commands, ExitCodesTellWhoseFaultItWas) {
   SmallHost refusing([](const auto&) { return SmallHost::Answer{404, "{}"}; });
   SmallHost failing([](const auto&) { return SmallHost::Answer{500, "{}"}; });
