@@ -79,7 +79,8 @@ struct Server::Impl {
   Impl(Deps dependencies, ServerOptions chosen)
       : deps(std::move(dependencies)),
         options(std::move(chosen)),
-        hub({deps.jobs, deps.bus, native::jobJson,
+        hub({deps.jobs, deps.bus,
+             [this](const core::Job& job) { return native::jobJson(job, *deps.catalog.snapshot()); },
              [this](const Principal& principal) { return deps.accounts.stillMay(principal); }},
             options.sse),
         transfers(std::max(1, options.http.max_threads * 3 / 4), std::max(1, options.http.max_threads / 4)),

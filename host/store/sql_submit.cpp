@@ -33,7 +33,7 @@ SubmitOps::SubmitOps(Database& db, Ledger& ledger, JobTable& table, Moves& moves
       add_dep_(db, "INSERT INTO job_deps (job, dep, done, any_outcome) VALUES ($1, $2, $3, $4)"),
       add_mark_(db, "INSERT INTO created_marks (first, earliest, latest) VALUES ($1, $2, $3)"),
       add_batch_(db, "INSERT INTO batches (id, name, owner, created_at) VALUES ($1, $2, $3, $4)"),
-      find_batch_(db, "SELECT jobs FROM batches WHERE id = $1"),
+      find_batch_(db, "SELECT jobs, owner FROM batches WHERE id = $1"),
       drop_batch_(db, "DELETE FROM batches WHERE id = $1"),
       forget_batches_(db,
                       "DELETE FROM batches WHERE number IN (SELECT number FROM batches INDEXED BY batches_empty "
@@ -123,6 +123,15 @@ core::Result<void> SubmitOps::check(const std::vector<core::JobDraft>& drafts, c
   const bool limited = options.max_queued_per_type > 0 || options.max_queued_per_owner > 0;
   for (std::size_t i = 0; i < drafts.size(); ++i) {
     const core::JobDraft& draft = drafts[i];
+    if (!draft.batch.empty() && !(options.batch && options.batch->id == draft.batch)) {
+      if (Query found(find_batch_, draft.batch); !found.step() || found.view(1) != draft.owner) {
+        // Somebody else's is none of the caller's, whoever asks: a batch is its owner's jobs.
+        return Error{ErrorCode::NotFound,
+                     "batch: " + draft.batch + " does not exist",
+                     {},
+                     {{"/" + std::to_string(i) + "/batch", "does not exist"}}};
+      }
+    }
     const bool refers = draft.parent || !draft.depends_on.empty() || !draft.after.empty();
     if (refers) {
       if (auto checked = checkReferences(draft, options.own_only); !checked) {

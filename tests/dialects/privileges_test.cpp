@@ -204,8 +204,9 @@ TEST_F(Privileges, OfAStrangerReachNoJobThroughBulkCommands) {
   EXPECT_EQ(host_.bare("GET", "/api/v1/batches", "", session).body, R"({"batches":[],"next_cursor":null})");
   EXPECT_EQ(host_.bare("GET", "/api/v1/batches?owner=" + owner_, "", session).body,
             R"({"batches":[],"next_cursor":null})");
-  // A job of a stranger that bears the batch's id as its label is none of the batch.
-  EXPECT_EQ(host_.bare("POST", "/api/v1/jobs", R"({"type":"echo","batch":")" + batch + R"("})", session).status, 201);
+  const auto joined = host_.bare("POST", "/api/v1/jobs", R"({"type":"echo","batch":")" + batch + R"("})", session);
+  EXPECT_EQ(joined.status, 422);
+  EXPECT_NE(joined.body.find(R"([{"pointer":"/batch","message":"does not exist"}])"), std::string::npos) << joined.body;
   EXPECT_NE(host_.call("GET", "/api/v1/batches/" + batch).body.find("\"total\":1}"), std::string::npos);
 }
 

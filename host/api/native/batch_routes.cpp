@@ -46,12 +46,13 @@ Response create(const Parts& parts, Call& call) {
   if (!idempotency) return problem(idempotency.error());
   auto request = readBatch(*body, call, parts.deps.clock.now());
   if (!request) return problem(request.error());
+  const auto types = typesOf(request->jobs);
   const auto made = parts.deps.jobs.submitBatch(std::move(request->name), call.principal->id, std::move(request->jobs),
                                                 *std::move(idempotency));
   if (!made) return submitProblem(made.error());
   JsonWriter json;
   json.beginObject().key("id").string(made->id).key("jobs").beginArray();
-  for (const auto& one : made->jobs) writeSubmitted(json, one);
+  writeSubmitted(json, made->jobs, types, *parts.deps.catalog.snapshot());
   json.endArray().endObject();
   Response response(made->replayed ? 200 : 201, kJson, json.take());
   response.with("Location", "/api/v1/batches/" + made->id);

@@ -18,13 +18,20 @@ Response submit(const Parts& parts, Call& call) {
   if (!idempotency) return problem(idempotency.error());
   std::vector<core::FieldError> errors;
   auto request = readJobRequest(*document, "", parts.deps.clock.now(), errors);
-  if (!errors.empty()) return problem(invalid("the job is not valid", std::move(errors)));
   request.draft.owner = call.principal->id;
   request.own_only = !call.principal->all_jobs;
+  if (!errors.empty()) {
+    // What a later look would find as well, so that a caller hears of it at once.
+    if (auto checked = parts.deps.jobs.check(std::move(request)); !checked) {
+      addFaults(errors, std::move(checked.error().fields));
+    }
+    return problem(invalid("the job is not valid", std::move(errors)));
+  }
+  const std::string type = request.draft.type;
   const auto submitted = parts.deps.jobs.submit(std::move(request), *std::move(idempotency));
   if (!submitted) return submitProblem(submitted.error());
   JsonWriter json;
-  writeSubmitted(json, *submitted);
+  writeSubmitted(json, *submitted, type, *parts.deps.catalog.snapshot());
   Response response(submitted->existing ? 200 : 201, kJson, json.take());
   response.with("Location", "/api/v1/jobs/" + core::toString(submitted->id));
   return response;
@@ -81,11 +88,12 @@ Response submitMany(const Parts& parts, Call& call) {
   std::vector<core::FieldError> errors;
   auto requests = readJobRequests(*texts, "", call, parts.deps.clock.now(), errors);
   if (!errors.empty()) return problem(invalid("some jobs are not valid; none was stored", std::move(errors)));
+  const auto types = typesOf(requests);
   const auto submitted = parts.deps.jobs.submitMany(std::move(requests), *std::move(idempotency));
   if (!submitted) return submitProblem(submitted.error());
   JsonWriter json;
   json.beginObject().key("jobs").beginArray();
-  for (const auto& one : *submitted) writeSubmitted(json, one);
+  writeSubmitted(json, *submitted, types, *parts.deps.catalog.snapshot());
   json.endArray().endObject();
   const bool all_existing =
       std::all_of(submitted->begin(), submitted->end(), [](const auto& one) { return one.existing; });
@@ -96,7 +104,9 @@ Response submitMany(const Parts& parts, Call& call) {
 Response show(const Parts& parts, const Call& call, core::JobId id, int status = 200) {
   const auto job = parts.deps.jobs.get(id);
   if (!job) return problem(job.error());
-  if (call.principal->may(Privilege::ReadJobs)) return {status, kJson, jobJson(*job)};
+  if (call.principal->may(Privilege::ReadJobs)) {
+    return {status, kJson, jobJson(*job, *parts.deps.catalog.snapshot())};
+  }
   JsonWriter json;
   json.beginObject().key("id").number(job->id.value).key("state").string(core::toString(job->state)).endObject();
   return {status, kJson, json.take()};
@@ -107,7 +117,7 @@ Response patch(const Parts& parts, Call& call, core::JobId id) {
   if (!document) return problem(document.error());
   std::vector<core::FieldError> errors;
   JsonObject object(*document, "", errors);
-  const auto priority = object.integer("priority", -1'000'000, 1'000'000);
+  const auto priority = readInt(object, "priority");
   auto tags = object.strings("tags", 1000);
   object.refuseUnknown();
   if (!errors.empty()) return problem(invalid("the change is not valid", std::move(errors)));
@@ -115,8 +125,7 @@ Response patch(const Parts& parts, Call& call, core::JobId id) {
   if (priority && !call.principal->may(Privilege::RunJobs)) {
     return problem({core::ErrorCode::PermissionDenied, "changing the priority needs the privilege run_jobs", "", {}});
   }
-  const auto level = priority ? std::optional(static_cast<int>(*priority)) : std::nullopt;
-  if (const auto set = parts.deps.jobs.change(id, level, std::move(tags)); !set) return problem(set.error());
+  if (const auto set = parts.deps.jobs.change(id, priority, std::move(tags)); !set) return problem(set.error());
   return show(parts, call, id);
 }
 
@@ -131,10 +140,15 @@ Response cancel(const Parts& parts, Call& call, core::JobId id) {
 
 using Action = core::Result<void> (jobs::JobService::*)(core::JobId);
 
+/// The routes of one job; those that change it may be repeated as they are.
 Handler withJob(const Parts& parts, Response (*handler)(const Parts&, Call&, core::JobId)) {
   return [parts, handler](Call& call) {
     const auto id = readJobId(call.captures[0]);
-    return id ? handler(parts, call, *id) : problem(noSuchJob());
+    if (!id) return problem(noSuchJob());
+    if (call.request.method != Method::Get) {
+      if (const auto unheard = refuseIdempotency(call)) return problem(*unheard);
+    }
+    return handler(parts, call, *id);
   };
 }
 
@@ -142,6 +156,7 @@ Handler action(const Parts& parts, Action what) {
   return [parts, what](Call& call) {
     const auto id = readJobId(call.captures[0]);
     if (!id) return problem(noSuchJob());
+    if (const auto unheard = refuseIdempotency(call)) return problem(*unheard);
     const auto reason = readReason(parts.options, call);  // the same small body is allowed for every action
     if (!reason) return problem(reason.error());
     if (const auto done = (parts.deps.jobs.*what)(*id); !done) return problem(done.error());

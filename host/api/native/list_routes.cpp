@@ -61,7 +61,8 @@ Response list(const Parts& parts, Call& call, std::optional<core::JobId> parent)
   if (!page) return problem(page.error());
   JsonWriter json;
   json.beginObject().key("jobs").beginArray();
-  for (const auto& job : page->jobs) writeJob(json, job, options.with_documents);
+  const auto types = parts.deps.catalog.snapshot();
+  for (const auto& job : page->jobs) writeJob(json, job, *types, options.with_documents);
   json.endArray().key("next_cursor");
   page->next ? json.number(page->next->value) : json.null();
   json.endObject();

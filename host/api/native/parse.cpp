@@ -7,7 +7,6 @@ namespace jobhost::api::native {
 namespace {
 
 constexpr std::int64_t kMaxMillis = 366LL * 24 * 3600 * 1000;
-constexpr std::int64_t kIntMax = std::numeric_limits<int>::max();
 constexpr std::size_t kMaxListItems = 1000;
 constexpr std::size_t kMaxIdempotencyKey = 255;
 constexpr std::size_t kMaxErrors = 100;
@@ -35,6 +34,18 @@ std::optional<core::Backoff> readBackoff(JsonObject& job) {
   object.refuseUnknown();
   return backoff;
 }
+
+}  // namespace
+
+std::optional<int> readInt(JsonObject& object, std::string_view name) {
+  using Wide = std::numeric_limits<std::int64_t>;
+  using Int = std::numeric_limits<int>;
+  const auto value = object.integer(name, Wide::min(), Wide::max());
+  if (!value) return std::nullopt;
+  return static_cast<int>(std::clamp<std::int64_t>(*value, Int::min(), Int::max()));
+}
+
+namespace {
 
 void readRelations(JsonObject& object, core::JobDraft& draft) {
   if (const auto parent = object.integer("parent", 1, std::numeric_limits<std::int64_t>::max())) {
@@ -65,7 +76,7 @@ jobs::JobRequest readJobRequest(const JsonDocument& document, std::string pointe
   if (auto type = object.string("type")) draft.type = *std::move(type);
   if (const auto params = object.raw("params", JsonKind::Object)) draft.params_json = *params;
   if (const auto args = object.raw("args", JsonKind::Array)) request.args_json = std::string(*args);
-  if (const auto priority = object.integer("priority", -kIntMax, kIntMax)) draft.priority = static_cast<int>(*priority);
+  if (const auto priority = readInt(object, "priority")) draft.priority = *priority;
   draft.run_at = object.time("run_at");
   if (const auto delay = object.integer("delay_ms", 0, 10 * kMaxMillis)) {
     if (draft.run_at) object.refuse("delay_ms", "excludes run_at");
@@ -77,7 +88,7 @@ jobs::JobRequest readJobRequest(const JsonDocument& document, std::string pointe
   if (auto tags = object.strings("tags", kMaxListItems)) draft.tags = *std::move(tags);
   if (const auto notes = object.raw("notes", JsonKind::Object)) draft.notes_json = *notes;
   if (const auto timeout = object.integer("timeout_ms", 0, kMaxMillis)) draft.timeout = core::Millis(*timeout);
-  if (const auto most = object.integer("max_attempts", 1, kIntMax)) request.max_attempts = static_cast<int>(*most);
+  request.max_attempts = readInt(object, "max_attempts");
   request.backoff = readBackoff(object);
   readRelations(object, draft);
   if (request.args_json && object.raw("params", JsonKind::Object)) object.refuse("args", "excludes params");
@@ -102,6 +113,28 @@ std::vector<jobs::JobRequest> readJobRequests(const std::vector<std::string_view
     requests.back().own_only = !call.principal->all_jobs;
   }
   return requests;
+}
+
+std::vector<std::string> typesOf(const std::vector<jobs::JobRequest>& requests) {
+  std::vector<std::string> types;
+  types.reserve(requests.size());
+  for (const auto& request : requests) types.push_back(request.draft.type);
+  return types;
+}
+
+void addFaults(std::vector<core::FieldError>& errors, std::vector<core::FieldError> faults) {
+  const auto within = [](const std::string& inner, const std::string& outer) {
+    return inner.starts_with(outer) && (inner.size() == outer.size() || inner[outer.size()] == '/');
+  };
+  const std::size_t read = errors.size();
+  for (auto& fault : faults) {
+    if (errors.size() >= kMaxErrors) return;
+    const auto known = [&](const core::FieldError& error) {
+      return within(fault.pointer, error.pointer) || within(error.pointer, fault.pointer);
+    };
+    const auto end = errors.begin() + static_cast<std::ptrdiff_t>(read);
+    if (std::none_of(errors.begin(), end, known)) errors.push_back(std::move(fault));
+  }
 }
 
 core::Result<std::optional<store::Idempotency>> readIdempotency(const Call& call, std::string_view body) {

@@ -29,6 +29,15 @@ std::vector<jobs::JobRequest> readJobRequests(const std::vector<std::string_view
                                               const Call& call, core::Instant now,
                                               std::vector<core::FieldError>& errors);
 
+/// A whole number whose bounds jobs/ knows, and names when it lies beyond: one beyond an int is its nearest.
+std::optional<int> readInt(JsonObject& object, std::string_view name);
+
+/// The names of their job types, which are gone once they have been submitted.
+std::vector<std::string> typesOf(const std::vector<jobs::JobRequest>& requests);
+
+/// Adds what a later check finds wrong, but for what follows from members that are among the errors already.
+void addFaults(std::vector<core::FieldError>& errors, std::vector<core::FieldError> faults);
+
 /// The Idempotency-Key of a request with this body; nullopt: none was sent. InvalidArgument: it is not valid.
 core::Result<std::optional<store::Idempotency>> readIdempotency(const Call& call, std::string_view body);
 

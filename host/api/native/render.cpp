@@ -81,6 +81,14 @@ std::string_view toString(core::Hold hold) {
   return "none";
 }
 
+/// What a queued job waits for that its `hold` does not tell: its type's plugin may be out of use, or gone.
+void writeWaitingFor(JsonWriter& json, core::JobState state, std::string_view type, const catalog::Snapshot& types) {
+  json.key("waiting_for");
+  const auto* entry = state == core::JobState::Queued ? types.find(type) : nullptr;
+  const bool waits = state == core::JobState::Queued && (entry == nullptr || !entry->info.available);
+  waits ? json.string("plugin") : json.null();
+}
+
 void writeRelations(JsonWriter& json, const core::Job& job) {
   json.key("parent");
   job.parent ? json.number(job.parent->value) : json.null();
@@ -107,7 +115,9 @@ void writeRun(JsonWriter& json, const core::Job& job) {
   json.key("timeout_ms").number(std::int64_t{job.timeout.count()});
   json.key("cancel_requested").boolean(job.cancel_requested);
   json.key("progress").beginObject().key("fraction");
-  job.progress.fraction < 0 ? json.null() : json.number(job.progress.fraction);
+  // The last report of a job that is done may be any: few report their end.
+  const double fraction = job.state == core::JobState::Succeeded ? 1 : job.progress.fraction;
+  fraction < 0 ? json.null() : json.number(fraction);
   json.key("done").number(job.progress.done).key("total").number(job.progress.total);
   json.key("message").string(job.progress.message).endObject();
   json.key("usage").beginObject().key("cpu_us").number(job.usage.cpu_us);
@@ -214,12 +224,13 @@ void writeOutput(JsonWriter& json, core::JobId job, const core::Output& output) 
   json.key("url").string("/api/v1/jobs/" + core::toString(job) + "/outputs/" + encodePath(output.name)).endObject();
 }
 
-void writeJob(JsonWriter& json, const core::Job& job, bool with_documents) {
+void writeJob(JsonWriter& json, const core::Job& job, const catalog::Snapshot& types, bool with_documents) {
   json.beginObject();
   json.key("id").number(job.id.value);
   json.key("type").string(job.type);
   json.key("state").string(core::toString(job.state));
   json.key("hold").string(toString(job.hold));
+  writeWaitingFor(json, job.state, job.type, types);
   json.key("priority").number(std::int64_t{job.priority});
   json.key("created_at").time(job.created_at);
   json.key("run_at").time(job.run_at);
@@ -249,16 +260,26 @@ void writeJob(JsonWriter& json, const core::Job& job, bool with_documents) {
   json.endObject();
 }
 
-std::string jobJson(const core::Job& job) {
+std::string jobJson(const core::Job& job, const catalog::Snapshot& types) {
   JsonWriter json;
-  writeJob(json, job);
+  writeJob(json, job, types);
   return json.take();
 }
 
-void writeSubmitted(JsonWriter& json, const store::Submitted& submitted) {
+void writeSubmitted(JsonWriter& json, const store::Submitted& submitted, std::string_view type,
+                    const catalog::Snapshot& types) {
   json.beginObject().key("id").number(submitted.id.value);
   json.key("state").string(core::toString(submitted.state));
-  json.key("existing").boolean(submitted.existing).endObject();
+  json.key("existing").boolean(submitted.existing);
+  writeWaitingFor(json, submitted.state, type, types);
+  json.endObject();
+}
+
+void writeSubmitted(JsonWriter& json, const std::vector<store::Submitted>& submitted,
+                    const std::vector<std::string>& names, const catalog::Snapshot& types) {
+  for (std::size_t i = 0; i < submitted.size(); ++i) {
+    writeSubmitted(json, submitted[i], i < names.size() ? std::string_view(names[i]) : std::string_view(), types);
+  }
 }
 
 /// One word for how its jobs stand: what is not over yet first, then the worst end.

@@ -1,8 +1,11 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "api/json_writer.hpp"
+#include "catalog/catalog.hpp"
 #include "catalog/job_type.hpp"
 #include "core/event.hpp"
 #include "core/job.hpp"
@@ -14,10 +17,16 @@ namespace jobhost::api::native {
 
 /// Our documents as JSON. Pure. Absent values are null; times are RFC 3339; ids are integers; durations end in _ms.
 
-/// `with_documents` false leaves params, result, notes and outputs out.
-void writeJob(JsonWriter& json, const core::Job& job, bool with_documents = true);
-std::string jobJson(const core::Job& job);
-void writeSubmitted(JsonWriter& json, const store::Submitted& submitted);
+/// `types` tells whether there is a plugin to run it; `with_documents` false leaves params, result, notes and outputs
+/// out.
+void writeJob(JsonWriter& json, const core::Job& job, const catalog::Snapshot& types, bool with_documents = true);
+std::string jobJson(const core::Job& job, const catalog::Snapshot& types);
+/// `type`: its job type.
+void writeSubmitted(JsonWriter& json, const store::Submitted& submitted, std::string_view type,
+                    const catalog::Snapshot& types);
+/// The elements of an array of them; `names` are their types, in the same order.
+void writeSubmitted(JsonWriter& json, const std::vector<store::Submitted>& submitted,
+                    const std::vector<std::string>& names, const catalog::Snapshot& types);
 void writeBatch(JsonWriter& json, const store::Batch& batch);
 /// The members of it alone, for an object that has more.
 void writeBatchMembers(JsonWriter& json, const store::Batch& batch);

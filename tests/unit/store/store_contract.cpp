@@ -51,7 +51,11 @@ TEST_P(StoreContract, KeepsEveryFieldOfADraftAcrossAReopen) {
   draft.input_id = "in";
   draft.args_json = "[5, null]";
   draft.child_failure = core::ChildFailure::Fail;
-  const auto id = submit(draft);
+  SubmitOptions options;
+  options.batch = BatchDraft{"b", "n", "me"};
+  const auto made = store->submit({draft}, options);
+  ASSERT_TRUE(made.ok()) << made.error().message;
+  const auto id = made->front().id;
   reopen();
   const core::Job job = this->job(id);
   EXPECT_EQ(job.type, "pdf");
@@ -229,6 +233,18 @@ TEST_P(StoreContract, CountsNoAttemptThatWasLostWithItsLease) {
   for (const auto& running : claim(2)) EXPECT_EQ(running.attempt, running.id == id ? 2 : 1);
   EXPECT_THAT(store->rescueAll()->expired, SizeIs(2));
   EXPECT_EQ(state(id), JobState::Queued) << "a retry starts the count anew";
+}
+
+TEST_P(StoreContract, TellsTheDeathOfAHostFromTheEndOfALease) {
+  const auto id = submit("t");
+  claim(1);
+  reopen();
+  ASSERT_TRUE(store->rescueAll().ok());
+  EXPECT_EQ(store->events(0, id, 1000)->back().data_json, "{\"reason\":\"host_died\"}");
+  claim(1);
+  clock.advance(31s);
+  tick();
+  EXPECT_EQ(store->events(0, id, 1000)->back().data_json, "{\"reason\":\"lease_expired\"}");
 }
 
 TEST_P(StoreContract, HonoursWhatWasAskedOfAJobWhenItIsRescued) {
@@ -464,8 +480,12 @@ TEST_P(StoreContract, ListsByFilterNewestFirstPageByPage) {
     core::JobDraft draft = draftOf(i % 5 == 0 ? "rare" : "t");
     draft.owner = i % 2 == 0 ? "me" : "you";
     draft.tags = {i % 3 == 0 ? "third" : "other"};
-    draft.batch = "b";
-    ids.push_back(submit(draft));
+    if (draft.owner == "me") draft.batch = "b";
+    SubmitOptions options;
+    if (i == 0) options.batch = BatchDraft{"b", "n", "me"};
+    const auto made = store->submit({draft}, options);
+    ASSERT_TRUE(made.ok()) << made.error().message;
+    ids.push_back(made->front().id);
   }
   for (const auto& running : claim(3)) settle(running, OutcomeKind::Failed);
   const auto all = [&](JobFilter filter, bool ascending = false) {
@@ -495,7 +515,7 @@ TEST_P(StoreContract, ListsByFilterNewestFirstPageByPage) {
   EXPECT_THAT(all(filter), ElementsAre(ids[24], ids[18], ids[12], ids[6], ids[0]));
   filter = {};
   filter.batch = "b";
-  EXPECT_THAT(all(filter), SizeIs(25));
+  EXPECT_THAT(all(filter), SizeIs(13));
   filter.batch = "none";
   EXPECT_THAT(all(filter), IsEmpty());
 }
@@ -576,6 +596,37 @@ TEST_P(StoreContract, PurgesWholeTreesThatEndedBeforeTheCutoff) {
   EXPECT_EQ(state(later), JobState::Succeeded);
 }
 
+TEST_P(StoreContract, TakesNoJobIntoABatchThatIsNotItsOwners) {
+  core::JobDraft draft = draftOf("t");
+  draft.owner = "me";
+  draft.batch = "b_1";
+  const auto refused = [&](const std::vector<core::JobDraft>& drafts, const std::string& pointer) {
+    const auto made = store->submit(drafts, {});
+    ASSERT_FALSE(made.ok());
+    EXPECT_EQ(made.error().code, core::ErrorCode::NotFound);
+    ASSERT_THAT(made.error().fields, SizeIs(1));
+    EXPECT_EQ(made.error().fields[0].pointer, pointer);
+    EXPECT_EQ(made.error().fields[0].message, "does not exist");
+  };
+  refused({draft}, "/0/batch");
+  SubmitOptions options;
+  options.batch = BatchDraft{"b_1", "n", "me"};
+  const auto first = store->submit({draft}, options);
+  ASSERT_TRUE(first.ok());
+  submit(draft);
+  core::JobDraft strange = draft;
+  strange.owner = "you";
+  refused({draft, strange}, "/1/batch");
+  EXPECT_EQ(store->batch("b_1")->total(), 2) << "all or none";
+
+  for (const auto& running : claim(2)) settle(running, OutcomeKind::Succeeded);
+  const auto ended = store->list({}, {});
+  for (const auto& one : ended->jobs) ASSERT_TRUE(store->remove(one.id).ok());
+  ASSERT_TRUE(store->removeBatch("b_1").ok());
+  refused({draft}, "/0/batch");
+  EXPECT_THAT(store->list({}, {})->jobs, IsEmpty()) << "no job names a batch that is gone";
+}
+
 TEST_P(StoreContract, KeepsABatchWithItsJobsAcrossAReopen) {
   core::JobDraft draft = draftOf("t");
   draft.batch = "b_1";
@@ -583,15 +634,13 @@ TEST_P(StoreContract, KeepsABatchWithItsJobsAcrossAReopen) {
   SubmitOptions options;
   options.batch = BatchDraft{"b_1", "night run", "me"};
   ASSERT_TRUE(store->submit({draft, draft}, options).ok());
-  draft.owner = "somebody else";
-  submit(draft);
   reopen();
   const auto batch = store->batch("b_1");
   ASSERT_TRUE(batch.ok()) << batch.error().message << batch.error().detail;
   EXPECT_EQ(batch->name, "night run");
   EXPECT_EQ(batch->owner, "me");
   EXPECT_EQ(batch->created_at, clock.now());
-  EXPECT_EQ(batch->total(), 2) << "another's job is none of it, whatever it is labelled";
+  EXPECT_EQ(batch->total(), 2);
   settle(claim(1).front(), OutcomeKind::Succeeded);
   EXPECT_EQ(store->batch("b_1")->by_state[static_cast<int>(JobState::Succeeded)], 1);
   EXPECT_EQ(store->batch("b_2").error().code, core::ErrorCode::NotFound);
@@ -640,7 +689,6 @@ TEST_P(StoreContract, CountsTheJobsOfABatchThroughEveryMove) {
 TEST_P(StoreContract, AnswersTheBatchThatAnIdempotencyKeyMade) {
   core::JobDraft taken = draftOf("t");
   taken.unique_key = "one";
-  taken.batch = "somebody's label";
   const auto earlier = submit(taken);
   core::JobDraft draft = draftOf("t");
   draft.unique_key = "one";
@@ -659,7 +707,7 @@ TEST_P(StoreContract, AnswersTheBatchThatAnIdempotencyKeyMade) {
   const auto again = ask("b_2");
   ASSERT_TRUE(again.ok()) << again.error().message;
   EXPECT_TRUE(again->replayed);
-  EXPECT_EQ(again->id, "b_1") << "not the one its job says it is of";
+  EXPECT_EQ(again->id, "b_1") << "though its job is of none";
   EXPECT_EQ(again->jobs.front().id, earlier);
   EXPECT_EQ(store->batch("b_2").error().code, core::ErrorCode::NotFound);
   SubmitOptions alone;

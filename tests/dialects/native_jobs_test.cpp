@@ -1,0 +1,91 @@
+// What a job of the native API says of itself on its way.
+#include <gtest/gtest.h>
+
+#include <future>
+
+#include "api/json_writer.hpp"
+#include "api/native/render.hpp"
+#include "dialects/api_host.hpp"
+
+namespace jobhost::test {
+namespace {
+
+using store::OutcomeKind;
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+std::string pathOf(std::int64_t id) {
+  return "/api/v1/jobs/" + std::to_string(id);
+}
+
+TEST(NativeJobs, SayWhenTheyAreMadeThatTheyWaitForAPlugin) {
+  catalog::Snapshot types;
+  types.types["idle"].info.available = false;
+  types.types["ready"].info.available = true;
+  api::JsonWriter json;
+  json.beginArray();
+  api::native::writeSubmitted(json,
+                              {{{1}, core::JobState::Queued, false},
+                               {{2}, core::JobState::Queued, false},
+                               {{3}, core::JobState::Queued, true},
+                               {{4}, core::JobState::Running, true}},
+                              {"idle", "ready", "gone", "gone"}, types);
+  json.endArray();
+  EXPECT_EQ(json.take(), R"([{"id":1,"state":"queued","existing":false,"waiting_for":"plugin"},)"
+                         R"({"id":2,"state":"queued","existing":false,"waiting_for":null},)"
+                         R"({"id":3,"state":"queued","existing":true,"waiting_for":"plugin"},)"
+                         R"({"id":4,"state":"running","existing":true,"waiting_for":null}])");
+}
+
+TEST(NativeJobs, OfATypeThatIsGoneWaitForAPluginUntilTheyAreCanceled) {
+  ApiHost host;
+  core::JobDraft draft;
+  draft.type = "from-before-a-restart";
+  ASSERT_TRUE(host.store().submit({draft}, {}).ok());
+  EXPECT_TRUE(has(host.call("GET", pathOf(1)).body, R"("hold":"none","waiting_for":"plugin")"));
+  EXPECT_TRUE(has(host.call("GET", "/api/v1/jobs?documents=false").body, R"("waiting_for":"plugin")"));
+  EXPECT_TRUE(has(host.call("GET", pathOf(host.submit())).body, R"("hold":"none","waiting_for":null)"));
+  const auto canceled = host.call("POST", pathOf(1) + "/cancel");
+  EXPECT_TRUE(has(canceled.body, R"("waiting_for":null)")) << canceled.body;
+}
+
+void report(ApiHost& host, const store::ClaimedJob& job, const core::Progress& progress) {
+  store::AttemptUpdate update;
+  update.id = job.id;
+  update.lease = job.lease;
+  update.progress = progress;
+  std::promise<void> done;
+  host.store().update({update}, [&](const core::Result<void>& stored) {
+    EXPECT_TRUE(stored);
+    done.set_value();
+  });
+  done.get_future().get();
+}
+
+TEST(NativeJobs, ThatHaveSucceededAreDoneWhateverTheyReportedLast) {
+  ApiHost host;
+  const auto half = host.submit();
+  auto running = host.start(half);
+  report(host, running, {0.5, 2, 4, "two of four"});
+  EXPECT_TRUE(has(host.call("GET", pathOf(half)).body, R"("progress":{"fraction":0.5,"done":2,"total":4,)"));
+  host.settle(running, OutcomeKind::Succeeded, "{}");
+  const auto silent = host.submit();
+  running = host.start(silent);
+  report(host, running, {-1, 0, 0, "somewhere"});
+  EXPECT_TRUE(has(host.call("GET", pathOf(silent)).body, R"("progress":{"fraction":null,)"));
+  host.settle(running, OutcomeKind::Succeeded, "{}");
+  for (const auto id : {half, silent}) {
+    const auto shown = host.call("GET", pathOf(id)).body;
+    EXPECT_TRUE(has(shown, R"("progress":{"fraction":1,)")) << shown;
+  }
+  const auto failed = host.submit();
+  running = host.start(failed);
+  report(host, running, {0.5, 2, 4, ""});
+  host.settle(running, OutcomeKind::Failed, "", core::JobError{core::ErrorClass::Permanent, "boom", "boom", {}});
+  EXPECT_TRUE(has(host.call("GET", pathOf(failed)).body, R"("progress":{"fraction":0.5,)"));
+}
+
+}  // namespace
+}  // namespace jobhost::test
