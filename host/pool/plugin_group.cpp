@@ -230,14 +230,15 @@ void PluginGroup::describe(std::vector<RunnerPool::RunnerStatus>& list) const {
   }
 }
 
-void PluginGroup::runnerReady(Runner&) {
+void PluginGroup::runnerReady(Runner& runner) {
   failures_ = 0;
   owner_.startFailed(*this, nullptr);
-  pump();
+  runnerHasRoom(runner);
 }
 
-void PluginGroup::runnerHasRoom(Runner&) {
+void PluginGroup::runnerHasRoom(Runner& runner) {
   pump();
+  if (runner.isIdle()) owner_.runnerIdle();
 }
 
 void PluginGroup::learn(const Attempt& attempt, const dispatch::AttemptEnd& end) {

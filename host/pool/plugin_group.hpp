@@ -27,6 +27,8 @@ class PluginGroup final : public Runner::Owner {
     virtual std::int64_t nextRunnerNumber() = 0;
     virtual void ended(std::unique_ptr<Attempt> attempt, dispatch::AttemptEnd end) = 0;
     virtual void runnerEnded(PluginGroup& group) = 0;
+    /// A runner has nothing to do; a plugin that was refused one may have its place.
+    virtual void runnerIdle() = 0;
     /// A runner could not be started (`reason`), or one was ready again (null).
     virtual void startFailed(PluginGroup& group, const core::Error* reason) = 0;
   };

@@ -146,12 +146,20 @@ bool RunnerPool::State::mayStartRunner(const PluginGroup& group) {
   for (const auto& [id, other] : groups_) {
     if (other.get() != &group && other->waiting() == 0 && other->endOneIdle()) return false;  // its end calls us again
   }
+  refused_runner_ = true;
   return false;
 }
 
 void RunnerPool::State::runnerEnded(PluginGroup&) {
   loop_.post([this] {
     removeEmptyGroups();
+    for (const auto& [id, group] : groups_) group->pump();
+  });
+}
+
+void RunnerPool::State::runnerIdle() {
+  if (!std::exchange(refused_runner_, false)) return;
+  loop_.post([this] {
     for (const auto& [id, group] : groups_) group->pump();
   });
 }

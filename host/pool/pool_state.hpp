@@ -33,6 +33,7 @@ class RunnerPool::State final : public PluginGroup::Owner {
   std::int64_t nextRunnerNumber() override { return ++last_runner_; }
   void ended(std::unique_ptr<Attempt> attempt, dispatch::AttemptEnd end) override;
   void runnerEnded(PluginGroup& group) override;
+  void runnerIdle() override;
   void startFailed(PluginGroup& group, const core::Error* reason) override;
 
  private:
@@ -62,6 +63,7 @@ class RunnerPool::State final : public PluginGroup::Owner {
   EventLoop::TimerId busy_timer_ = 0;
   bool measuring_ = false;
   bool shutting_down_ = false;
+  bool refused_runner_ = false;  ///< attempts wait for a runner that the limit of all runners did not allow
   std::function<void()> on_empty_;  ///< once shutting down and nothing is left
   int catalog_listener_ = 0;
   std::jthread thread_;

@@ -96,6 +96,22 @@ TEST(Lifecycle, RequeuesWhatDoesNotFinishInTheDrainTime) {
   EXPECT_EQ(host.stop(), 0);
 }
 
+TEST(Lifecycle, APluginHasTheRunnerOfAnotherOnceThatHasNothingToDo) {
+  TempFolder folder;
+  const fs::path plugins = JOBHOST_TEST_PLUGIN_DIR;
+  HostProcess host({.data = folder / "data",
+                    .plugins = {plugins, plugins / "process"},
+                    .set = {"runner.max_total=1", "runner.max_per_plugin=1", "runner.idle_ms=3600000"}});
+  ASSERT_TRUE(host.start()) << host.log();
+  const auto busy = host.submit("sleep", R"({"ms":60000,"steps":600})");
+  ASSERT_TRUE(busy && host.waitForEvent(*busy, "started"));
+  const auto waits = host.submit("program", R"({"argv":["none"]})", R"(,"max_attempts":1)");
+  ASSERT_TRUE(waits);
+  ASSERT_EQ(host.post("/api/v1/jobs/" + std::to_string(*busy) + "/cancel").status, 202);
+  EXPECT_TRUE(host.waitForEnd(*waits)) << "it waits for a runner that does nothing";
+  EXPECT_EQ(host.stop(), 0);
+}
+
 TEST(Lifecycle, RefusesASecondHostOnTheSameData) {
   TempFolder folder;
   HostProcess first({.data = folder / "data"});
