@@ -23,16 +23,17 @@ Deadline fairDeadline(Deadline start, core::Millis idle, std::int64_t bytes) {
   return start + idle + std::chrono::milliseconds(bytes * 1000 / kSlowestBytesPerSecond);
 }
 
+void Turn::moved(std::int64_t bytes) {
+  const auto most = std::chrono::steady_clock::now() + patience_ + std::chrono::seconds(1);
+  ends_ = std::min(ends_ + std::chrono::microseconds(bytes * 1'000'000 / kCrowdedBytesPerSecond), most);
+}
+
 Channel::Channel(int fd, std::size_t head_bytes, int cut_fd, Crowd crowd)
     : fd_(fd),
       cut_fd_(cut_fd),
       crowd_(std::move(crowd)),
       capacity_(head_bytes + kWindow),
       buffer_(new char[capacity_]) {}
-
-Deadline Channel::turnEnds(Deadline start, std::int64_t bytes) const {
-  return start + crowd_.patience + std::chrono::milliseconds(bytes * 1000 / kCrowdedBytesPerSecond);
-}
 
 void Channel::release() {
   if (begin_ == end_) {
@@ -104,6 +105,7 @@ Channel::Io Channel::receive(char* to, std::size_t size, Deadline deadline, Dead
 
 Channel::Io Channel::send(std::string_view first, std::string_view second, core::Millis idle) {
   std::optional<Deadline> begun;  // when the first try did not take all
+  Turn turn = beginTurn();
   const auto total = static_cast<std::int64_t>(first.size() + second.size());
   while (!first.empty() || !second.empty()) {
     iovec parts[2] = {{const_cast<char*>(first.data()), first.size()},
@@ -117,11 +119,11 @@ Channel::Io Channel::send(std::string_view first, std::string_view second, core:
       if (errno != EAGAIN && errno != EWOULDBLOCK) return Io::Closed;
       const auto now = std::chrono::steady_clock::now();
       if (!begun) begun = now;
-      const auto moved = total - static_cast<std::int64_t>(first.size() + second.size());
       const auto deadline = std::min(fairDeadline(*begun, idle, total), now + idle);
-      if (const auto io = wait(POLLOUT, deadline, turnEnds(*begun, moved)); io != Io::Ok) return io;
+      if (const auto io = wait(POLLOUT, deadline, turn.ends()); io != Io::Ok) return io;
       continue;
     }
+    turn.moved(sent);
     const auto head = std::min(static_cast<std::size_t>(sent), first.size());
     first.remove_prefix(head);
     second.remove_prefix(static_cast<std::size_t>(sent) - head);
@@ -141,17 +143,18 @@ Channel::Io Channel::sendFile(int file, std::int64_t offset, std::int64_t length
 Channel::Io Channel::moveFile(int file, std::int64_t offset, std::int64_t length, core::Millis idle) {
   const auto begun = std::chrono::steady_clock::now();
   const auto deadline = fairDeadline(begun, idle, length);
+  Turn turn = beginTurn();
   off_t at = offset;
   while (length > 0) {
     const auto sent = ::sendfile(fd_, file, &at, static_cast<std::size_t>(std::min<std::int64_t>(length, 1 << 20)));
     if (sent > 0) {
       length -= sent;
+      turn.moved(sent);
     } else if (sent == 0) {
       return Io::Closed;  // the file became shorter
     } else if (errno == EAGAIN) {
       const auto now = std::chrono::steady_clock::now();
-      const auto turn_ends = turnEnds(begun, at - offset);
-      if (const auto io = wait(POLLOUT, std::min(deadline, now + idle), turn_ends); io != Io::Ok) return io;
+      if (const auto io = wait(POLLOUT, std::min(deadline, now + idle), turn.ends()); io != Io::Ok) return io;
     } else if (errno != EINTR) {
       return Io::Closed;
     }
@@ -169,6 +172,7 @@ BodyReader::BodyReader(Channel& channel, const RequestHead& head, Options option
       chunked_(head.chunked),
       expects_continue_(head.expects_continue),
       left_(head.content_length),
+      turn_(channel.beginTurn()),
       finished_(!head.chunked && head.content_length == 0) {}
 
 std::optional<std::int64_t> BodyReader::length() const {
@@ -193,7 +197,10 @@ Deadline BodyReader::deadline() const {
 }
 
 void BodyReader::greet() {
-  if (started_ == Deadline{}) started_ = std::chrono::steady_clock::now();
+  if (started_ == Deadline{}) {
+    started_ = std::chrono::steady_clock::now();
+    turn_ = channel_.beginTurn();
+  }
   if (!std::exchange(expects_continue_, false) || !channel_.pending().empty()) return;
   channel_.send("HTTP/1.1 100 Continue\r\n\r\n", {}, options_.idle);
 }
@@ -246,7 +253,10 @@ core::Result<std::size_t> BodyReader::read(char* to, std::size_t size) {
   if (auto placed = takePlace(); !placed) return placed.error();
   greet();
   auto got = chunked_ ? readChunked(to, size) : readFixed(to, size);
-  if (got) taken_ += static_cast<std::int64_t>(*got);
+  if (got) {
+    taken_ += static_cast<std::int64_t>(*got);
+    turn_.moved(static_cast<std::int64_t>(*got));
+  }
   return got;
 }
 
@@ -257,8 +267,7 @@ core::Result<std::size_t> BodyReader::readFixed(char* to, std::size_t size) {
     got = std::min(size, pending.size());
     std::memcpy(to, pending.data(), got);
     channel_.use(got);
-  } else if (const auto io = channel_.receive(to, size, deadline(), channel_.turnEnds(started_, taken_), got);
-             io != Channel::Io::Ok) {
+  } else if (const auto io = channel_.receive(to, size, deadline(), turn_.ends(), got); io != Channel::Io::Ok) {
     return failed(io);
   }
   left_ -= static_cast<std::int64_t>(got);
@@ -278,8 +287,7 @@ core::Result<std::size_t> BodyReader::readChunked(char* to, std::size_t size) {
     if (step == ChunkedDecoder::Step::Bad)
       return failed(core::ErrorCode::InvalidArgument, "the chunked body is not valid");
     if (step == ChunkedDecoder::Step::NeedMore) {
-      if (const auto io = channel_.fill(deadline(), channel_.turnEnds(started_, taken_)); io != Channel::Io::Ok)
-        return failed(io);
+      if (const auto io = channel_.fill(deadline(), turn_.ends()); io != Channel::Io::Ok) return failed(io);
     }
   }
   const auto got = std::min(size, chunk_.size());

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,7 +22,20 @@ Deadline fairDeadline(Deadline start, core::Millis idle, std::int64_t bytes);
 /// A full house: what a connection that moves bytes too slowly asks before it waits on.
 struct Crowd {
   std::function<bool()> gives_way;  ///< whether it is to end for another that waits for its thread; empty: never
-  core::Millis patience{250};       ///< so long it need not ask, nor as long as what it moved takes at 64 KiB/s
+  core::Millis patience{250};       ///< so long it need not ask, nor as long as what it moves takes at 64 KiB/s
+};
+
+/// How long something that moves bytes has its thread in a full house.
+class Turn {
+ public:
+  explicit Turn(core::Millis patience) : patience_(patience), ends_(std::chrono::steady_clock::now() + patience) {}
+  /// What moved at once, into the buffers of the system say, counts for a second and no more.
+  void moved(std::int64_t bytes);
+  [[nodiscard]] Deadline ends() const { return ends_; }
+
+ private:
+  core::Millis patience_;
+  Deadline ends_;
 };
 
 /// A connected socket with the bytes read from it and not yet used. One thread. Does not own the descriptor.
@@ -35,8 +49,8 @@ class Channel {
   /// `cut_fd` (-1: none) becomes readable when nothing more is to be sent: what is sent then ends as Closed. Borrowed.
   Channel(int fd, std::size_t head_bytes, int cut_fd = -1, Crowd crowd = {});
 
-  /// From when on something that began at `start` and has moved so much may have to give way.
-  [[nodiscard]] Deadline turnEnds(Deadline start, std::int64_t bytes) const;
+  /// That of something that begins now.
+  [[nodiscard]] Turn beginTurn() const { return Turn(crowd_.patience); }
 
   /// Bytes not yet used.
   [[nodiscard]] std::string_view pending() const { return {buffer_.get() + begin_, end_ - begin_}; }
@@ -118,6 +132,7 @@ class BodyReader {
   std::int64_t left_;  ///< of a body of known length
   std::int64_t taken_ = 0;
   std::chrono::steady_clock::time_point started_;
+  Turn turn_;
   std::optional<Deadline> last_moment_;  ///< of discard()
   ChunkedDecoder decoder_;
   std::string_view chunk_;  ///< decoded and not yet handed out; lies in the channel's window

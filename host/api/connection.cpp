@@ -360,7 +360,7 @@ void Connection::lingeringClose(Channel& channel) {
   char piece[4096];
   std::size_t total = 0, got = 0;
   while (total < static_cast<std::size_t>(kDiscardedBody) &&
-         channel.receive(piece, sizeof piece, deadline, channel.turnEnds(begun, 0), got) == Channel::Io::Ok) {
+         channel.receive(piece, sizeof piece, deadline, channel.beginTurn().ends(), got) == Channel::Io::Ok) {
     total += got;
   }
 }

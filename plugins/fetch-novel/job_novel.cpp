@@ -81,9 +81,9 @@ class NovelJob {
     if (!etag.empty()) more.set("etag", etag);
     const std::string cover = keepCover(novel, known, more);
     const Shelf::Stored stored = shelf_.storeNovel(novel, reader.version(), more);
-    return {stored.id, novel.title, stored.volumes,
+    return {stored.id, stored.title, stored.volumes,
             Json{{"novel_id", stored.id},
-                 {"title", novel.title},
+                 {"title", stored.title},
                  {"volumes", novel.volumes.size()},
                  {"chapters", novel.chapters.size()},
                  {"added", stored.added},

@@ -82,7 +82,8 @@ Politeness::Host& Politeness::host(std::string_view name, Time now) {
 
 void Politeness::setGap(std::string_view name, Span gap) {
   Host& entry = hosts_.try_emplace(std::string(name)).first->second;
-  entry.gap = std::min(std::max(gap, options_.gap), std::max(options_.max_gap, options_.gap));
+  // The longest wins: the spec's, the Crawl-delay, the configured one.
+  entry.gap = std::max({entry.gap, options_.gap, std::min(gap, options_.max_gap)});
 }
 
 std::optional<Politeness::Span> Politeness::wait(std::string_view name, Time now) const {

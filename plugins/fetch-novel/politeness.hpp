@@ -26,7 +26,7 @@ class Politeness {
 
   explicit Politeness(Options options) : options_(options) {}
 
-  /// A spec's rate or a Crawl-delay: the longer one of it and the options'.
+  /// A spec's rate, a Crawl-delay: the longest of those that were set and the options' holds.
   void setGap(std::string_view host, Span gap);
 
   /// How long to wait before a request to `host` may start; zero: now. nullopt: too many are under way, ask again

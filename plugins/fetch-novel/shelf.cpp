@@ -209,6 +209,7 @@ Shelf::Stored Shelf::storeNovel(const Novel& novel, int version, const Json& mor
   }
   Stored out;
   out.id = novelId(novel.url);
+  out.title = capped(novel.title, kTitleBytes);
   std::vector<std::string> stale;
   out.volumes = storeVolumes(out.id, novel.volumes, stale);
   const std::vector<Known> known = chaptersOf(out.id);
@@ -248,7 +249,7 @@ Shelf::Stored Shelf::storeNovel(const Novel& novel, int version, const Json& mor
   for (const std::string& id : stale) volumes.del(id, {.expected = {}, .now = true});
   Json value{{"url", novel.url},
              {"domain", sourceHost(novel.url)},
-             {"title", capped(novel.title, kTitleBytes)},
+             {"title", out.title},
              {"authors", textOrNull(joined(novel.authors))},
              {"synopsis", textOrNull(cleanSynopsis(novel.synopsis, novel.url))},
              {"tags", listOf(novel.tags)},

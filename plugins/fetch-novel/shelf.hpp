@@ -34,6 +34,7 @@ class Shelf {
   /// What comes of storing a novel.
   struct Stored {
     std::string id;
+    std::string title;                 ///< as it is stored, which may be shorter
     std::vector<std::string> volumes;  ///< ids in order
     int added = 0, changed = 0, removed = 0;
   };

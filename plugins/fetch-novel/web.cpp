@@ -20,8 +20,8 @@ constexpr std::string_view kProduct = "jobhost";
 constexpr std::size_t kRobotsBytes = 512 << 10;
 constexpr std::int64_t kMostRobotsBytes = 4 << 20;
 constexpr std::int64_t kRobotsStay = 24 * 3600 * 1000;
-constexpr std::int64_t kSilenceStays = 600 * 1000;  // what forbids all because the site is down
-constexpr milliseconds kSign{30'000};               // a job that waits says so
+constexpr std::int64_t kSilenceStays = 30 * 1000;  // what forbids all because the site is down
+constexpr milliseconds kSign{30'000};              // a job that waits says so
 
 std::string hostOf(const Url& url) {
   return url.port.empty() ? url.host : url.host + ":" + url.port;
@@ -60,6 +60,11 @@ std::string retryAfterOf(const ::jobhost::HttpResponse& response) {
 // Broken connections and the like: of the network's, not of the request's.
 bool mayPassLater(const Error& error) {
   return error.errorClass() == JH_CLASS_UPSTREAM || error.errorClass() == JH_CLASS_TRANSIENT;
+}
+
+/// Whether a robots.txt with this answer (0: none) could not be had.
+bool silent(int status) {
+  return status == 0 || status >= 500;
 }
 
 std::vector<std::pair<std::string, std::string>> headersOf(const ::jobhost::HttpResponse& response) {
@@ -124,8 +129,10 @@ void Web::send(const ::jobhost::HttpRequest& request, const Url& url, const Use&
     } catch (const Error& error) {
       if (error.code() == "http.body_too_large") throw CrawlError(Kind::Limit, error.message());
       if (!error.code().starts_with("http.")) throw;
-      turn.finish(0, "");
-      if (last || !mayPassLater(error)) throw CrawlError(Kind::Network, error.message());
+      // A redirect that is refused here, say, is no sign that the site wants to be left alone.
+      const bool down = mayPassLater(error);
+      turn.finish(down ? 0 : 200, "");
+      if (last || !down) throw CrawlError(Kind::Network, error.message());
       job_.debug("trying again: " + error.message());
       continue;
     }
@@ -148,14 +155,15 @@ std::shared_ptr<const Robots> Web::robotsOf(const Url& url) {
   const Keys kv = job_.kv();
   const std::string key = "robots:" + origin;
   std::shared_ptr<const Robots> out;
-  // Kept as it came: the status, a line end, the text.
+  // Kept as it came: the status, a line end, the text; of what could not be had, why.
   if (const auto kept = kv.get(key)) {
     int status = 0;
     const std::string_view text = kept->bytes;
     std::from_chars(text.data(), text.data() + text.size(), status);
     const std::size_t line = text.find('\n');
-    out = std::make_shared<Robots>(Robots::forStatus(
-        status, line == std::string_view::npos ? std::string_view() : text.substr(line + 1), kProduct));
+    const std::string_view body = line == std::string_view::npos ? std::string_view() : text.substr(line + 1);
+    out = std::make_shared<Robots>(Robots::forStatus(status, body, kProduct));
+    if (silent(status)) silent_[origin] = body;
   } else {
     int status = 0;
     std::string body;
@@ -166,13 +174,14 @@ std::shared_ptr<const Robots> Web::robotsOf(const Url& url) {
         status = response.status();
         if (response.ok()) body = response.text(static_cast<std::size_t>(kMostRobotsBytes)).substr(0, kRobotsBytes);
       });
+      if (status >= 500) body = httpErrorText(status, origin + "/robots.txt");
     } catch (const CrawlError& error) {
-      job_.debug("robots.txt: " + std::string(error.what()));
+      body = error.what();
     }
-    const bool silent = status == 0 || status >= 500;
     kv.put(key, std::to_string(status) + "\n" + body,
-           {.ttl_ms = silent ? kSilenceStays : kRobotsStay, .expected = {}, .now = true});
+           {.ttl_ms = silent(status) ? kSilenceStays : kRobotsStay, .expected = {}, .now = true});
     out = std::make_shared<Robots>(Robots::forStatus(status, body, kProduct));
+    if (silent(status)) silent_[origin] = body;
   }
   if (const auto delay = out->crawlDelay()) setGap(hostOf(url), *delay);
   robots_[origin] = out;
@@ -182,6 +191,9 @@ std::shared_ptr<const Robots> Web::robotsOf(const Url& url) {
 void Web::obey(const Url& url) {
   if (!settings_.robots) return;
   if (robotsOf(url)->allows(url.path + url.query)) return;
+  if (const auto why = silent_.find(url.origin()); why != silent_.end()) {
+    throw CrawlError(Kind::Network, "what " + url.host + " allows cannot be asked for: " + why->second);
+  }
   throw CrawlError(Kind::Unable, "robots.txt of " + url.host + " does not allow " + url.text());
 }
 

@@ -57,6 +57,7 @@ class Web : public Fetcher {
   const Settings& settings_;
   HostGate gate_;
   std::map<std::string, std::shared_ptr<const Robots>> robots_;
+  std::map<std::string, std::string> silent_;  ///< origins whose robots.txt could not be had, and why
   std::string conditional_url_, conditional_etag_;
   std::int64_t bytes_ = 0;
   int pages_ = 0;

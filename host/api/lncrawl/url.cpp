@@ -20,8 +20,6 @@ namespace {
 // What is percent-encoded beside controls and what is not ASCII (URL standard, 1.3).
 constexpr std::string_view kInPath = " \"#<>?`{}";
 constexpr std::string_view kInQuery = " \"#<>'";
-constexpr std::string_view kInFragment = " \"<>`";
-constexpr std::string_view kInUserInfo = " \"#<>?`{}/:;=@[\\]^|";
 constexpr std::string_view kForbiddenInHost = " #/:<>?@[\\]^|%";
 
 core::Error wrong(std::string code, std::string message) {
@@ -197,17 +195,6 @@ core::Result<std::string> normalPort(std::string_view text, bool https) {
   return port == (https ? 443 : 80) ? std::string() : ':' + std::to_string(port);
 }
 
-std::string normalUser(std::string_view info) {
-  const auto colon = info.find(':');
-  std::string out;
-  encode(out, info.substr(0, colon), kInUserInfo);
-  if (colon != std::string_view::npos && colon + 1 < info.size()) {
-    out += ':';
-    encode(out, info.substr(colon + 1), kInUserInfo);
-  }
-  return out.empty() ? out : out + '@';
-}
-
 }  // namespace
 
 core::Result<NormalUrl> normalUrl(std::string_view given) {
@@ -230,11 +217,8 @@ core::Result<NormalUrl> normalUrl(std::string_view given) {
   const auto authority_end = std::min(rest.find_first_of("/\\?#"), rest.size());
   auto authority = rest.substr(0, authority_end);
   rest.remove_prefix(authority_end);
-  std::string user;
-  if (const auto at = authority.rfind('@'); at != std::string_view::npos) {
-    user = normalUser(authority.substr(0, at));
-    authority.remove_prefix(at + 1);
-  }
+  // A name with its password is nobody's to see in a list of jobs, and no fetch would use it.
+  if (const auto at = authority.rfind('@'); at != std::string_view::npos) authority.remove_prefix(at + 1);
   const auto bracket = authority.rfind(']');
   const auto port_at = authority.find(':', bracket == std::string_view::npos ? 0 : bracket);
   auto host = normalHost(authority.substr(0, port_at));
@@ -246,14 +230,10 @@ core::Result<NormalUrl> normalUrl(std::string_view given) {
   const auto fragment_at = std::min(rest.find('#'), rest.size());
   const auto query_at = std::min(rest.find('?'), fragment_at);
   NormalUrl url;
-  url.text = scheme + "://" + user + *host + *port + normalPath(rest.substr(0, query_at));
+  url.text = scheme + "://" + *host + *port + normalPath(rest.substr(0, query_at));
   if (query_at < fragment_at) {
     url.text += '?';
     encode(url.text, rest.substr(query_at + 1, fragment_at - query_at - 1), kInQuery);
-  }
-  if (fragment_at < rest.size()) {
-    url.text += '#';
-    encode(url.text, rest.substr(fragment_at + 1), kInFragment);
   }
   url.host = *std::move(host);
   return url;

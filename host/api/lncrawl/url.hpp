@@ -17,7 +17,8 @@ struct NormalUrl {
 inline constexpr std::size_t kMaxUrl = 2083;
 
 /// Scheme and host in lower case, IDN to punycode, IPv4 addresses in four decimal parts, the default port dropped, an
-/// empty path made "/", dot segments resolved, what may not stand in a URL percent-encoded. Pure; any thread.
+/// empty path made "/", dot segments resolved, what may not stand in a URL percent-encoded; user and fragment dropped,
+/// which no fetch would use. Pure; any thread.
 /// Errors: InvalidArgument; `code` of it stands in Error::detail: "url_parsing" (message: why), "url_scheme",
 /// "url_too_long".
 core::Result<NormalUrl> normalUrl(std::string_view text);

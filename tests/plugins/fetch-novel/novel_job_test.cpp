@@ -139,6 +139,18 @@ TEST_F(NovelJob, MakesTheVolumesThenTheBook) {
   expectClean(done);
 }
 
+TEST_F(NovelJob, CutsATitleThatIsNoneForTheJobsBelowToo) {
+  serve("/c/1", "<div id=text><p>x</p></div>");
+  serve("/book", "<h1>" + std::string(2500, 'n') + "</h1><ol class=toc><li><a href='/c/1'>One</a></ol>");
+  const Attempt done = fetchBook("full_novel");
+  ASSERT_TRUE(done.succeeded()) << causeOf(done);
+  ASSERT_EQ(done.children.size(), 2U);
+  for (const auto& child : done.children) {
+    EXPECT_EQ(child.params["novel_title"], record("novels", novel())["title"]);
+    EXPECT_LE(child.params["novel_title"].stringOr("").size(), 2000U) << "the schema's limit";
+  }
+}
+
 TEST_F(NovelJob, StopsWhatItMadeWhenItCannotMakeTheRest) {
   serveBook({{"/c/1", "One"}});
   host_.failCall("children.submit", 2, JH_E_LIMIT, "too many jobs wait");

@@ -48,7 +48,7 @@ TEST_F(NovelWeb, AsksForRobotsTxtOnceForAllJobs) {
 
 TEST_F(NovelWeb, AsksNothingOfASiteThatCannotSayWhatItAllows) {
   answer("/robots.txt", FetchEnd::answered(500));
-  EXPECT_THAT(causeOf(fetchBook()), HasSubstr("robots.txt of site.test does not allow"));
+  EXPECT_THAT(causeOf(fetchBook()), HasSubstr("what site.test allows cannot be asked for: HTTPError: 500"));
 }
 
 TEST_F(NovelWeb, RobotsTxtHoldsForPicturesOfOtherHostsToo) {
@@ -99,6 +99,17 @@ TEST_F(NovelWeb, TriesABrokenConnectionAgain) {
   const Attempt denied = fetchBook();
   EXPECT_THAT(causeOf(denied), HasSubstr("a loopback address"));
   EXPECT_EQ(pagesOf(denied).size(), 1U) << "what will not change is not tried again";
+}
+
+TEST_F(NovelWeb, WhatIsRefusedHereIsNoReasonToLeaveTheSiteAlone) {
+  configure({{"back_off_ms", 600'000}, {"max_wait_s", 60}});
+  const auto begin = Clock::now();
+  for (int i = 0; i < 3; ++i) {
+    firstAnswers(FetchEnd::failed(JH_E_DENIED, "http.scheme_denied", "scheme file is no http", JH_CLASS_DENIED));
+    EXPECT_THAT(causeOf(fetchBook()), HasSubstr("scheme file is no http"));
+  }
+  EXPECT_TRUE(fetchBook().succeeded());
+  EXPECT_LT(Clock::now() - begin, std::chrono::seconds(50)) << "it waits a minute after a refusal of the site's own";
 }
 
 TEST_F(NovelWeb, RefusesPagesThatAreTooLarge) {

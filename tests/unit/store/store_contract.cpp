@@ -235,18 +235,6 @@ TEST_P(StoreContract, CountsNoAttemptThatWasLostWithItsLease) {
   EXPECT_EQ(state(id), JobState::Queued) << "a retry starts the count anew";
 }
 
-TEST_P(StoreContract, TellsTheDeathOfAHostFromTheEndOfALease) {
-  const auto id = submit("t");
-  claim(1);
-  reopen();
-  ASSERT_TRUE(store->rescueAll().ok());
-  EXPECT_EQ(store->events(0, id, 1000)->back().data_json, "{\"reason\":\"host_died\"}");
-  claim(1);
-  clock.advance(31s);
-  tick();
-  EXPECT_EQ(store->events(0, id, 1000)->back().data_json, "{\"reason\":\"lease_expired\"}");
-}
-
 TEST_P(StoreContract, HonoursWhatWasAskedOfAJobWhenItIsRescued) {
   const auto canceled = submit("t");
   const auto suspended = submit("t");
