@@ -164,7 +164,7 @@ TEST_F(NovelWeb, ACancelEndsAWaitForTheSite) {
   const auto begin = Clock::now();
   const Attempt done = fetchBook();
   EXPECT_EQ(done.code, JH_E_CANCELLED) << causeOf(done);
-  EXPECT_LT(Clock::now() - begin, std::chrono::seconds(5));
+  EXPECT_LT(Clock::now() - begin, std::chrono::seconds(60)) << "of ten minutes";
   EXPECT_TRUE(pagesOf(done).empty());
   expectClean(done);
 }
