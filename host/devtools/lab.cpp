@@ -182,6 +182,9 @@ Lab::Lab(const Subject& subject, LabOptions options, WatchPlan plan, std::vector
   pool.sync_outputs = false;
   pool.use_cgroups = false;
   if (!options_.limit_memory) pool.memory_bytes = 0;
+  // Limits are set when the process runs already. Valgrind keeps files at the top of the range it found at its start,
+  // and gives up when that is gone.
+  if (!options_.runner_prefix.empty()) pool.max_open_files = 0;
   pool.runner_prefix = options_.runner_prefix;
   if (options_.in_process) pool.spawn = &spawnInProcess;
   pool.host_flags = static_cast<std::uint32_t>(options_.host_flags);

@@ -175,10 +175,12 @@ core::Result<std::vector<MemcheckError>> underMemcheck(Bench& bench) {
   options.job_timeout *= kSlower;
   options.load_timeout = std::max(options.load_timeout, kLoadTime);
   options.drain_timeout = kEndTime;
+  std::string ran = "no job";
   {
     auto jobs = jobsOf(bench);
     Lab lab(bench.subject, options, {}, std::move(jobs));
-    lab.runAll();
+    const auto reports = lab.runAll();
+    if (!reports.empty()) ran = reports.front().describe();
     if (!lab.finish()) {
       return core::Error{core::ErrorCode::Unavailable, "under valgrind its process did not end when told to", {}, {}};
     }
@@ -198,7 +200,7 @@ core::Result<std::vector<MemcheckError>> underMemcheck(Bench& bench) {
       if (std::none_of(found.begin(), found.end(), known)) found.push_back(std::move(one));
     }
   }
-  if (!told) return core::Error{core::ErrorCode::Unavailable, "valgrind left no report", {}, {}};
+  if (!told) return core::Error{core::ErrorCode::Unavailable, "valgrind left no report; under it: " + ran, {}, {}};
   return found;
 }
 

@@ -126,8 +126,8 @@ std::vector<std::pair<int, std::uint64_t>> Runner::limits() const {
   std::vector<std::pair<int, std::uint64_t>> list{
       {RLIMIT_CORE, 0},
       {RLIMIT_FSIZE, static_cast<std::uint64_t>(options.max_file_bytes)},
-      {RLIMIT_NOFILE, static_cast<std::uint64_t>(options.max_open_files)},
   };
+  if (options.max_open_files > 0) list.emplace_back(RLIMIT_NOFILE, static_cast<std::uint64_t>(options.max_open_files));
   if (memory_bytes_ > 0 && !core::kSanitized) {
     const std::int64_t space =
         std::max(memory_bytes_, std::min(memory_bytes_ + kAddressSpaceOver, kDefaultAddressSpace));

@@ -128,7 +128,7 @@ TEST_P(Calibre, MakesTheFormat) {
   const std::string name(done.result["file_name"].stringOr(""));
   const std::string bytes = readFile(shelf_.artifactPath(name));
   const auto [at, magic] = magicOf(GetParam());
-  ASSERT_GT(bytes.size(), 1000u);
+  ASSERT_GT(bytes.size(), 200u) << "a few words, packed";
   EXPECT_EQ(bytes.substr(at, magic.size()), magic);
   EXPECT_EQ(done.progress.back().total, 100) << "what it prints is read as progress";
 }
