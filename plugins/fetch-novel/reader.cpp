@@ -14,10 +14,6 @@ using Kind = CrawlError::Kind;
 
 constexpr std::size_t kMostLinked = 1000;  // pages of a book that has no list of them
 
-std::string gateHost(const Url& url) {
-  return url.port.empty() ? url.host : url.host + ":" + url.port;
-}
-
 }  // namespace
 
 Reader::Reader(const Settings& settings, Web& web, std::shared_ptr<const Spec> spec, std::string_view url)
@@ -28,8 +24,8 @@ Reader::Reader(const Settings& settings, Web& web, std::shared_ptr<const Spec> s
   if (spec_ == nullptr) return;
   crawl_ = std::make_unique<Crawl>(spec_, web_, CrawlLimits{.pages = 10'000, .chapters = settings.max_chapters});
   const auto gap = std::chrono::milliseconds(static_cast<std::int64_t>(spec_->rate_limit_s * 1000));
-  web_.setGap(gateHost(*address), gap);
-  if (const auto base = parseUrl(spec_->base_url)) web_.setGap(gateHost(*base), gap);
+  web_.setGap(address->authority(), gap);
+  if (const auto base = parseUrl(spec_->base_url)) web_.setGap(base->authority(), gap);
 }
 
 const std::vector<std::string>& Reader::warnings() const {

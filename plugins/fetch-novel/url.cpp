@@ -164,8 +164,12 @@ std::optional<Url> fromAuthority(std::string scheme, std::string_view rest) {
 
 }  // namespace
 
+std::string Url::authority() const {
+  return port.empty() ? host : host + ":" + port;
+}
+
 std::string Url::origin() const {
-  return scheme + "://" + host + (port.empty() ? "" : ":" + port);
+  return scheme + "://" + authority();
 }
 
 std::string Url::text() const {

@@ -16,8 +16,9 @@ struct Url {
   std::string query;     ///< with its '?', or empty
   std::string fragment;  ///< with its '#', or empty
 
-  [[nodiscard]] std::string origin() const;  ///< "https://example.org:81"
-  [[nodiscard]] std::string text() const;    ///< without the fragment: what is requested
+  [[nodiscard]] std::string authority() const;  ///< "example.org:81"
+  [[nodiscard]] std::string origin() const;     ///< "https://example.org:81"
+  [[nodiscard]] std::string text() const;       ///< without the fragment: what is requested
 };
 
 /// nullopt: no http(s) URL with a host. Tolerates what browsers do: spaces around it, backslashes, missing escapes.

@@ -23,10 +23,6 @@ constexpr std::int64_t kRobotsStay = 24 * 3600 * 1000;
 constexpr std::int64_t kSilenceStays = 30 * 1000;  // what forbids all because the site is down
 constexpr milliseconds kSign{30'000};              // a job that waits says so
 
-std::string hostOf(const Url& url) {
-  return url.port.empty() ? url.host : url.host + ":" + url.port;
-}
-
 std::string_view reasonOf(int status) {
   static constexpr std::array<std::pair<int, std::string_view>, 17> kReasons{{{400, "Bad Request"},
                                                                               {401, "Unauthorized"},
@@ -122,7 +118,7 @@ void Web::send(const ::jobhost::HttpRequest& request, const Url& url, const Use&
   const bool repeatable = request.method == "GET" || request.method == "HEAD";
   for (int tries = 0;; ++tries) {
     const bool last = tries >= settings_.retries || !repeatable;
-    HostGate::Turn turn = gate_.enter(hostOf(url));
+    HostGate::Turn turn = gate_.enter(url.authority());
     std::optional<::jobhost::HttpResponse> response;
     try {
       response.emplace(job_.fetch(request));
@@ -183,7 +179,7 @@ std::shared_ptr<const Robots> Web::robotsOf(const Url& url) {
     out = std::make_shared<Robots>(Robots::forStatus(status, body, kProduct));
     if (silent(status)) silent_[origin] = body;
   }
-  if (const auto delay = out->crawlDelay()) setGap(hostOf(url), *delay);
+  if (const auto delay = out->crawlDelay()) setGap(url.authority(), *delay);
   robots_[origin] = out;
   return out;
 }

@@ -135,13 +135,8 @@ TEST_F(Lncrawl, 3_ANovelIsFetchedAndCanBeRead) {
   site_.putBook("/book/1/", made);
   site_.put("/book/1/cover.png", {.body = samples::picture(300, 400, ".png"), .type = "image/png"});
   site_.hold("/book/1/");
-  site_.putBook("/before/", book({"one"}));
-  site_.hold("/before/");
-  start({"runner.max_per_plugin=1"});
+  start();
   const auto admin = this->admin();
-  // Where nothing stands in front of a job it is running before its number is told.
-  fetch(admin, "/before/", false);
-  ASSERT_TRUE(site_.asked("/before/"));
   const std::string port = std::to_string(site_.port());
   const auto queued = admin.created("fetch-novel", bodyOf("url", "HTTP://127.0.0.1:" + port + "/x/../book/./1/"));
   const auto id = text(queued, "id");
@@ -164,7 +159,6 @@ TEST_F(Lncrawl, 3_ANovelIsFetchedAndCanBeRead) {
         "done", "failed",     "total",      "is_running", "is_pending", "progress",      "job_title"}) {
     EXPECT_TRUE(queued->has(key)) << key;
   }
-  site_.release("/before/");
   ASSERT_TRUE(site_.asked("/book/1/"));
   const auto running = admin.job(id);
   EXPECT_EQ(number(running, "status"), 1);

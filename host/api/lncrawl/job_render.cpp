@@ -112,15 +112,6 @@ int statusOf(core::JobState state) {
   return 0;
 }
 
-std::vector<core::JobState> statesOf(int status) {
-  std::vector<core::JobState> states;
-  for (int i = 0; i < core::kJobStateCount; ++i) {
-    const auto state = static_cast<core::JobState>(i);
-    if (statusOf(state) == status) states.push_back(state);
-  }
-  return states;
-}
-
 std::string jobTitle(const JobKind& kind, std::string_view params_json) {
   const auto params = membersOf(params_json);
   const auto novel = textOf(params, "novel_title");

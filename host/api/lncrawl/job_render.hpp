@@ -14,8 +14,6 @@ namespace jobhost::api::lncrawl {
 
 /// 0 PENDING, 1 RUNNING, 2 SUCCESS, 3 FAILED, 4 CANCELED.
 int statusOf(core::JobState state);
-/// The states that are shown by this number, which is one of them.
-std::vector<core::JobState> statesOf(int status);
 
 /// What a list shows of the job: "My Novel · Chapter 7". `params_json` is the job's.
 std::string jobTitle(const JobKind& kind, std::string_view params_json);
