@@ -333,7 +333,8 @@ class JobStore {
   /// A terminal job with its tree, leaves first; Conflict when one in it is not terminal. Large trees go in steps too.
   /// Answers all that went (files go after). With CancelFirst the tree is canceled before, and where something of it
   /// still runs nothing is answered: tick() removes it once that has ended, also after a restart, and retry() brings
-  /// nothing of it back.
+  /// nothing of it back. Its ancestors do not wait for that: their units are without it at once, a job that had not
+  /// ended counts as a child that is done and has not failed, and a parent that waited for it alone moves on.
   virtual core::Result<std::vector<core::JobId>> remove(core::JobId id, Removal how = Removal::Ended) = 0;
   /// The same commands for many jobs, each as if it were asked alone, many in one transaction. An error is one that
   /// stopped it: the jobs before may have been changed.

@@ -26,7 +26,7 @@ CommandOps::CommandOps(Database& db, Ledger& ledger, JobTable& table, Moves& mov
                       "DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE kind = 10 AND at < $1 AND "
                       "seq < $2 ORDER BY at, seq LIMIT $3)"),
       last_child_(db, "SELECT max(id) FROM jobs INDEXED BY jobs_by_parent WHERE parent = $1"),
-      mark_removal_(db, "INSERT INTO removals (job) VALUES ($1) ON CONFLICT DO NOTHING"),
+      mark_removal_(db, "INSERT INTO removals (job) VALUES ($1)"),
       drop_removal_(db, "DELETE FROM removals WHERE job = $1") {}
 
 core::Result<LiveRow> CommandOps::find(core::JobId id) {
@@ -250,9 +250,13 @@ CommandOps::RemovedTrees CommandOps::removeTrees(const std::vector<core::JobId>&
 }
 
 core::Result<CommandOps::CancelStep> CommandOps::removeLater(core::JobId id) {
-  if (auto found = find(id); !found) return found.error();
-  Query(mark_removal_, id.value).run();
-  ledger_.removing.insert(id);
+  moves_.settleCounters(id);
+  auto found = find(id);
+  if (!found) return found.error();
+  if (ledger_.removing.insert(id).second) {
+    Query(mark_removal_, id.value).run();
+    moves_.takeOut(*found);
+  }
   auto step = cancel(id, "deleted", {});
   ledger_.noteRemovalDue(id);  // it may have ended before
   return step;
@@ -299,7 +303,6 @@ bool CommandOps::eraseUpwards(core::JobId root, std::size_t& room) {
     }
     const auto row = table_.load(path.back());
     if (!row || !core::isTerminal(row->state)) return true;
-    if (row->id == root) moves_.removed(*row);
     eraseOne(*row);
     --room;
     path.pop_back();

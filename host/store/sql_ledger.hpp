@@ -91,7 +91,7 @@ class Ledger {
   } newest_block;
 
   // ---- removals that wait for the end of something
-  std::set<core::JobId> removing;
+  std::set<core::JobId> removing;                ///< out of their ancestors' units already (Moves::takeOut)
   std::set<core::JobId> removals_due;            ///< of those: what may have ended
   std::vector<core::JobId> removals_uncanceled;  ///< a host that went away may have left something of these to cancel
   /// Where this one or something below it has ended, and that was waited for.

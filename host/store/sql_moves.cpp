@@ -33,7 +33,7 @@ Moves::Moves(Database& db, Ledger& ledger, JobTable& table)
                    "SELECT total(1 + below_total), "
                    "total(CASE WHEN state >= 4 THEN 1 + below_total ELSE own_done + below_done END), "
                    "total(below_failed + CASE WHEN state > 4 THEN 1 + below_total - own_done - below_done ELSE 0 END) "
-                   "FROM jobs INDEXED BY jobs_by_parent WHERE parent = $1"),
+                   "FROM jobs INDEXED BY jobs_by_parent WHERE parent = $1 AND id NOT IN (SELECT job FROM removals)"),
       key_ready_(db,
                  "SELECT id, type_id, priority, run_at FROM jobs INDEXED BY jobs_keyed WHERE queue_key = $1 AND state "
                  "= 0 AND hold = 0 "
@@ -159,9 +159,10 @@ std::int64_t unitsLeft(const LiveRow& row) {
   return 1 + row.units.total - row.units.done - (row.own_done ? 1 : 0);
 }
 
-/// What a job that has ended counts in its ancestors.
+/// What a job counts in its ancestors.
 core::ChildCounters unitsGiven(const LiveRow& row) {
   const std::int64_t total = 1 + row.units.total;
+  if (!core::isTerminal(row.state)) return {total, total - unitsLeft(row), row.units.failed};
   return {total, total, row.units.failed + (row.state == JobState::Succeeded ? 0 : unitsLeft(row))};
 }
 
@@ -177,7 +178,7 @@ void Moves::childMade(core::JobId parent) {
 void Moves::ownStepDone(LiveRow& row) {
   if (row.own_done) return;
   row.own_done = true;
-  if (row.parent) ++deltas_[{*row.parent}].units.done;
+  if (row.parent && !isOut(row.id)) ++deltas_[{*row.parent}].units.done;
 }
 
 void Moves::revive(LiveRow& row) {
@@ -200,8 +201,15 @@ void Moves::revive(LiveRow& row) {
   add(delta.units, {1 + row.units.total, row.units.done, row.units.failed});
 }
 
+void Moves::takeOut(const LiveRow& row) {
+  if (!row.parent) return;
+  Delta& delta = deltas_[{*row.parent}];
+  if (!core::isTerminal(row.state)) ++delta.children.done;
+  add(delta.units, unitsGiven(row), -1);
+}
+
 void Moves::removed(const LiveRow& row) {
-  if (row.parent) add(deltas_[{*row.parent}].units, unitsGiven(row), -1);
+  if (row.parent && !isOut(row.id)) add(deltas_[{*row.parent}].units, unitsGiven(row), -1);
 }
 
 void Moves::ended(const LiveRow& row) {
@@ -210,6 +218,10 @@ void Moves::ended(const LiveRow& row) {
   if (!row.parent) return;
   const int failed = row.state == JobState::Succeeded ? 0 : 1;
   Delta& delta = deltas_[{*row.parent}];
+  if (isOut(row.id)) {
+    ++delta.descendants.done;
+    return;
+  }
   for (core::ChildCounters* counters : {&delta.children, &delta.descendants}) {
     ++counters->done;
     counters->failed += failed;
@@ -286,8 +298,11 @@ void Moves::applyDelta(core::JobId id, const Delta& delta) {
   ledger_.noteRemovalDue(row->id);
   if (row->parent) {
     Delta& above = deltas_[{*row->parent}];
-    add(above.descendants, delta.descendants);
-    if (!stopped) add(above.units, delta.units);
+    const bool out = isOut(id);
+    above.descendants.total += delta.descendants.total;
+    above.descendants.done += delta.descendants.done;
+    if (!out) above.descendants.failed += delta.descendants.failed;  // what fails below it now was canceled with it
+    if (!out && !stopped) add(above.units, delta.units);
   }
   if (row->state != JobState::Waiting || row->children.done < row->children.total) return;
   if (!row->own_done) {

@@ -39,6 +39,9 @@ class Moves {
   /// A terminal job is about to be put back in the queue: takes it out of its ancestors' counters, and counts its units
   /// anew from its children, what they did since it ended with them.
   void revive(LiveRow& row);
+  /// A job is marked for removal (Ledger::removing), with all below it: takes it out of its ancestors' units, and a
+  /// live one out of what its parent waits for. What happens to it from then on is told to them as descendants alone.
+  void takeOut(const LiveRow& row);
   /// A terminal job, with all below it, is about to be removed.
   void removed(const LiveRow& row);
   /// Brings the counters of this job, should it have any, up to date with what others did in this batch. Before its row
@@ -66,6 +69,8 @@ class Moves {
     core::ChildCounters units;
   };
   void settleCounters();
+  /// Whether it is out of its ancestors already.
+  [[nodiscard]] bool isOut(core::JobId id) const { return ledger_.removing.contains(id); }
   void ended(const LiveRow& row);
   void applyDelta(core::JobId id, const Delta& delta);
   void releaseDependents(core::JobId dependency, bool succeeded);

@@ -1,5 +1,6 @@
 // The contract's part about jobs that wait for other jobs: parents, children, dependencies.
 #include "core/queue_key.hpp"
+#include "core/units.hpp"
 #include "unit/store/store_contract.hpp"
 
 namespace jobhost::store {
@@ -356,6 +357,68 @@ TEST_P(StoreContract, RemovesATreeAsSoonAsTheLastOfItHasEnded) {
   tick();
   EXPECT_THAT(store->list({}, {})->jobs, IsEmpty());
   EXPECT_EQ(store->remove(root, Removal::CancelFirst).error().code, core::ErrorCode::NotFound);
+}
+
+TEST_P(StoreContract, TakesADeletedJobOutOfItsAncestorsAtOnce) {
+  core::JobDraft draft;
+  draft.type = "root";
+  draft.child_failure = core::ChildFailure::Fail;
+  const auto root = submit(draft);
+  draft.type = "middle";
+  draft.parent = root;
+  const auto middle = submit(draft);
+  child(middle, "leaf");
+  const auto busy = child(middle, "busy");
+  const auto below = child(busy, "below");
+  for (const char* type : {"root", "middle", "leaf"}) settle(claim(1, {type})[0], OutcomeKind::Succeeded);
+  const auto running = claim(1, {"busy"});
+  EXPECT_EQ(core::unitsOf(job(root)), (core::Units{3, 0, 5}));
+  ASSERT_TRUE(store->remove(busy, Removal::CancelFirst).ok());
+  EXPECT_EQ(state(busy), JobState::Running) << "its attempt has not ended";
+  EXPECT_EQ(state(below), JobState::Canceled);
+  for (const auto id : {root, middle}) {
+    EXPECT_EQ(state(id), JobState::Succeeded) << "it waited for that job alone, which has not failed";
+  }
+  EXPECT_EQ(core::unitsOf(job(middle)), (core::Units{2, 0, 2}));
+  EXPECT_EQ(core::unitsOf(job(root)), (core::Units{3, 0, 3}));
+  core::JobDraft late;
+  late.type = "late";
+  late.parent = busy;
+  EXPECT_EQ(store->submit({late}, {}).error().code, core::ErrorCode::Canceled);
+  settle(running[0], OutcomeKind::Succeeded);
+  tick();
+  EXPECT_FALSE(store->get(busy).ok());
+  EXPECT_EQ(core::unitsOf(job(root)), (core::Units{3, 0, 3}));
+  EXPECT_EQ(job(root).children, (core::ChildCounters{1, 1, 0}));
+  EXPECT_EQ(job(root).descendants, (core::ChildCounters{4, 4, 0})) << "none of it failed by itself";
+}
+
+TEST_P(StoreContract, TakesADeletedJobOutOfItsAncestorsOnceWhateverComesBetween) {
+  const auto root = submit("root");
+  const auto middle = child(root, "middle");
+  const auto busy = child(middle, "busy");
+  child(root, "other");
+  for (const char* type : {"root", "middle", "busy"}) {
+    const auto claimed = claim(1, {type});
+    if (claimed[0].id != busy) settle(claimed[0], OutcomeKind::Succeeded);
+  }
+  EXPECT_EQ(core::unitsOf(job(root)), (core::Units{2, 0, 4}));
+  ASSERT_TRUE(store->remove(busy, Removal::CancelFirst).ok());
+  EXPECT_EQ(core::unitsOf(job(root)), (core::Units{2, 0, 3}));
+  ASSERT_TRUE(store->remove(busy, Removal::CancelFirst).ok()) << "asked twice";
+  ASSERT_TRUE(store->remove(middle, Removal::CancelFirst).ok()) << "its parent after it";
+  EXPECT_EQ(core::unitsOf(job(root)), (core::Units{1, 0, 2}));
+  reopen();
+  tick();
+  EXPECT_EQ(state(middle), JobState::Succeeded) << "something below it runs";
+  ASSERT_TRUE(store->rescueAll().ok());
+  tick();
+  for (const auto id : {middle, busy}) EXPECT_FALSE(store->get(id).ok());
+  EXPECT_EQ(core::unitsOf(job(root)), (core::Units{1, 0, 2}));
+  EXPECT_EQ(state(root), JobState::Waiting);
+  settle(claim(1, {"other"})[0], OutcomeKind::Succeeded);
+  EXPECT_EQ(state(root), JobState::Succeeded);
+  EXPECT_EQ(core::unitsOf(job(root)), (core::Units{2, 0, 2}));
 }
 
 TEST_P(StoreContract, RemovesALargeTreeAcrossARestart) {
