@@ -306,6 +306,10 @@ class _Fields:
     def str(self):
         return self.bytes().decode("utf-8", "replace")
 
+    def left(self):
+        """Whether more follows: an older host's frames end sooner."""
+        return self.at < len(self.payload)
+
 
 class _ProtocolError(Exception):
     pass
@@ -614,6 +618,8 @@ class Job:
         for _ in range(fields.take("I")):
             name, media_type, size = fields.str(), fields.str(), fields.take("Q")
             self.inputs[name] = Input(name, media_type, size, os.path.join(folder, name))
+        self.owner = fields.str() if fields.left() else ""  # the principal's id; "": none
+        self.rescues = fields.take("I") if fields.left() else 0  # attempts lost with their host or lease
         self.params = None
         self._cancel = 0
         self._lock = threading.Lock()

@@ -158,6 +158,8 @@ struct Job {
   std::string unique_key;
   std::string dedupe_key;
   bool cancel_requested = false;
+  bool suspend_requested = false;  ///< of a running job, which is put aside as soon as its plugin lets go
+  int rescues = 0;                 ///< attempts lost with their host or lease since the last retry command
   std::string result_json;        ///< empty: none
   std::optional<JobError> error;  ///< of the last failed attempt
   std::string webhook_json;

@@ -149,6 +149,11 @@ core::Result<core::JobDraft> JobService::check(JobRequest request) const {
   return std::move(draft);
 }
 
+std::vector<core::FieldError> JobService::faults(JobRequest request) const {
+  auto draft = check(std::move(request));
+  return draft ? std::vector<core::FieldError>{} : std::move(draft.error().fields);
+}
+
 core::Result<store::Submitted> JobService::submit(JobRequest request, std::optional<store::Idempotency> idempotency) {
   if (auto usable = checkIdempotency(idempotency); !usable) return usable.error();
   const bool own_only = request.own_only;
@@ -285,15 +290,20 @@ core::Result<void> JobService::resume(core::JobId id) {
   return store_.resume(id);
 }
 
-core::Result<void> JobService::change(core::JobId id, std::optional<int> priority,
-                                      std::optional<std::vector<std::string>> tags) {
+std::vector<core::FieldError> JobService::faults(const std::optional<int>& priority,
+                                                 const std::optional<std::vector<std::string>>& tags) const {
   std::vector<core::FieldError> errors;
   const int limit = options_.limits.priority_abs;
   if (priority && (*priority < -limit || *priority > limit)) {
     errors.push_back({"/priority", "must be between " + std::to_string(-limit) + " and " + std::to_string(limit)});
   }
   if (tags) checkTags(*tags, options_.limits, errors);
-  if (!errors.empty()) return invalid(std::move(errors));
+  return errors;
+}
+
+core::Result<void> JobService::change(core::JobId id, std::optional<int> priority,
+                                      std::optional<std::vector<std::string>> tags) {
+  if (auto errors = faults(priority, tags); !errors.empty()) return invalid(std::move(errors));
   // The priority first: it is what a job's state can refuse.
   if (priority) {
     if (auto set = store_.setPriority(id, *priority); !set) return set;

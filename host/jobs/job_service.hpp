@@ -64,6 +64,8 @@ class JobService {
   /// ("/jobs/3/params/width"). With an Idempotency-Key that was used the answer names the batch made then.
   core::Result<store::SubmittedBatch> submitBatch(std::string name, std::string owner, std::vector<JobRequest> requests,
                                                   std::optional<store::Idempotency> idempotency = std::nullopt);
+  /// Every field submit() would refuse before it asks the store; none: the request may be stored.
+  [[nodiscard]] std::vector<core::FieldError> faults(JobRequest request) const;
   /// The checked draft submit() would store: for services/ that store asynchronously.
   core::Result<core::JobDraft> check(JobRequest request) const;
 
@@ -79,6 +81,9 @@ class JobService {
   core::Result<void> resume(core::JobId id);
   /// Sets what is given, or nothing when any of it is wrong. Conflict: the priority of a job that has ended.
   core::Result<void> change(core::JobId id, std::optional<int> priority, std::optional<std::vector<std::string>> tags);
+  /// What of it change() would refuse for any job.
+  [[nodiscard]] std::vector<core::FieldError> faults(const std::optional<int>& priority,
+                                                     const std::optional<std::vector<std::string>>& tags) const;
   /// Removes the job with what is below it, and then their files (of a large tree some; retention takes the others, as
   /// it does those of jobs that go later because something of the tree still ran).
   core::Result<void> remove(core::JobId id, store::Removal how = store::Removal::Ended);

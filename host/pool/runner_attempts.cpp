@@ -134,6 +134,7 @@ void Runner::sendRun(Attempt& attempt, const std::vector<wire::InputFile>& input
   run.params = job.params_json;
   run.inputs = inputs;
   run.owner = job.owner;
+  run.rescues = static_cast<std::uint32_t>(job.rescues);
   wire::FrameWriter to(out_, wire::FrameType::Run, next_id_++, attempt.slot);
   wire::encode(to.payload(), run);
   to.finish();

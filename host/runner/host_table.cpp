@@ -38,7 +38,8 @@ std::string makeInfo(const Attempt& attempt, const std::string& type) {
             {"deadline_ms", run.deadline_us > 0 ? Json(run.deadline_us / 1000) : Json()},
             {"parent", run.parent_id != 0 ? Json(run.parent_id) : Json()},
             {"root", run.root_id != 0 ? Json(run.root_id) : Json(run.job_id)},
-            {"resumed", (run.flags & wire::kRunResumed) != 0}};
+            {"resumed", (run.flags & wire::kRunResumed) != 0},
+            {"rescues", run.rescues}};
   if (!run.owner.empty()) info.set("owner", run.owner);
   std::string text = info.dump();
   text.pop_back();  // the host's own JSON goes in as it is

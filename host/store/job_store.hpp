@@ -128,6 +128,7 @@ struct ClaimedJob {
   int attempt = 1;
   int retries = 0;
   int max_attempts = 1;
+  int rescues = 0;  ///< attempts of it that were lost with their host or lease, since the last retry command
   core::Backoff backoff;
   core::Millis timeout{0};
   std::optional<core::JobId> parent;
@@ -314,7 +315,8 @@ class JobStore {
   /// that was asked to cancel or suspend ends up canceled or suspended instead. After kMaxRescues it fails, code
   /// "lease_expired". Removes what waits for that (see remove()), some in each call.
   virtual void tick(Done<TickResult> done) = 0;
-  /// At start, when no other host can hold a lease: every running job is treated as expired. Blocks until durable.
+  /// At start, when no other host can hold a lease: every running job is treated as expired, reason "host_died". Blocks
+  /// until durable.
   virtual core::Result<TickResult> rescueAll() = 0;
 
   // ---- callers' commands; each blocks until durable. NotFound for an unknown id.

@@ -216,7 +216,7 @@ JobState AttemptOps::settleOne(LiveRow row, const AttemptOutcome& outcome) {
 
 /// An attempt lost with its host or lease is not the job's doing: it is not counted, and the job keeps its place in the
 /// queue. The limit is for jobs that take their host with them each time.
-void AttemptOps::expireOne(LiveRow row) {
+void AttemptOps::expireOne(LiveRow row, const char* reason) {
   JobTable::Ending ending;
   if (row.ask == Ask::Cancel) {
     row.finished_at = core::toMicros(ledger_.now);
@@ -224,6 +224,8 @@ void AttemptOps::expireOne(LiveRow row) {
     ending.error = cancelError(row, nullptr);
     moves_.leaveAttempt(row, JobState::Canceled, EventKind::Canceled, ending.error);
   } else if (row.ask == Ask::Suspend) {
+    ++row.rescues;  // what is resumed was lost all the same
+    table_.saveRescues(row);
     uncount(row);
     moves_.leaveAttempt(row, JobState::Suspended, EventKind::Suspended, {});
   } else if (row.rescues >= kMaxRescues) {
@@ -239,7 +241,7 @@ void AttemptOps::expireOne(LiveRow row) {
     ++row.rescues;
     table_.saveRescues(row);
     uncount(row);
-    moves_.leaveAttempt(row, JobState::Queued, EventKind::Queued, "{\"reason\":\"lease_expired\"}");
+    moves_.leaveAttempt(row, JobState::Queued, EventKind::Queued, "{\"reason\":" + jsonString(reason) + "}");
   }
   table_.saveEnd(row, ending);
 }
@@ -252,7 +254,8 @@ std::vector<core::JobId> AttemptOps::expire(bool every) {
   std::sort(ids.begin(), ids.end());
   for (const core::JobId id : ids) {
     moves_.settleCounters(id);
-    if (auto row = table_.load(id)) expireOne(*std::move(row));
+    // At the start of a host no lease has run out: it is the host before that is gone.
+    if (auto row = table_.load(id)) expireOne(*std::move(row), every ? "host_died" : "lease_expired");
   }
   return ids;
 }

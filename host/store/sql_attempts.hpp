@@ -27,7 +27,7 @@ class AttemptOps {
   std::optional<LiveRow> held(core::JobId id, LeaseToken lease);
   core::JobState settleOne(LiveRow row, const AttemptOutcome& outcome);
   core::Result<void> commitWrites(const LiveRow& row, const AttemptOutcome& outcome);
-  void expireOne(LiveRow row);
+  void expireOne(LiveRow row, const char* reason);
   std::string cancelError(const LiveRow& row, const AttemptOutcome* outcome);
 
   Ledger& ledger_;

@@ -160,6 +160,7 @@ ClaimedJob ClaimOps::take(Ready ready) {
   job.attempt = row.attempt;
   job.retries = row.retries;
   job.max_attempts = row.max_attempts;
+  job.rescues = row.rescues;
   if (row.parent) job.parent = core::JobId{*row.parent};
   job.depth = row.depth;
   job.owner = row.owner;

@@ -26,7 +26,7 @@ const char* const kJobSelect =
     "j.created_at, j.updated_at, j.started_at, j.finished_at, j.parent, j.root, j.depth, j.timeout_ms, j.queue_key, "
     "j.owner, j.batch, j.unique_key, j.dedupe_key, j.input_id, j.backoff, j.webhook, j.tags, j.progress, j.error, "
     "j.usage, j.exit_code, j.exit_signal, j.params, j.result, j.own_done, j.below_total, "
-    "j.below_done, j.below_failed";
+    "j.below_done, j.below_failed, j.rescues";
 
 namespace {
 
@@ -92,7 +92,9 @@ core::Job readJob(const Query& q, int& docs) {
   job.attempt = q.integer(at++);
   job.retries = q.integer(at++);
   job.max_attempts = q.integer(at++);
-  job.cancel_requested = static_cast<Ask>(q.integer(at++)) == Ask::Cancel;
+  const auto ask = static_cast<Ask>(q.integer(at++));
+  job.cancel_requested = ask == Ask::Cancel;
+  job.suspend_requested = ask == Ask::Suspend;
   docs = q.integer(at++);
   for (core::ChildCounters* counters : {&job.children, &job.descendants}) {
     counters->total = q.number(at++);
@@ -131,6 +133,7 @@ core::Job readJob(const Query& q, int& docs) {
   job.result_json = q.view(at++);
   job.own_done = q.integer(at++) != 0;
   job.units_below = readCounters(q, at);
+  job.rescues = q.integer(at + 3);
   return job;
 }
 

@@ -220,6 +220,7 @@ void encode(std::string& out, const Run& m) {
   to.u32(static_cast<std::uint32_t>(m.inputs.size()));
   for (const auto& input : m.inputs) encodeFile(to, input.name, input.media_type, input.size_bytes);
   to.str(m.owner);
+  to.u32(m.rescues);
 }
 
 bool decode(std::string_view payload, Run& m) {
@@ -238,6 +239,7 @@ bool decode(std::string_view payload, Run& m) {
   m.params = in.str();
   decodeFiles(in, m.inputs);
   m.owner = in.left() > 0 ? in.str() : std::string_view();
+  m.rescues = in.left() > 0 ? in.u32() : 0;
   return in.ok();
 }
 

@@ -112,6 +112,7 @@ struct Run {
   std::string_view params;        ///< the JSON document, passed on as it is
   std::vector<InputFile> inputs;  ///< what lies in in/<slot>/
   std::string_view owner;         ///< the principal's id; empty: none, or from before it was told
+  std::uint32_t rescues = 0;      ///< attempts lost with their host or lease; 0 also from before it was told
 };
 inline constexpr std::uint32_t kRunHasCheckpoint = 1;  ///< checkpoint load() has something to ask for
 inline constexpr std::uint32_t kRunResumed = 2;        ///< the attempt before ended JH_E_SUSPENDED

@@ -274,6 +274,15 @@ void ApiHost::addType(const std::string& name, std::vector<std::string> position
   catalog_.addTypeForTest(type(name, R"({"type":"object"})", std::move(positional)));
 }
 
+void ApiHost::setAvailable(const std::string& name, bool available) {
+  const auto entry = catalog_.findType(name);
+  ASSERT_TRUE(entry) << name;
+  auto info = entry->info;
+  info.available = available;
+  info.unavailable_reason = available ? "" : "the plugin was removed";
+  catalog_.addTypeForTest(std::move(info));
+}
+
 void ApiHost::addArchive(const std::string& id, const std::string& record_json) {
   std::lock_guard lock(mutex_);
   archives_[id] = record_json;
@@ -401,6 +410,19 @@ void ApiHost::settle(const store::ClaimedJob& job, store::OutcomeKind kind, cons
   std::promise<void> done;
   store_->settle({outcome}, [&](core::Result<std::vector<store::Settled>> settled) {
     EXPECT_TRUE(settled && settled->front().applied);
+    done.set_value();
+  });
+  done.get_future().get();
+}
+
+void ApiHost::progress(const store::ClaimedJob& job, const core::Progress& progress) {
+  store::AttemptUpdate update;
+  update.id = job.id;
+  update.lease = job.lease;
+  update.progress = progress;
+  std::promise<void> done;
+  store_->update({update}, [&](const core::Result<void>& stored) {
+    EXPECT_TRUE(stored);
     done.set_value();
   });
   done.get_future().get();

@@ -88,6 +88,8 @@ class ApiHost {
   events::EventBus& bus() { return bus_; }
   /// A job type that takes any params.
   void addType(const std::string& name, std::vector<std::string> positional);
+  /// Takes the plugin of a job type out of use, or back into it.
+  void setAvailable(const std::string& name, bool available);
   /// What the library is to know of an archive.
   void addArchive(const std::string& id, const std::string& record_json);
   /// The job types that are not begun just now.
@@ -122,6 +124,8 @@ class ApiHost {
   /// Ends a started job.
   void settle(const store::ClaimedJob& job, store::OutcomeKind kind, const std::string& result = {},
               std::optional<core::JobError> error = std::nullopt, std::vector<core::Output> outputs = {});
+  /// What a started job reports.
+  void progress(const store::ClaimedJob& job, const core::Progress& progress);
   void note(const store::ClaimedJob& job, const std::string& key, const std::string& value_json);
 
  private:

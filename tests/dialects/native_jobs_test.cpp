@@ -20,23 +20,55 @@ std::string pathOf(std::int64_t id) {
   return "/api/v1/jobs/" + std::to_string(id);
 }
 
-TEST(NativeJobs, SayWhenTheyAreMadeThatTheyWaitForAPlugin) {
-  catalog::Snapshot types;
-  types.types["idle"].info.available = false;
-  types.types["ready"].info.available = true;
-  api::JsonWriter json;
-  json.beginArray();
-  api::native::writeSubmitted(json,
-                              {{{1}, core::JobState::Queued, false},
-                               {{2}, core::JobState::Queued, false},
-                               {{3}, core::JobState::Queued, true},
-                               {{4}, core::JobState::Running, true}},
-                              {"idle", "ready", "gone", "gone"}, types);
-  json.endArray();
-  EXPECT_EQ(json.take(), R"([{"id":1,"state":"queued","existing":false,"waiting_for":"plugin"},)"
-                         R"({"id":2,"state":"queued","existing":false,"waiting_for":null},)"
-                         R"({"id":3,"state":"queued","existing":true,"waiting_for":"plugin"},)"
-                         R"({"id":4,"state":"running","existing":true,"waiting_for":null}])");
+TEST(NativeJobs, SayThatTheyWaitForAPlugin) {
+  ApiHost host;
+  host.setAvailable("resize", false);
+  const std::string job = R"({"type":"resize","params":{"width":5}})";
+  const auto made = host.call("POST", "/api/v1/jobs", job);
+  EXPECT_EQ(made.status, 201);
+  EXPECT_EQ(made.body, R"({"id":1,"state":"queued","existing":false,"waiting_for":"plugin"})");
+  const auto many = host.call("POST", "/api/v1/jobs/bulk", R"([{"type":"echo"},)" + job + "]");
+  EXPECT_TRUE(has(many.body, R"({"id":2,"state":"queued","existing":false,"waiting_for":null})")) << many.body;
+  EXPECT_TRUE(has(many.body, R"({"id":3,"state":"queued","existing":false,"waiting_for":"plugin"})")) << many.body;
+  const auto batch = host.call("POST", "/api/v1/batches", R"({"name":"n","jobs":[)" + job + R"(,{"type":"echo"}]})");
+  EXPECT_TRUE(has(batch.body, R"({"id":4,"state":"queued","existing":false,"waiting_for":"plugin"})")) << batch.body;
+  EXPECT_TRUE(has(batch.body, R"({"id":5,"state":"queued","existing":false,"waiting_for":null})")) << batch.body;
+
+  EXPECT_TRUE(has(host.call("GET", pathOf(1)).body, R"("hold":"none","waiting_for":"plugin")"));
+  EXPECT_TRUE(has(host.call("GET", pathOf(2)).body, R"("hold":"none","waiting_for":null)"));
+  const auto listed = host.call("GET", "/api/v1/jobs?type=resize&documents=false").body;
+  EXPECT_TRUE(has(listed, R"("waiting_for":"plugin")")) << listed;
+  EXPECT_FALSE(has(listed, R"("waiting_for":null)")) << listed;
+
+  host.setAvailable("resize", true);
+  EXPECT_TRUE(has(host.call("GET", pathOf(1)).body, R"("waiting_for":null)"));
+}
+
+TEST(NativeJobs, ShowThatTheyWereAskedToSuspend) {
+  ApiHost host;
+  const auto id = host.submit();
+  const auto running = host.start(id);
+  EXPECT_TRUE(has(host.call("GET", pathOf(id)).body, R"("suspend_requested":false)"));
+  for (int i = 0; i < 2; ++i) {
+    const auto asked = host.call("POST", pathOf(id) + "/suspend");
+    EXPECT_EQ(asked.status, 202);
+    EXPECT_TRUE(has(asked.body, R"("state":"running")")) << asked.body;
+    EXPECT_TRUE(has(asked.body, R"("suspend_requested":true)")) << asked.body;
+  }
+  host.settle(running, OutcomeKind::Canceled);
+  const auto again = host.call("POST", pathOf(id) + "/suspend");
+  EXPECT_EQ(again.status, 200);
+  EXPECT_TRUE(has(again.body, R"("state":"suspended")")) << again.body;
+  EXPECT_TRUE(has(again.body, R"("suspend_requested":false)")) << again.body;
+}
+
+TEST(NativeJobs, TellHowOftenTheirHostDied) {
+  ApiHost host;
+  const auto id = host.submit();
+  host.start(id);
+  EXPECT_TRUE(has(host.call("GET", pathOf(id)).body, R"("rescues":0)"));
+  ASSERT_TRUE(host.store().rescueAll().ok());
+  EXPECT_TRUE(has(host.call("GET", pathOf(id)).body, R"("rescues":1)"));
 }
 
 TEST(NativeJobs, OfATypeThatIsGoneWaitForAPluginUntilTheyAreCanceled) {

@@ -173,6 +173,10 @@ TEST_F(Services, ACheckpointOutlivesTheHost) {
   const auto job = ended(id);
   EXPECT_EQ(text(job, "state"), "succeeded") << messageOf(job);
   EXPECT_EQ(text(job->getObject("result"), "runs"), "2");
+  EXPECT_EQ(text(job->getObject("result"), "rescues"), "1") << "the plugin sees that its host died";
+  EXPECT_EQ(text(job, "rescues"), "1");
+  EXPECT_EQ(text(job, "attempt"), "1");
+  EXPECT_THAT(host_->request("GET", path(id) + "/events", {}, {{"Last-Event-ID", "1"}}).body, HasSubstr("host_died"));
 }
 
 // --------------------------------------------------------------------------------------------- config and secrets

@@ -21,10 +21,7 @@ Response submit(const Parts& parts, Call& call) {
   request.draft.owner = call.principal->id;
   request.own_only = !call.principal->all_jobs;
   if (!errors.empty()) {
-    // What a later look would find as well, so that a caller hears of it at once.
-    if (auto checked = parts.deps.jobs.check(std::move(request)); !checked) {
-      addFaults(errors, std::move(checked.error().fields));
-    }
+    addFaults(errors, parts.deps.jobs.faults(std::move(request)));
     return problem(invalid("the job is not valid", std::move(errors)));
   }
   const std::string type = request.draft.type;
@@ -100,10 +97,12 @@ Response submitMany(const Parts& parts, Call& call) {
   return {all_existing ? 200 : 201, kJson, json.take()};
 }
 
-/// The job; to a caller who may steer jobs but not read them no more than how it stands.
+/// The job; to a caller who may steer jobs but not read them no more than how it stands. `status` 0: 202 when it runs
+/// and was asked to be suspended, else 200.
 Response show(const Parts& parts, const Call& call, core::JobId id, int status = 200) {
   const auto job = parts.deps.jobs.get(id);
   if (!job) return problem(job.error());
+  if (status == 0) status = job->suspend_requested ? 202 : 200;
   if (call.principal->may(Privilege::ReadJobs)) {
     return {status, kJson, jobJson(*job, *parts.deps.catalog.snapshot())};
   }
@@ -120,6 +119,7 @@ Response patch(const Parts& parts, Call& call, core::JobId id) {
   const auto priority = readInt(object, "priority");
   auto tags = object.strings("tags", 1000);
   object.refuseUnknown();
+  addFaults(errors, parts.deps.jobs.faults(priority, tags));
   if (!errors.empty()) return problem(invalid("the change is not valid", std::move(errors)));
   if (!priority && !tags) return problem(invalid("the change is not valid", {{"", "must have priority or tags"}}));
   if (priority && !call.principal->may(Privilege::RunJobs)) {
@@ -152,15 +152,15 @@ Handler withJob(const Parts& parts, Response (*handler)(const Parts&, Call&, cor
   };
 }
 
-Handler action(const Parts& parts, Action what) {
-  return [parts, what](Call& call) {
+Handler action(const Parts& parts, Action what, int status = 200) {
+  return [parts, what, status](Call& call) {
     const auto id = readJobId(call.captures[0]);
     if (!id) return problem(noSuchJob());
     if (const auto unheard = refuseIdempotency(call)) return problem(*unheard);
     const auto reason = readReason(parts.options, call);  // the same small body is allowed for every action
     if (!reason) return problem(reason.error());
     if (const auto done = (parts.deps.jobs.*what)(*id); !done) return problem(done.error());
-    return show(parts, call, *id);
+    return show(parts, call, *id, status);
   };
 }
 
@@ -181,7 +181,7 @@ void addJobRoutes(RouteTable& routes, const Parts& parts) {
   routes.add(Method::Post, "/api/v1/jobs/{id}/cancel", Privilege::AbortJobs, withJob(parts, cancel));
   routes.add(Method::Post, "/api/v1/jobs/{id}/retry", Privilege::RunJobs, action(parts, &jobs::JobService::retry));
   routes.add(Method::Post, "/api/v1/jobs/{id}/suspend", Privilege::AbortJobs,
-             action(parts, &jobs::JobService::suspend));
+             action(parts, &jobs::JobService::suspend, 0));
   routes.add(Method::Post, "/api/v1/jobs/{id}/resume", Privilege::RunJobs, action(parts, &jobs::JobService::resume));
 }
 

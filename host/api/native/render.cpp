@@ -110,10 +110,12 @@ void writeRun(JsonWriter& json, const core::Job& job) {
   json.key("attempt").number(std::int64_t{job.attempt});
   json.key("retries").number(std::int64_t{job.retries});
   json.key("max_attempts").number(std::int64_t{job.max_attempts});
+  json.key("rescues").number(std::int64_t{job.rescues});
   json.key("backoff");
   writeBackoff(json, job.backoff);
   json.key("timeout_ms").number(std::int64_t{job.timeout.count()});
   json.key("cancel_requested").boolean(job.cancel_requested);
+  json.key("suspend_requested").boolean(job.suspend_requested);
   json.key("progress").beginObject().key("fraction");
   // The last report of a job that is done may be any: few report their end.
   const double fraction = job.state == core::JobState::Succeeded ? 1 : job.progress.fraction;

@@ -120,7 +120,9 @@ typedef struct jh_host {       /* [module] lifetime */
   /* [any][job] The params: a JSON document, valid against the job type's schema. Empty with a job that has ended. */
   jh_str(JH_CALL *params)(jh_job *job) JH_NOEXCEPT;
   /* [any][job] JSON object: id, type, attempt, max_attempts, deadline_ms, priority, parent, tags, resumed, limits, and
-     owner (since 1.1): the id of the principal whose job it is; absent where it is nobody's. */
+     since 1.1 owner: the id of the principal whose job it is, absent where it is nobody's; and rescues: how often the
+     job's host or lease died under an attempt since a caller last retried it. Such an attempt is not counted: the next
+     has its number, resumed as that was, and finds what it left outside. Absent from older hosts. */
   jh_str(JH_CALL *info)(jh_job *job) JH_NOEXCEPT;
   /* [any; does not block, about 1 ns] JH_CANCEL_*: whether and why this attempt should stop. */
   int32_t(JH_CALL *cancelled)(jh_job *job) JH_NOEXCEPT;

@@ -84,13 +84,17 @@ class Job {
   /// The params, valid against the job type's schema.
   Value params() { return {&parsed(params_, paramsText()), ""}; }
   std::string_view paramsText() const { return detail::view(detail::host()->params(raw_)); }
-  /// id, type, attempt, max_attempts, deadline_ms, priority, parent, tags, resumed, limits; owner where it has one.
+  /// id, type, attempt, max_attempts, deadline_ms, priority, parent, tags, resumed, rescues, limits; owner where it has
+  /// one.
   Value info() { return {&parsed(info_, detail::view(detail::host()->info(raw_))), "info"}; }
   std::int64_t id() { return info()["id"].integer(); }
   std::string type() { return info()["type"].str(); }
   std::int64_t attempt() { return info()["attempt"].integer(); }
   /// Whether the attempt before ended by suspend().
   bool resumed() { return info()["resumed"].boolean(false); }
+  /// How often the host or the lease died under an attempt of this job, which was not counted then: above 0, one before
+  /// this may have left things half done. From 0 again when a caller retries the job; 0 on hosts before ABI 1.1.
+  std::int64_t rescues() { return info()["rescues"].integer(0, INT64_MAX, 0); }
 
   // Being asked to stop.
   /// JH_CANCEL_*; about a nanosecond.

@@ -153,6 +153,7 @@ class FakeHost {
     state_.job_id = ++state_.last_id;
     state_.attempt_number = 1;
     state_.resumed = false;
+    state_.rescues = 0;
     state_.children.clear();
     state_.dedupe.clear();
     state_.checkpoint = std::exchange(next_checkpoint_, std::nullopt);
@@ -172,6 +173,12 @@ class FakeHost {
                                std::to_string(state_.children[i].id) + " never ends");
       }
     }
+    return attempt();
+  }
+  /// Runs the same attempt again as after the death of its host: with the checkpoint and the children it has.
+  Attempt runRescued() {
+    if (state_.job_id == 0) throw std::logic_error("runRescued() before run()");
+    ++state_.rescues;
     return attempt();
   }
   /// Makes a job and runs it until it no longer suspends; throws when it does so more than `most` times.

@@ -66,5 +66,5 @@ jobhost::Json checkpoint(jobhost::Job& job) {
     rest(job, job.params()["hold_ms"].integer(0, INT64_MAX, 0));
   }
   if (runs < until) throw jobhost::Error::transient("run " + std::to_string(runs)).retryAfterMs(0);
-  return {{"runs", runs}};
+  return {{"runs", runs}, {"rescues", job.rescues()}};
 }

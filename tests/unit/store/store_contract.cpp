@@ -235,6 +235,45 @@ TEST_P(StoreContract, CountsNoAttemptThatWasLostWithItsLease) {
   EXPECT_EQ(state(id), JobState::Queued) << "a retry starts the count anew";
 }
 
+TEST_P(StoreContract, TellsAnAttemptHowOftenOneWasLostBeforeIt) {
+  const auto id = submit("t");
+  auto running = claim(1);
+  EXPECT_EQ(running.front().rescues, 0);
+  EXPECT_EQ(job(id).rescues, 0);
+  reopen();
+  ASSERT_TRUE(store->rescueAll().ok());
+  EXPECT_EQ(store->events(0, id, 1000)->back().data_json, "{\"reason\":\"host_died\"}");
+  running = claim(1);
+  EXPECT_EQ(running.front().attempt, 1);
+  EXPECT_EQ(running.front().rescues, 1);
+  ASSERT_TRUE(store->suspend(id).ok());
+  EXPECT_TRUE(job(id).suspend_requested);
+  clock.advance(31s);
+  tick();
+  EXPECT_EQ(state(id), JobState::Suspended);
+  EXPECT_FALSE(job(id).suspend_requested);
+  ASSERT_TRUE(store->resume(id).ok());
+  running = claim(1);
+  EXPECT_EQ(running.front().rescues, 2) << "it was lost while it was asked to suspend";
+  EXPECT_EQ(job(id).rescues, 2);
+  settle(running.front(), OutcomeKind::Failed);
+  EXPECT_EQ(job(id).rescues, 2);
+  ASSERT_TRUE(store->retry(id).ok());
+  EXPECT_EQ(claim(1).front().rescues, 0);
+}
+
+TEST_P(StoreContract, TellsTheDeathOfAHostFromTheEndOfALease) {
+  const auto id = submit("t");
+  claim(1);
+  reopen();
+  ASSERT_TRUE(store->rescueAll().ok());
+  EXPECT_EQ(store->events(0, id, 1000)->back().data_json, "{\"reason\":\"host_died\"}");
+  claim(1);
+  clock.advance(31s);
+  tick();
+  EXPECT_EQ(store->events(0, id, 1000)->back().data_json, "{\"reason\":\"lease_expired\"}");
+}
+
 TEST_P(StoreContract, HonoursWhatWasAskedOfAJobWhenItIsRescued) {
   const auto canceled = submit("t");
   const auto suspended = submit("t");

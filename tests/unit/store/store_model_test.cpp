@@ -162,10 +162,10 @@ struct Model {
       const bool suspend = std::exchange(job.suspend_asked, false);
       if (std::exchange(job.cancel_asked, false)) {
         end(i, JobState::Canceled);
-      } else if (!suspend && job.rescues == kMaxRescues) {
+      } else if (!suspend && job.rescues >= kMaxRescues) {
         end(i, JobState::Failed);
       } else {
-        if (!suspend) ++job.rescues;
+        ++job.rescues;
         uncount(job);
         suspend ? static_cast<void>(job.state = JobState::Suspended) : enter(job);
       }

@@ -37,20 +37,26 @@ TEST(Messages, SurviveTheWayThereAndBack) {
   run.tags_json = R"(["x"])";
   run.inputs = {{"in.txt", "text/plain", 12}};
   run.owner = "usr_1";
-  std::string with_owner = bytesOf(run);
-  wire::Run before_owners;
-  ASSERT_TRUE(decode(std::string_view(with_owner).substr(0, with_owner.size() - 9), before_owners))
-      << "from before the owner was told";
-  EXPECT_EQ(before_owners.owner, "");
-  EXPECT_EQ(before_owners.inputs.size(), 1U);
-  for (std::size_t size = 0; size < with_owner.size(); ++size) {
-    if (size == with_owner.size() - 9) continue;
-    EXPECT_FALSE(decode(std::string_view(with_owner).substr(0, size), before_owners)) << size;
+  run.rescues = 3;
+  std::string whole = bytesOf(run);
+  const std::size_t with_owner = whole.size() - 4;
+  const std::size_t plain = with_owner - 9;
+  wire::Run older;
+  ASSERT_TRUE(decode(std::string_view(whole).substr(0, plain), older)) << "from before the owner was told";
+  EXPECT_EQ(older.owner, "");
+  EXPECT_EQ(older.inputs.size(), 1U);
+  ASSERT_TRUE(decode(std::string_view(whole).substr(0, with_owner), older)) << "from before rescues were told";
+  EXPECT_EQ(older.owner, "usr_1");
+  EXPECT_EQ(older.rescues, 0U);
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    if (size == plain || size == with_owner) continue;
+    EXPECT_FALSE(decode(std::string_view(whole).substr(0, size), older)) << size;
   }
-  with_owner += "appended later";
+  whole += "appended later";
   wire::Run with_more;
-  ASSERT_TRUE(decode(with_owner, with_more));
+  ASSERT_TRUE(decode(whole, with_more));
   EXPECT_EQ(with_more.owner, "usr_1");
+  EXPECT_EQ(with_more.rescues, 3U);
   Done done;
   done.status = DoneStatus::Failed;
   done.error_class = 6;
@@ -63,13 +69,13 @@ TEST(Messages, SurviveTheWayThereAndBack) {
   welcome.limits = {{7, ~std::uint64_t{0}}};
   welcome.inspection = "{}";
   std::string bytes = bytesOf(welcome);
-  Welcome older;
-  ASSERT_TRUE(decode(std::string_view(bytes).substr(0, bytes.size() - 6), older))
+  Welcome earlier;
+  ASSERT_TRUE(decode(std::string_view(bytes).substr(0, bytes.size() - 6), earlier))
       << "from before there were inspections";
-  EXPECT_EQ(older.inspection, "");
-  EXPECT_EQ(older.limits.size(), 1U);
+  EXPECT_EQ(earlier.inspection, "");
+  EXPECT_EQ(earlier.limits.size(), 1U);
   for (const std::size_t less : {1U, 2U, 3U, 5U, 7U})
-    EXPECT_FALSE(decode(std::string_view(bytes).substr(0, bytes.size() - less), older)) << less;
+    EXPECT_FALSE(decode(std::string_view(bytes).substr(0, bytes.size() - less), earlier)) << less;
   expectCutsRefused(Hello{});
   expectCutsRefused(Load{"/a", "/b", "{}"});
   Loaded loaded;

@@ -83,6 +83,7 @@ struct State {
   std::string params_json;
   std::int64_t attempt_number = 1;
   bool resumed = false;
+  std::int64_t rescues = 0;
   std::optional<std::string> checkpoint;
   std::map<std::string, std::int64_t> dedupe;
   std::vector<Child> children;
@@ -220,6 +221,7 @@ struct State {
               {"parent", nullptr},
               {"root", job_id},
               {"resumed", resumed},
+              {"rescues", rescues},
               {"tags", Json::array()},
               {"limits", declared["limits"].isObject() ? declared["limits"] : Json::object()}};
     for (std::size_t i = 0; i < info_overrides.size(); ++i) {
