@@ -4,6 +4,7 @@
 #include <array>
 #include <map>
 #include <set>
+#include <string_view>
 #include <unordered_map>
 
 #include "fetch-novel/utf8.hpp"
@@ -82,7 +83,8 @@ void normalise(Novel& novel, int chapters_per_volume) {
   for (Chapter& chapter : novel.chapters) {
     chapter.serial = ++serial;
     chapter.title = cleanTitle(chapter.title);
-    if (chapter.title.empty()) chapter.title = "Chapter " + std::to_string(serial);
+    chapter.untitled = chapter.title.empty();
+    if (chapter.untitled) chapter.title = "Chapter " + std::to_string(serial);
   }
   if (novel.volumes.empty()) {
     groupBySize(novel, size);
@@ -126,25 +128,40 @@ std::string languageCode(std::string_view tag) {
 std::vector<int> matchChapters(const std::vector<StoredChapter>& stored, const std::vector<Chapter>& fresh) {
   std::vector<int> out(fresh.size(), -1);
   std::vector<bool> taken(stored.size(), false);
-  // Of several with the same key the first stored goes to the first fresh, so a list that did not change matches
-  // itself.
-  const auto pass = [&](auto stored_key, auto fresh_key) {
-    std::unordered_map<std::string, std::vector<int>> by_key;
-    for (std::size_t i = stored.size(); i-- > 0;) {
-      if (!taken[i] && !stored_key(stored[i]).empty()) by_key[stored_key(stored[i])].push_back(static_cast<int>(i));
-    }
-    for (std::size_t i = 0; i < fresh.size(); ++i) {
-      if (out[i] >= 0) continue;
-      const auto found = by_key.find(fresh_key(fresh[i]));
-      if (found == by_key.end() || found->second.empty()) continue;
-      out[i] = found->second.back();
-      found->second.pop_back();
-      taken[static_cast<std::size_t>(out[i])] = true;
-    }
+  const auto pair = [&](std::size_t of_fresh, std::size_t of_stored) {
+    out[of_fresh] = static_cast<int>(of_stored);
+    taken[of_stored] = true;
   };
-  pass([](const StoredChapter& one) { return one.url; }, [](const Chapter& one) { return one.url; });
-  pass([](const StoredChapter& one) { return cleanTitle(one.title); },
-       [](const Chapter& one) { return cleanTitle(one.title); });
+  std::unordered_map<std::string_view, std::size_t> by_url;
+  for (std::size_t i = 0; i < stored.size(); ++i) {
+    if (!stored[i].url.empty()) by_url.emplace(stored[i].url, i);
+  }
+  for (std::size_t i = 0; i < fresh.size(); ++i) {
+    const auto found = by_url.find(fresh[i].url);
+    if (found != by_url.end() && !taken[found->second]) pair(i, found->second);
+  }
+  // Counted over the whole lists: of two "Interlude", one of which is known by its address, the other is a third one.
+  struct Bearer {
+    std::size_t stored = 0, fresh = 0;  // how many have the title
+    std::size_t of_stored = 0, of_fresh = 0;
+  };
+  std::unordered_map<std::string, Bearer> by_title;
+  for (std::size_t i = 0; i < stored.size(); ++i) {
+    if (stored[i].untitled) continue;
+    Bearer& one = by_title[cleanTitle(stored[i].title)];
+    ++one.stored;
+    one.of_stored = i;
+  }
+  for (std::size_t i = 0; i < fresh.size(); ++i) {
+    if (fresh[i].untitled) continue;
+    Bearer& one = by_title[cleanTitle(fresh[i].title)];
+    ++one.fresh;
+    one.of_fresh = i;
+  }
+  for (const auto& [title, one] : by_title) {
+    const bool tells = !title.empty() && one.stored == 1 && one.fresh == 1;
+    if (tells && out[one.of_fresh] < 0 && !taken[one.of_stored]) pair(one.of_fresh, one.of_stored);
+  }
   return out;
 }
 

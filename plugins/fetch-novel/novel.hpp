@@ -14,6 +14,7 @@ struct Chapter {
   std::string title;
   std::string url;
   std::vector<std::pair<std::string, std::string>> extra;  ///< further fields of the row, for {chapter.…}
+  bool untitled = false;                                   ///< normalise() made the title: the source gave none
 };
 
 struct Volume {
@@ -57,13 +58,15 @@ bool isRightToLeft(std::string_view language);
 /// The two or three letters of "en-GB", "pt_BR", "zh-Hans"; empty when it is no language.
 std::string languageCode(std::string_view tag);
 
-/// How a fresh list of chapters meets the stored one, so that ids, files and titles stay together when the site inserts
-/// or removes chapters: by address first, then, for those left over on both sides, by equal title. For each fresh
-/// chapter the index of the stored one that it is, or -1.
 struct StoredChapter {
   std::string url;
   std::string title;
+  bool untitled = false;
 };
+/// How a fresh list of chapters meets the stored one, so that ids, files and titles stay together when the site inserts
+/// or removes chapters: by address first, then, for those left over on both sides, by a title that says which chapter
+/// it is: the site's own and the only one of its kind in both lists, else one "Interlude" would get another one's text.
+/// For each fresh chapter the index of the stored one that it is, or -1.
 std::vector<int> matchChapters(const std::vector<StoredChapter>& stored, const std::vector<Chapter>& fresh);
 
 }  // namespace jobhost::novel

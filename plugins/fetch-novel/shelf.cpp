@@ -88,6 +88,7 @@ std::string freeId(const std::string& seed, const std::set<std::string>& taken) 
 struct Shelf::Known {
   std::string id, volume, url, title, fields;
   std::int64_t serial = 0;
+  bool untitled = false;
 };
 
 std::string novelId(const std::string& url) {
@@ -124,8 +125,12 @@ std::vector<Shelf::Known> Shelf::chaptersOf(const std::string& novel) const {
   std::vector<Known> out;
   chapters.each(RecordQuery::childrenOf(novel).limit(kPage), [&](const Record& one) {
     const Json& value = one.value;
-    out.push_back({one.key, std::string(value["volume_id"].stringOr("")), std::string(value["url"].stringOr("")),
-                   std::string(value["title"].stringOr("")), value["fields"].dump(), value["serial"].intOr(0)});
+    const std::int64_t serial = value["serial"].intOr(0);
+    const std::string title(value["title"].stringOr(""));
+    // Records that do not say it are older than the member.
+    const bool untitled = value["untitled"].boolOr(title == "Chapter " + std::to_string(serial));
+    out.push_back({one.key, std::string(value["volume_id"].stringOr("")), std::string(value["url"].stringOr("")), title,
+                   value["fields"].dump(), serial, untitled});
   });
   return out;
 }
@@ -190,6 +195,7 @@ void Shelf::storeChapter(const std::string& novel, const std::string& id, const 
     value.set("serial", chapter.serial);
     value.set("url", chapter.url);
     value.set("title", capped(chapter.title, kTitleBytes));
+    value.set("untitled", chapter.untitled);
     value.set("fields", fieldsOf(chapter));
     return Row{value, novel, chapter.serial};
   });
@@ -216,7 +222,7 @@ Shelf::Stored Shelf::storeNovel(const Novel& novel, int version, const Json& mor
   std::vector<StoredChapter> stored;
   std::set<std::string> taken;
   for (const Known& one : known) {
-    stored.push_back({one.url, one.title});
+    stored.push_back({one.url, one.title, one.untitled});
     taken.insert(one.id);
   }
   const std::vector<int> matched = matchChapters(stored, novel.chapters);
@@ -228,7 +234,8 @@ Shelf::Stored Shelf::storeNovel(const Novel& novel, int version, const Json& mor
       const Known& one = known[static_cast<std::size_t>(matched[i])];
       kept[static_cast<std::size_t>(matched[i])] = true;
       const bool same = one.serial == chapter.serial && one.volume == volume && one.url == chapter.url &&
-                        one.title == capped(chapter.title, kTitleBytes) && one.fields == fieldsOf(chapter).dump();
+                        one.title == capped(chapter.title, kTitleBytes) && one.untitled == chapter.untitled &&
+                        one.fields == fieldsOf(chapter).dump();
       if (same) continue;
       storeChapter(out.id, one.id, volume, chapter, version);
       ++out.changed;

@@ -87,6 +87,30 @@ TEST_F(NovelJob, KeepsAChapterWhoseAddressChanged) {
   EXPECT_EQ(record("chapters", before[0])["url"], Json("https://site.test/new/1"));
 }
 
+TEST_F(NovelJob, AChapterWithARepeatedOrMadeUpTitleIsNotTakenForAnother) {
+  serveBook({{"/c/1", "One"}, {"/c/2", "Interlude"}, {"/c/3", ""}, {"/c/4", "Two"}, {"/c/5", "Three"}});
+  ASSERT_TRUE(fetchBook().succeeded());
+  const auto before = chapters();
+  for (const auto& id : before) ASSERT_TRUE(fetchChapter(id).succeeded());
+  // The site numbers its pages anew: only what tells itself apart is known again.
+  serveBook({{"/n/1", "One"},
+             {"/n/2", "Interlude"},
+             {"/n/3", ""},
+             {"/n/4", "Interlude"},
+             {"/n/5", "Two"},
+             {"/c/5", "Three"}});
+  ASSERT_TRUE(fetchBook().succeeded());
+  const auto after = chapters();
+  ASSERT_EQ(after.size(), 6U);
+  EXPECT_EQ(after[0], before[0]);
+  EXPECT_EQ(after[4], before[3]);
+  EXPECT_EQ(after[5], before[4]);
+  for (const std::size_t fresh : {1U, 2U, 3U}) {
+    EXPECT_EQ(record("chapters", after[fresh])["is_done"], Json(false)) << fresh;
+    EXPECT_FALSE(hasText(after[fresh])) << fresh;
+  }
+}
+
 TEST_F(NovelJob, RemovesWhatIsNoLongerListedWithItsFiles) {
   serve("/pic.png", samples::plain(4, 4, {255, 0, 0}, ".png"), "image/png");
   serveBook({{"/c/1", "One"}, {"/c/2", "Two"}});
