@@ -20,6 +20,12 @@ bool isRefusal(int status) {
   return status >= 400 || status == 0;
 }
 
+// That a page is not there is an answer; this is none.
+bool isTrouble(const CrawlError& error) {
+  return error.kind() == Kind::Network || error.kind() == Kind::Limit ||
+         (error.kind() == Kind::Refused && error.status() != 404 && error.status() != 410);
+}
+
 // A payload in which anything but a text stands cannot be a form.
 bool isForm(const Payload& payload) {
   return std::all_of(payload.members.begin(), payload.members.end(),
@@ -292,17 +298,20 @@ void Crawl::addForm(const Stage& stage, const Request& request, HttpRequest& htt
 Crawl::PagePtr Crawl::firstOf(const Stage& stage, const Request& request, const std::string& default_url) {
   PagePtr last;
   std::string reasons;
+  std::string failed;  // one that would have come first, and may have had more
   for (const Request& one : request.from) {
     try {
       PagePtr page = perform(stage, one, default_url);
       const Request* inner = one.method == Request::Method::From ? winner_ : &one;
       const bool yields = !stage.has_items || stage.has_items(*page);
       winner_ = inner;
+      if (yields && stage.name == "toc" && !failed.empty()) cut_ = failed;
       if (yields) return page;
       last = page;
       reasons += "\n  " + one.where.text() + ": " + page->url() + " has no items";
     } catch (const CrawlError& error) {
       reasons += std::string("\n  ") + error.what();
+      if (failed.empty() && isTrouble(error)) failed = error.what();
     }
   }
   if (last != nullptr) return last;  // came, but empty: the stage says what is missing
@@ -384,7 +393,8 @@ std::vector<Crawl::PagePtr> Crawl::pages(const Stage& outer, const Request* requ
   };
   const auto tooMany = [&] {
     if (out.size() < limits_.pages) return false;
-    warn(how.where.text() + ": stopped at " + std::to_string(limits_.pages) + " pages");
+    cut_ = how.where.text() + ": stopped at " + std::to_string(limits_.pages) + " pages";
+    warn(cut_);
     return true;
   };
   std::set<std::string> seen{out.front()->url()};
@@ -414,8 +424,11 @@ std::vector<Crawl::PagePtr> Crawl::pages(const Stage& outer, const Request* requ
     } catch (const CrawlError& error) {
       // Past the end many sites answer 404; with a known last page it is a failure.
       if (how.until == Paginate::Until::HasItems && error.kind() == Kind::Refused &&
-          (error.status() == 404 || error.status() == 410))
+          (error.status() == 404 || error.status() == 410)) {
+        // Nor can it be told from a gap.
+        cut_ = error.what();
         break;
+      }
       throw;
     }
     // Others answer their last page again and again.
@@ -507,6 +520,7 @@ void Crawl::readToc(Novel& novel, const Stage& novel_stage) {
   };
   stage.has_items = [&](const Page& page) { return !readRows(list, page, {"url"}, values).rows.empty(); };
   const Request* request = spec_->toc.request ? &*spec_->toc.request : nullptr;
+  cut_.clear();
   PagePtr first = run(stage, request, novel_url_);
   std::vector<Row> rows;
   std::size_t skipped = 0;
@@ -542,6 +556,7 @@ void Crawl::readToc(Novel& novel, const Stage& novel_stage) {
                        list.where.text() + ": more than " + std::to_string(limits_.chapters) + " chapters");
     }
   }
+  novel.cut = cut_;
   // What comes before the first heading is a volume of its own; without any heading there are none.
   if (implicit && volumes > 0) {
     novel.volumes.insert(novel.volumes.begin(), {0, "", 0});

@@ -72,6 +72,7 @@ class Crawl {
   const Request* winner_ = nullptr;          // the alternative of `from` that the last stage took
   std::vector<std::string> vars_open_;       // being evaluated
   std::vector<std::string> vars_renewable_;  // used by the request under way
+  std::string cut_;                          // why the list under way may be no whole one
   std::vector<std::string> warnings_;
 };
 

@@ -55,7 +55,8 @@ class NovelJob {
       web_.ifChanged(url_, std::string(known["etag"].stringOr("")));
     try {
       const Novel novel = reader.novel(url_);
-      const std::string etag = web_.etagOf(url_);
+      // What was cut is to be read again the next time, whether the page changed or not.
+      const std::string etag = novel.cut.empty() ? web_.etagOf(url_) : std::string();
       web_.ifChanged({}, {});
       return store(novel, reader, known, etag);
     } catch (const NotModified&) {
@@ -84,11 +85,12 @@ class NovelJob {
     return {stored.id, stored.title, stored.volumes,
             Json{{"novel_id", stored.id},
                  {"title", stored.title},
-                 {"volumes", novel.volumes.size()},
-                 {"chapters", novel.chapters.size()},
+                 {"volumes", stored.volumes.size()},
+                 {"chapters", stored.chapter_count},
                  {"added", stored.added},
                  {"changed", stored.changed},
                  {"removed", stored.removed},
+                 {"kept", stored.kept},
                  {"cover", cover}}};
   }
 

@@ -4,8 +4,6 @@
 #include <array>
 #include <map>
 #include <set>
-#include <string_view>
-#include <unordered_map>
 
 #include "fetch-novel/utf8.hpp"
 #include "support/html/parse.hpp"
@@ -77,6 +75,19 @@ std::string cleanTitle(std::string_view text) {
   return std::string(trimmed(collapsed(withoutControls(normalized(decoded(text), NormalForm::Nfkc)))));
 }
 
+void renumber(Novel& novel) {
+  int serial = 0;
+  for (Chapter& chapter : novel.chapters) {
+    chapter.serial = ++serial;
+    if (chapter.untitled) chapter.title = "Chapter " + std::to_string(serial);
+  }
+  if (novel.volume_size > 0) groupBySize(novel, novel.volume_size);
+  renumberVolumes(novel);
+  for (Volume& volume : novel.volumes) {
+    if (volume.title.empty()) volume.title = "Volume " + std::to_string(volume.serial);
+  }
+}
+
 void normalise(Novel& novel, int chapters_per_volume) {
   const int size = std::max(chapters_per_volume, 1);
   int serial = 0;
@@ -84,18 +95,11 @@ void normalise(Novel& novel, int chapters_per_volume) {
     chapter.serial = ++serial;
     chapter.title = cleanTitle(chapter.title);
     chapter.untitled = chapter.title.empty();
-    if (chapter.untitled) chapter.title = "Chapter " + std::to_string(serial);
   }
-  if (novel.volumes.empty()) {
-    groupBySize(novel, size);
-  } else {
-    placeStrays(novel, size);
-  }
-  renumberVolumes(novel);
-  for (Volume& volume : novel.volumes) {
-    volume.title = cleanTitle(volume.title);
-    if (volume.title.empty()) volume.title = "Volume " + std::to_string(volume.serial);
-  }
+  for (Volume& volume : novel.volumes) volume.title = cleanTitle(volume.title);
+  novel.volume_size = novel.volumes.empty() ? size : 0;
+  if (novel.volume_size == 0) placeStrays(novel, size);
+  renumber(novel);
   novel.title = cleanTitle(novel.title);
   const auto distinct = [](std::vector<std::string>& names, auto clean) {
     std::set<std::string> seen;
@@ -123,46 +127,6 @@ std::string languageCode(std::string_view tag) {
   const std::string code = asciiLower(tag.substr(0, tag.find_first_of("-_")));
   const bool letters = std::all_of(code.begin(), code.end(), [](char c) { return c >= 'a' && c <= 'z'; });
   return letters && (code.size() == 2 || code.size() == 3) && code != "und" ? code : std::string();
-}
-
-std::vector<int> matchChapters(const std::vector<StoredChapter>& stored, const std::vector<Chapter>& fresh) {
-  std::vector<int> out(fresh.size(), -1);
-  std::vector<bool> taken(stored.size(), false);
-  const auto pair = [&](std::size_t of_fresh, std::size_t of_stored) {
-    out[of_fresh] = static_cast<int>(of_stored);
-    taken[of_stored] = true;
-  };
-  std::unordered_map<std::string_view, std::size_t> by_url;
-  for (std::size_t i = 0; i < stored.size(); ++i) {
-    if (!stored[i].url.empty()) by_url.emplace(stored[i].url, i);
-  }
-  for (std::size_t i = 0; i < fresh.size(); ++i) {
-    const auto found = by_url.find(fresh[i].url);
-    if (found != by_url.end() && !taken[found->second]) pair(i, found->second);
-  }
-  // Counted over the whole lists: of two "Interlude", one of which is known by its address, the other is a third one.
-  struct Bearer {
-    std::size_t stored = 0, fresh = 0;  // how many have the title
-    std::size_t of_stored = 0, of_fresh = 0;
-  };
-  std::unordered_map<std::string, Bearer> by_title;
-  for (std::size_t i = 0; i < stored.size(); ++i) {
-    if (stored[i].untitled) continue;
-    Bearer& one = by_title[cleanTitle(stored[i].title)];
-    ++one.stored;
-    one.of_stored = i;
-  }
-  for (std::size_t i = 0; i < fresh.size(); ++i) {
-    if (fresh[i].untitled) continue;
-    Bearer& one = by_title[cleanTitle(fresh[i].title)];
-    ++one.fresh;
-    one.of_fresh = i;
-  }
-  for (const auto& [title, one] : by_title) {
-    const bool tells = !title.empty() && one.stored == 1 && one.fresh == 1;
-    if (tells && out[one.of_fresh] < 0 && !taken[one.of_stored]) pair(one.of_fresh, one.of_stored);
-  }
-  return out;
 }
 
 }  // namespace jobhost::novel

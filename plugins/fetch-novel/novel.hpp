@@ -36,6 +36,8 @@ struct Novel {
   bool mtl = false;
   std::vector<Chapter> chapters;  ///< in reading order
   std::vector<Volume> volumes;    ///< before normalise(): titles of the source's own, numbered as its chapters say
+  int volume_size = 0;            ///< after normalise(): chapters of a volume where the source has none; 0: it has
+  std::string cut;                ///< why chapters may be missing at the list's end or in between; empty: it is whole
 };
 
 struct SearchResult {
@@ -49,6 +51,9 @@ struct SearchResult {
 /// last one, "Others"), titles and authors decoded, NFKC, white space collapsed, empty ones numbered, tags distinct.
 void normalise(Novel& novel, int chapters_per_volume);
 
+/// The last step of it, for who changed the list afterwards: serials, made up titles, volumes and their counts.
+void renumber(Novel& novel);
+
 /// One title or name as above, without the numbering.
 std::string cleanTitle(std::string_view text);
 
@@ -57,16 +62,5 @@ bool isRightToLeft(std::string_view language);
 
 /// The two or three letters of "en-GB", "pt_BR", "zh-Hans"; empty when it is no language.
 std::string languageCode(std::string_view tag);
-
-struct StoredChapter {
-  std::string url;
-  std::string title;
-  bool untitled = false;
-};
-/// How a fresh list of chapters meets the stored one, so that ids, files and titles stay together when the site inserts
-/// or removes chapters: by address first, then, for those left over on both sides, by a title that says which chapter
-/// it is: the site's own and the only one of its kind in both lists, else one "Interlude" would get another one's text.
-/// For each fresh chapter the index of the stored one that it is, or -1.
-std::vector<int> matchChapters(const std::vector<StoredChapter>& stored, const std::vector<Chapter>& fresh);
 
 }  // namespace jobhost::novel

@@ -80,7 +80,8 @@ Novel Reader::guessed(const std::string& url) {
     const std::string next = guessNext(at);
     if (next.empty() || seen.contains(next)) break;
     if (out.chapters.size() == kMostLinked) {
-      warnings_.push_back("stopped at " + std::to_string(kMostLinked) + " pages that follow each other");
+      out.cut = "stopped at " + std::to_string(kMostLinked) + " pages that follow each other";
+      warnings_.push_back(out.cut);
       break;
     }
     at = page(next);

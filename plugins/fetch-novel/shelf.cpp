@@ -6,6 +6,7 @@
 #include <set>
 
 #include "fetch-novel/digest.hpp"
+#include "fetch-novel/refresh.hpp"
 #include "fetch-novel/url.hpp"
 #include "fetch-novel/utf8.hpp"
 #include "support/html/parse.hpp"
@@ -68,6 +69,13 @@ Json fieldsOf(const Chapter& chapter) {
   Json out = Json::object();
   for (const auto& [name, value] : chapter.extra) out.set(name, value);
   return out.size() == 0 || out.dump().size() > kFieldsBytes ? Json() : out;
+}
+
+std::vector<std::pair<std::string, std::string>> fieldsFrom(const Json& fields) {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (std::size_t i = 0; i < fields.names().size(); ++i)
+    out.emplace_back(fields.names()[i], fields.items()[i].stringOr(""));
+  return out;
 }
 
 std::int64_t nowMs() {
@@ -208,7 +216,17 @@ void Shelf::removeChapter(const std::string& novel, const std::string& id) {
   chapters.del(id, {.expected = {}, .now = true});
 }
 
-Shelf::Stored Shelf::storeNovel(const Novel& novel, int version, const Json& more) {
+std::vector<StoredChapter> Shelf::comparable(const std::string& novel, const std::vector<Known>& known) const {
+  std::map<std::string, std::string> titles;
+  volumes.each(RecordQuery::childrenOf(novel).limit(kPage),
+               [&](const Record& one) { titles[one.key] = one.value["title"].stringOr(""); });
+  std::vector<StoredChapter> out;
+  for (const Known& one : known)
+    out.push_back({one.url, one.title, one.untitled, titles[one.volume], fieldsFrom(Json::parse(one.fields))});
+  return out;
+}
+
+Shelf::Stored Shelf::storeNovel(Novel novel, int version, const Json& more) {
   if (novel.url.size() > kAddressBytes) {
     throw Error::permanent("the address of the novel has more than " + std::to_string(kAddressBytes) + " bytes")
         .code("novel.url_too_long");
@@ -216,16 +234,21 @@ Shelf::Stored Shelf::storeNovel(const Novel& novel, int version, const Json& mor
   Stored out;
   out.id = novelId(novel.url);
   out.title = capped(novel.title, kTitleBytes);
+  const std::vector<Known> known = chaptersOf(out.id);
+  std::set<std::string> taken;
+  for (const Known& one : known) taken.insert(one.id);
+  const std::vector<StoredChapter> stored = comparable(out.id, known);
+  std::vector<int> matched = matchChapters(stored, novel.chapters);
+  const auto found =
+      static_cast<std::size_t>(std::count_if(matched.begin(), matched.end(), [](int i) { return i >= 0; }));
+  if (const std::string why = whyKept(novel, stored.size(), stored.size() - found); !why.empty()) {
+    out.kept = static_cast<int>(stored.size() - found);
+    job_.warn(why + "; " + std::to_string(out.kept) + " stored chapters that it has not are kept");
+    keepLacking(novel, stored, matched);
+  }
+  out.chapter_count = novel.chapters.size();
   std::vector<std::string> stale;
   out.volumes = storeVolumes(out.id, novel.volumes, stale);
-  const std::vector<Known> known = chaptersOf(out.id);
-  std::vector<StoredChapter> stored;
-  std::set<std::string> taken;
-  for (const Known& one : known) {
-    stored.push_back({one.url, one.title, one.untitled});
-    taken.insert(one.id);
-  }
-  const std::vector<int> matched = matchChapters(stored, novel.chapters);
   std::vector<bool> kept(known.size(), false);
   for (std::size_t i = 0; i < novel.chapters.size(); ++i) {
     const Chapter& chapter = novel.chapters[i];

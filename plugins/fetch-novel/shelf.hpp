@@ -10,6 +10,7 @@
 #include "fetch-novel/body.hpp"
 #include "fetch-novel/files.hpp"
 #include "fetch-novel/novel.hpp"
+#include "fetch-novel/refresh.hpp"
 
 namespace jobhost::novel {
 
@@ -36,12 +37,14 @@ class Shelf {
     std::string id;
     std::string title;                 ///< as it is stored, which may be shorter
     std::vector<std::string> volumes;  ///< ids in order
-    int added = 0, changed = 0, removed = 0;
+    std::size_t chapter_count = 0;     ///< those that stay though the list lacks them too
+    int added = 0, changed = 0, removed = 0, kept = 0;
   };
   /// Brings volumes and chapters in line with the fresh list, then the novel. Chapters keep id, text and images where
-  /// address or title say that they are the same; those that are no longer listed go with their files. The novel's
-  /// record comes last: before it nobody counts the rest. `more`: further members of it.
-  Stored storeNovel(const Novel& novel, int version, const Json& more);
+  /// address or title say that they are the same; those that are no longer listed go with their files, unless
+  /// whyKept() has a reason, which is logged. The novel's record comes last: before it nobody counts the rest. `more`:
+  /// further members of it.
+  Stored storeNovel(Novel novel, int version, const Json& more);
 
   /// Brings a chapter's rows of images in line, in this order; rows no longer there go with their files.
   void keepImages(const std::string& novel, const std::string& chapter, const std::vector<BodyImage>& images,
@@ -55,6 +58,7 @@ class Shelf {
  private:
   struct Known;
   [[nodiscard]] std::vector<Known> chaptersOf(const std::string& novel) const;
+  [[nodiscard]] std::vector<StoredChapter> comparable(const std::string& novel, const std::vector<Known>& known) const;
   std::vector<std::string> storeVolumes(const std::string& novel, const std::vector<Volume>& fresh,
                                         std::vector<std::string>& stale);
   void storeChapter(const std::string& novel, const std::string& id, const std::string& volume, const Chapter& chapter,

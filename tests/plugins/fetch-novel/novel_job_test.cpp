@@ -133,6 +133,139 @@ TEST_F(NovelJob, RemovesWhatIsNoLongerListedWithItsFiles) {
   EXPECT_EQ(record("novels", novel())["chapter_count"], Json(1));
 }
 
+const char* const kPaged = R"(spec: 1
+base_url: https://site.test/
+rate_limit: 0
+novel: { title: { css: h1 } }
+toc:
+  request: { page: novel, paginate: { PAGINATE } }
+  items: { css: "ol.toc a", fields: { title: {}, url: { attr: href } } }
+chapter: { body: { css: "#text" } }
+)";
+
+/// A list on three pages of two chapters each, all fetched and with texts.
+class NovelList : public NovelPlugin {
+ protected:
+  NovelList() {
+    page("/book", {1, 2});
+    page("/book?p=2", {3, 4});
+    page("/book?p=3", {5, 6});
+    page("/book?p=4", {});
+    use("last: 3, url: '{novel_url}?p={page}'");
+    EXPECT_TRUE(fetchBook().succeeded());
+    before_ = chapters();
+    EXPECT_EQ(before_.size(), 6U);
+    for (const auto& id : before_) EXPECT_TRUE(fetchChapter(id).succeeded());
+  }
+  void use(const std::string& paginate) const {
+    std::string text = kPaged;
+    text.replace(text.find("PAGINATE"), 8, paginate);
+    spec("site.test.yaml", text);
+  }
+  void page(const std::string& path, const std::vector<int>& chapters) {
+    std::string html = "<h1>The Book</h1><ol class=toc>";
+    for (const int n : chapters) {
+      const std::string number = std::to_string(n);
+      html += "<li><a href='/c/" + number + "'>Part " + number + "</a>";
+      serve("/c/" + number, "<div id=text><p>Text " + number + "</p></div>");
+    }
+    serve(path, html + "</ol>");
+  }
+  void expectAllThere() {
+    EXPECT_EQ(chapters(), before_);
+    for (std::size_t i = 0; i < before_.size(); ++i) {
+      EXPECT_TRUE(hasText(before_[i])) << i;
+      EXPECT_EQ(record("chapters", before_[i])["is_done"], Json(true)) << i;
+      EXPECT_EQ(record("chapters", before_[i])["serial"], Json(i + 1)) << i;
+    }
+    EXPECT_EQ(record("novels", novel())["chapter_count"], Json(6));
+  }
+  static std::string warnings(const Attempt& attempt) {
+    std::string out;
+    for (const LogLine& line : attempt.log) out += line.text + "\n";
+    return out;
+  }
+  std::vector<std::string> before_;
+};
+
+TEST_F(NovelList, APageThatIsNotThereMayBeAGap) {
+  use("while: has_items, url: '{novel_url}?p={page}'");
+  answer("/book?p=3", FetchEnd::answered(404));
+  const Attempt done = fetchBook();
+  ASSERT_TRUE(done.succeeded()) << causeOf(done);
+  EXPECT_EQ(done.result["removed"], Json(0));
+  EXPECT_EQ(done.result["kept"], Json(2));
+  EXPECT_EQ(done.result["chapters"], Json(6));
+  EXPECT_THAT(warnings(done), HasSubstr("https://site.test/book?p=3 was answered with 404; 2 stored chapters that it "
+                                        "has not are kept"));
+  expectAllThere();
+}
+
+TEST_F(NovelList, APageThatFailsChangesNothing) {
+  for (const char* const paginate :
+       {"while: has_items, url: '{novel_url}?p={page}'", "last: 3, url: '{novel_url}?p={page}'"}) {
+    use(paginate);
+    answer("/book?p=3", FetchEnd::answered(500));
+    EXPECT_THAT(causeOf(fetchBook()), HasSubstr("500 Server Error"));
+    expectAllThere();
+  }
+  answer("/book?p=3", FetchEnd::answered(404));
+  EXPECT_THAT(causeOf(fetchBook()), HasSubstr("404 Client Error")) << "the last page's number was known";
+  expectAllThere();
+}
+
+TEST_F(NovelList, PagesThatAreTooMuchTogetherChangeNothing) {
+  configure({{"max_job_mb", 1}});
+  serve("/book?p=2", "<p>" + std::string(1 << 20, 'x') + "</p>");
+  EXPECT_THAT(causeOf(fetchBook()), HasSubstr("more than 1 MiB (max_job_mb)"));
+  expectAllThere();
+}
+
+TEST_F(NovelList, WhatAnEndedListLacksGoes) {
+  use("while: has_items, url: '{novel_url}?p={page}'");
+  page("/book?p=3", {});
+  const Attempt done = fetchBook();
+  EXPECT_EQ(done.result["removed"], Json(2));
+  EXPECT_EQ(done.result["kept"], Json(0));
+  EXPECT_EQ(chapters().size(), 4U);
+  EXPECT_FALSE(hasText(before_[5]));
+}
+
+TEST_F(NovelList, AListThatLacksMoreThanHalfIsNotBelieved) {
+  use("last: 1, url: '{novel_url}?p={page}'");
+  const Attempt done = fetchBook();
+  ASSERT_TRUE(done.succeeded()) << causeOf(done);
+  EXPECT_EQ(done.result["kept"], Json(4));
+  EXPECT_THAT(warnings(done), HasSubstr("the list of chapters lacks more than half of those that are stored; 4 stored "
+                                        "chapters that it has not are kept"));
+  expectAllThere();
+  page("/book", {1, 2, 3});  // half of them: that is an answer
+  EXPECT_EQ(fetchBook().result["removed"], Json(3));
+  EXPECT_EQ(chapters().size(), 3U);
+}
+
+TEST_F(NovelList, ACutListIsReadAgainThoughItsPageIsTheSame) {
+  spec("site.test.yaml", R"(spec: 1
+base_url: https://site.test/
+rate_limit: 0
+novel: { title: { css: h1 } }
+toc:
+  request: { from: [ { get: "{origin}/all" }, { page: novel } ] }
+  items: { css: "ol.toc a", fields: { title: {}, url: { attr: href } } }
+chapter: { body: { css: "#text" } }
+)");
+  configure({{"retries", 0}});
+  page("/book", {1, 2, 3, 4});
+  site_[absolute("/book")].headers.emplace_back("etag", "\"v1\"");
+  answer("/all", FetchEnd::failed(JH_E_TIMEOUT, "http.timeout", "took too long", JH_CLASS_TRANSIENT));
+  ASSERT_EQ(fetchBook().result["kept"], Json(2));
+  expectAllThere();
+  page("/all", {1, 2, 3, 4, 5, 6, 7});
+  const Attempt again = fetchBook();
+  for (const Fetch& one : again.fetches) EXPECT_EQ(one.header("if-none-match"), "") << one.url;
+  EXPECT_EQ(chapters().size(), 7U);
+}
+
 TEST_F(NovelJob, AsksForWhatChangedOnly) {
   serveBook({{"/c/1", "One"}});
   site_[absolute("/book")].headers.emplace_back("etag", "\"v1\"");

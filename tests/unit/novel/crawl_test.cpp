@@ -163,6 +163,37 @@ TEST(Crawl, PagesAreLimited) {
   EXPECT_EQ(crawl.warnings().back(), "specs/a.test.yaml:4: toc.request.paginate: stopped at 2 pages");
 }
 
+TEST(Crawl, SaysWhyAListMayNotBeWhole) {
+  const auto cut = [](const std::string& paginate, std::size_t pages, Site site) {
+    return Crawl(paged(paginate), site, {.pages = pages}).readNovel(kNovel).cut;
+  };
+  EXPECT_EQ(cut("{last: 3, url: '{novel_url}/list?p={page}'}", 100, pagedSite()), "");
+  EXPECT_EQ(cut("{last: 3, url: '{novel_url}/list?p={page}'}", 2, pagedSite()),
+            "specs/a.test.yaml:4: toc.request.paginate: stopped at 2 pages");
+  EXPECT_EQ(cut("{next: {css: 'a[rel=next]', attr: href}}", 2, pagedSite()),
+            "specs/a.test.yaml:4: toc.request.paginate: stopped at 2 pages");
+  // A gap looks like an end.
+  EXPECT_EQ(
+      cut("{while: has_items, url: '{novel_url}/list?p={page}'}", 100, pagedSite().answers(kNovel + "/list?p=2", 404)),
+      "specs/a.test.yaml:4: toc.request: GET http://a.test/book/1/list?p=2 was answered with 404");
+  EXPECT_EQ(cut("{while: has_items, url: '{novel_url}/list?p={page}'}", 100,
+                pagedSite().page(kNovel + "/list?p=4", "<p>no more</p>")),
+            "");
+}
+
+TEST(Crawl, AnAlternativeThatFailedMayHaveHadMore) {
+  const auto source = spec(
+      "toc:\n  request: { from: [ {get: '{origin}/all'}, {page: novel} ] }\n"
+      "  items: { css: .toc a, fields: { title: {}, url: {attr: href} } }\nchapter: { body: { css: p } }\n");
+  const auto cut = [&](int status) {
+    Site site;
+    site.page(kNovel, kNovelPage).answers("http://a.test/all", status);
+    return Crawl(source, site).readNovel(kNovel).cut;
+  };
+  EXPECT_EQ(cut(404), "") << "some sites have it, others have not";
+  EXPECT_EQ(cut(503), "specs/a.test.yaml:4: toc.request.from[0]: GET http://a.test/all was answered with 503");
+}
+
 TEST(Crawl, AnAlternativeMayHaveItsOwnPages) {
   Site site = pagedSite();
   const auto source = spec(
