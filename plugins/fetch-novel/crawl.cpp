@@ -372,17 +372,18 @@ Crawl::PagePtr Crawl::run(const Stage& stage, const Request* request, const std:
   return page;
 }
 
-// All pages of a stage in order. The first is there; the request's own method and headers serve the others as GETs.
-std::vector<Crawl::PagePtr> Crawl::pages(const Stage& outer, const Request* request, PagePtr first) {
-  std::vector<PagePtr> out{std::move(first)};
+// All pages of a stage in order, one after the other: of a list of ten thousand none but the first stays in memory. The
+// request's own method and headers serve the first, the others are GETs.
+void Crawl::eachPage(const Stage& outer, const Request* request, PagePtr page, const Visit& visit) {
   // It may stand beside `from` or at the alternative that won.
   if (request != nullptr && !request->paginate) request = winner_;
-  if (request == nullptr || !request->paginate) return out;
+  const bool has_items = visit(*page);
+  if (request == nullptr || !request->paginate) return;
   const Paginate& how = *request->paginate;
   Stage stage = outer;
-  stage.request_url = out.front()->url();
-  const auto read = [&](const Extractor& extractor, const Page& page) {
-    return extract(extractor, {&page, nullptr, nullptr, nullptr}, [&](const Template::Part& part) {
+  stage.request_url = page->url();
+  const auto read = [&](const Extractor& extractor) {
+    return extract(extractor, {page.get(), nullptr, nullptr, nullptr}, [&](const Template::Part& part) {
       return part.group == "vars" ? varValue(part.name, stage) : part.group == "origin" ? spec_->origin : novel_url_;
     });
   };
@@ -391,40 +392,42 @@ std::vector<Crawl::PagePtr> Crawl::pages(const Stage& outer, const Request* requ
     for (const std::string& text : value.asTexts()) best = std::max(best, wholeNumber(text).value_or(0));
     return best;
   };
+  std::size_t count = 1;
   const auto tooMany = [&] {
-    if (out.size() < limits_.pages) return false;
+    if (count < limits_.pages) return false;
     cut_ = how.where.text() + ": stopped at " + std::to_string(limits_.pages) + " pages";
     warn(cut_);
     return true;
   };
-  std::set<std::string> seen{out.front()->url()};
   if (how.until == Paginate::Until::Next) {
+    std::set<std::string> seen{page->url()};
     while (!tooMany()) {
-      const std::string next = read(*how.next, *out.back()).asText();
-      const auto url = parseUrl(next);
+      const auto url = parseUrl(read(*how.next).asText());
       if (!url || !seen.insert(url->text()).second) break;
-      out.push_back(send(stage, request, httpRequest(stage, request, url->text())));
-      seen.insert(out.back()->url());
+      page = send(stage, request, httpRequest(stage, request, url->text()));
+      ++count;
+      seen.insert(page->url());
+      visit(*page);
     }
-    return out;
+    return;
   }
+  const bool while_items = how.until == Paginate::Until::HasItems;
+  if (while_items && !has_items) return;
   int first_number = how.first;
-  if (how.first_from) first_number = static_cast<int>(std::min(largest(read(*how.first_from, *out.front())), 1e6));
+  if (how.first_from) first_number = static_cast<int>(std::min(largest(read(*how.first_from)), 1e6));
   double last = how.last_number;
-  if (how.last) last = largest(read(*how.last, *out.front()));
-  if (how.until == Paginate::Until::HasItems && outer.has_items && !outer.has_items(*out.front())) return out;
+  if (how.last) last = largest(read(*how.last));
   for (long long number = static_cast<long long>(first_number) + how.step;; number += how.step) {
     if (how.until == Paginate::Until::Last && static_cast<double>(number) > last) break;
     if (tooMany()) break;
     stage.page = static_cast<int>(number);
     const std::string url = withSingleSlashes(filled(stage, *how.url, request));
-    PagePtr page;
+    PagePtr next;
     try {
-      page = send(stage, request, httpRequest(stage, request, url));
+      next = send(stage, request, httpRequest(stage, request, url));
     } catch (const CrawlError& error) {
       // Past the end many sites answer 404; with a known last page it is a failure.
-      if (how.until == Paginate::Until::HasItems && error.kind() == Kind::Refused &&
-          (error.status() == 404 || error.status() == 410)) {
+      if (while_items && error.kind() == Kind::Refused && (error.status() == 404 || error.status() == 410)) {
         // Nor can it be told from a gap.
         cut_ = error.what();
         break;
@@ -432,12 +435,11 @@ std::vector<Crawl::PagePtr> Crawl::pages(const Stage& outer, const Request* requ
       throw;
     }
     // Others answer their last page again and again.
-    if (how.until == Paginate::Until::HasItems &&
-        ((outer.has_items && !outer.has_items(*page)) || page->text() == out.back()->text()))
-      break;
-    out.push_back(std::move(page));
+    if (while_items && next->text() == page->text()) break;
+    page = std::move(next);
+    ++count;
+    if (!visit(*page) && while_items) break;
   }
-  return out;
 }
 
 // ---- stages
@@ -464,6 +466,15 @@ namespace {
 template <class T>
 void addUnique(std::vector<T>& list, T item) {
   if (std::find(list.begin(), list.end(), item) == list.end()) list.push_back(std::move(item));
+}
+
+// A row holds on to the tree that it was read from, which is many times as large.
+void keepFields(std::vector<Row>& from, std::vector<Row>& to) {
+  for (Row& row : from) {
+    row.node = nullptr;
+    row.tree.reset();
+    to.push_back(std::move(row));
+  }
 }
 
 }  // namespace
@@ -526,17 +537,19 @@ void Crawl::readToc(Novel& novel, const Stage& novel_stage) {
   std::size_t skipped = 0;
   int volumes = 0;
   bool implicit = false;
-  for (const PagePtr& page : pages(stage, request, first)) {
-    Rows found = readRows(list, *page, {"url"}, values);
-    skipped += found.skipped;
+  const std::string first_url = first->url();
+  eachPage(stage, request, std::move(first), [&](const Page& page) {
+    Rows found = readRows(list, page, {"url"}, values);
+    // What stands behind the end and never had an address is no row that was lost.
+    if (!found.rows.empty() || rows.empty()) skipped += found.skipped;
     if (spec_->toc.volumes) {
       // Headings and chapters in the order of the document: a chapter belongs to the heading before it.
-      const Rows headings = readRows(*spec_->toc.volumes, *page, {"title"}, values);
+      const Rows headings = readRows(*spec_->toc.volumes, page, {"title"}, values);
       std::map<const support::html::Node*, const Row*> heading_at;
       std::map<const support::html::Node*, Row*> row_at;
       for (const Row& heading : headings.rows) heading_at[heading.node] = &heading;
       for (Row& row : found.rows) row_at[row.node] = &row;
-      const auto& root = page->html()->root();
+      const auto& root = page.html()->root();
       for (const support::html::Node* node = &root; node != nullptr; node = support::html::following(node, root)) {
         if (const auto heading = heading_at.find(node); heading != heading_at.end()) {
           novel.volumes.push_back({++volumes, heading->second->get("title"), 0});
@@ -550,12 +563,14 @@ void Crawl::readToc(Novel& novel, const Stage& novel_stage) {
         }
       }
     }
-    for (Row& row : found.rows) rows.push_back(std::move(row));
+    const bool any = !found.rows.empty();
+    keepFields(found.rows, rows);
     if (rows.size() > limits_.chapters) {
       throw CrawlError(Kind::Limit,
                        list.where.text() + ": more than " + std::to_string(limits_.chapters) + " chapters");
     }
-  }
+    return any;
+  });
   novel.cut = cut_;
   // What comes before the first heading is a volume of its own; without any heading there are none.
   if (implicit && volumes > 0) {
@@ -565,7 +580,7 @@ void Crawl::readToc(Novel& novel, const Stage& novel_stage) {
     }
   }
   if (rows.empty()) {
-    throw CrawlError(Kind::Missing, list.where.text() + ": matched no chapters on " + first->url() +
+    throw CrawlError(Kind::Missing, list.where.text() + ": matched no chapters on " + first_url +
                                         (skipped > 0 ? " (" + std::to_string(skipped) + " rows had no url)" : ""));
   }
   if (skipped > 0) warn("toc.items: " + std::to_string(skipped) + " rows were skipped");
@@ -620,14 +635,14 @@ std::string Crawl::readChapter(std::string_view novel_url, const Chapter& chapte
   const Request* request = spec_->chapter.request ? &*spec_->chapter.request : nullptr;
   const Extractor& body = *spec_->chapter.body;
   std::string out;
-  for (const PagePtr& page : pages(stage, request, run(stage, request, url))) {
+  eachPage(stage, request, run(stage, request, url), [&](const Page& page) {
     std::string part;
-    for (const std::string& text : extract(body, {page.get(), nullptr, nullptr, nullptr}, values).asTexts())
-      part += text;
-    if (isBlank(part)) continue;
+    for (const std::string& text : extract(body, {&page, nullptr, nullptr, nullptr}, values).asTexts()) part += text;
+    if (isBlank(part)) return true;
     if (!out.empty()) out += spec_->chapter.join;
     out += part;
-  }
+    return true;
+  });
   if (isBlank(out)) throw CrawlError(Kind::Missing, body.where.text() + ": found nothing on " + url);
   return out;
 }
@@ -646,9 +661,12 @@ std::vector<SearchResult> Crawl::search(std::string_view query) {
   stage.has_items = [&](const Page& page) { return !readRows(list, page, {"url"}, values).rows.empty(); };
   const Request* request = &*list.request;
   std::vector<Row> rows;
-  for (const PagePtr& page : pages(stage, request, run(stage, request, ""))) {
-    for (Row& row : readRows(list, *page, {"url"}, values).rows) rows.push_back(std::move(row));
-  }
+  eachPage(stage, request, run(stage, request, ""), [&](const Page& page) {
+    Rows found = readRows(list, page, {"url"}, values);
+    const bool any = !found.rows.empty();
+    keepFields(found.rows, rows);
+    return any;
+  });
   sortRows(rows, list);
   std::vector<SearchResult> out;
   for (const Row& row : rows) out.push_back({row.get("title"), row.get("url"), row.get("info")});

@@ -51,7 +51,9 @@ class Crawl {
   PagePtr perform(const Stage& stage, const Request& request, const std::string& default_url);
   PagePtr firstOf(const Stage& stage, const Request& request, const std::string& default_url);
   PagePtr send(const Stage& stage, const Request* request, HttpRequest http);
-  std::vector<PagePtr> pages(const Stage& stage, const Request* request, PagePtr first);
+  /// Reads one page; false: it has none of what the stage is about. The page is gone afterwards.
+  using Visit = std::function<bool(const Page&)>;
+  void eachPage(const Stage& stage, const Request* request, PagePtr first, const Visit& visit);
   HttpRequest httpRequest(const Stage& stage, const Request* request, const std::string& url);
   void addForm(const Stage& stage, const Request& request, HttpRequest& http);
   void addPayload(const Stage& stage, const Request& request,

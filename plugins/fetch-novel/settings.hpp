@@ -24,7 +24,7 @@ struct Settings {
   std::int64_t timeout_ms = 0;
   std::int64_t image_timeout_ms = 0;
   std::int64_t max_page_bytes = 0;
-  std::int64_t max_job_bytes = 0;  ///< of all pages of one job, which are in memory together
+  std::int64_t max_job_bytes = 0;  ///< of all pages of one job
   std::int64_t max_image_bytes = 0;
   std::size_t max_chapters = 0;
   std::set<std::string> credentials;  ///< hosts that the operator gave credentials for
