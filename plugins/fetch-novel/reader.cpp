@@ -23,9 +23,6 @@ Reader::Reader(const Settings& settings, Web& web, std::shared_ptr<const Spec> s
   site_ = (spec_ != nullptr ? spec_->origin : address->origin()) + "/";
   if (spec_ == nullptr) return;
   crawl_ = std::make_unique<Crawl>(spec_, web_, CrawlLimits{.pages = 10'000, .chapters = settings.max_chapters});
-  const auto gap = std::chrono::milliseconds(static_cast<std::int64_t>(spec_->rate_limit_s * 1000));
-  web_.setGap(address->authority(), gap);
-  if (const auto base = parseUrl(spec_->base_url)) web_.setGap(base->authority(), gap);
 }
 
 const std::vector<std::string>& Reader::warnings() const {

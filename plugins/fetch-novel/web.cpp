@@ -179,12 +179,20 @@ std::shared_ptr<const Robots> Web::robotsOf(const Url& url) {
     out = std::make_shared<Robots>(Robots::forStatus(status, body, kProduct));
     if (silent(status)) silent_[origin] = body;
   }
-  if (const auto delay = out->crawlDelay()) setGap(url.authority(), *delay);
+  if (const auto delay = out->crawlDelay()) gate_.setGap(url.authority(), *delay);
   robots_[origin] = out;
   return out;
 }
 
+void Web::learnGap(const Url& url) {
+  if (sources_ == nullptr) sources_ = loadSources(settings_);
+  const auto spec = sources_->set.find(url.origin());
+  if (spec == nullptr) return;
+  gate_.setGap(url.authority(), milliseconds(static_cast<std::int64_t>(spec->rate_limit_s * 1000)));
+}
+
 void Web::obey(const Url& url) {
+  learnGap(url);
   if (!settings_.robots) return;
   if (robotsOf(url)->allows(url.path + url.query)) return;
   if (const auto why = silent_.find(url.origin()); why != silent_.end()) {

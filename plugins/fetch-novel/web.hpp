@@ -14,6 +14,7 @@
 #include "fetch-novel/page.hpp"
 #include "fetch-novel/robots.hpp"
 #include "fetch-novel/settings.hpp"
+#include "fetch-novel/source_list.hpp"
 
 namespace jobhost::novel {
 
@@ -22,13 +23,12 @@ namespace jobhost::novel {
 struct NotModified {};
 
 /// The network as one attempt sees it: through the host's HTTP door, when robots.txt allows it and the host's turn has
-/// come, again after 429, 503 and what may pass. One thread; borrows the job.
+/// come (as its spec's rate_limit and its Crawl-delay say, whatever is asked for), again after 429, 503 and what may
+/// pass. One thread; borrows the job.
 class Web : public Fetcher {
  public:
   Web(Job& job, const Settings& settings);
 
-  /// Requests to this host keep at least so far apart.
-  void setGap(const std::string& host, std::chrono::milliseconds gap) { gate_.setGap(host, gap); }
   /// GETs of this address are conditional from now on. An empty etag: not.
   void ifChanged(std::string url, std::string etag);
 
@@ -47,7 +47,9 @@ class Web : public Fetcher {
 
  private:
   using Use = std::function<void(::jobhost::HttpResponse&)>;
+  /// Before anything is asked of a host: its manners are learned, and a CrawlError thrown where it does not want us.
   void obey(const Url& url);
+  void learnGap(const Url& url);
   std::shared_ptr<const Robots> robotsOf(const Url& url);
   void send(const ::jobhost::HttpRequest& request, const Url& url, const Use& use);
   bool mayPass(int status, std::int64_t retry_after_ms) const;
@@ -56,6 +58,7 @@ class Web : public Fetcher {
   Job& job_;
   const Settings& settings_;
   HostGate gate_;
+  std::shared_ptr<const SourceList> sources_;  ///< once a host was asked
   std::map<std::string, std::shared_ptr<const Robots>> robots_;
   std::map<std::string, std::string> silent_;  ///< origins whose robots.txt could not be had, and why
   std::string conditional_url_, conditional_etag_;

@@ -153,6 +153,65 @@ TEST_F(NovelWeb, KeepsRequestsApart) {
   EXPECT_GE(Clock::now() - begin, std::chrono::milliseconds(140));
 }
 
+// The times at which each host was asked for something else than robots.txt.
+class NovelGaps : public NovelPlugin {
+ protected:
+  NovelGaps() {
+    host_.onFetch([this](const Fetch& asked) {
+      const std::string host = asked.url.substr(8, asked.url.find('/', 8) - 8);
+      if (!asked.url.ends_with("/robots.txt")) times_[host].push_back(Clock::now());
+      const auto found = site_.find(asked.url);
+      return found != site_.end() ? found->second : FetchEnd::answered(404);
+    });
+  }
+  void serveSlowSpec(const std::string& host) const {
+    spec(host + ".yaml", "spec: 1\nbase_url: https://" + host +
+                             "/\nrate_limit: 0.3\nnovel: {title: {css: h1}, cover: {css: img.cover, attr: src}}\n"
+                             "toc: {request: {page: novel}, items: {css: 'ol.toc a', fields: {title: {}, url: {attr: "
+                             "href}}}}\nchapter: {body: {css: '#text'}}\n");
+  }
+  void expectApart(const std::string& host, std::size_t requests) {
+    const auto& times = times_[host];
+    ASSERT_EQ(times.size(), requests) << host;
+    for (std::size_t i = 1; i < times.size(); ++i)
+      EXPECT_GE(times[i] - times[i - 1], std::chrono::milliseconds(280)) << host << ", request " << i;
+  }
+  std::map<std::string, std::vector<Clock::time_point>> times_;
+};
+
+TEST_F(NovelGaps, PicturesKeepTheGapOfTheirHostsSpec) {
+  const FetchEnd picture = FetchEnd::ok(samples::plain(4, 4, {255, 0, 0}, ".png"), "image/png");
+  for (const char* const path :
+       {"/1.png", "/2.png", "https://cdn.test/3.png", "https://cdn.test/4.png", "https://cdn.test/cover.png"})
+    answer(path, picture);
+  serveBook({{"/c/1", "One"}}, "<img class=cover src=https://cdn.test/cover.png>");
+  serve("/c/1",
+        "<div id=text>a<img src=/1.png><img src=/2.png><img src=https://cdn.test/3.png>"
+        "<img src=https://cdn.test/4.png></div>");
+  serveSlowSpec("site.test");
+  serveSlowSpec("cdn.test");
+  ASSERT_TRUE(fetchBook().succeeded());
+  ASSERT_TRUE(fetchChapter(chapters()[0]).succeeded());
+  const auto images = host_.records("images");
+  ASSERT_EQ(images.size(), 4U);
+  for (const auto& [id, row] : images) ASSERT_TRUE(fetchImage(id).succeeded());
+  expectApart("site.test", 4);
+  expectApart("cdn.test", 3);
+}
+
+TEST_F(NovelGaps, PicturesKeepTheirHostsCrawlDelay) {
+  serve("/robots.txt", "User-agent: *\nCrawl-delay: 0.3\n", "text/plain");
+  const FetchEnd picture = FetchEnd::ok(samples::plain(4, 4, {255, 0, 0}, ".png"), "image/png");
+  answer("/1.png", picture);
+  answer("/2.png", picture);
+  serveBook({{"/c/1", "One"}});
+  serve("/c/1", "<div id=text>a<img src=/1.png><img src=/2.png></div>");
+  ASSERT_TRUE(fetchBook().succeeded());
+  ASSERT_TRUE(fetchChapter(chapters()[0]).succeeded());
+  for (const auto& [id, row] : host_.records("images")) ASSERT_TRUE(fetchImage(id).succeeded());
+  expectApart("site.test", 4);
+}
+
 TEST_F(NovelWeb, ACancelEndsAWaitForTheSite) {
   configure({{"gap_ms", 600'000}, {"robots", false}});
   ASSERT_TRUE(fetchBook().succeeded());
