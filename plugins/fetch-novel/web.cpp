@@ -17,6 +17,7 @@ using std::chrono::milliseconds;
 using Kind = CrawlError::Kind;
 
 constexpr std::string_view kProduct = "jobhost";
+constexpr int kMostHops = 10;
 constexpr std::size_t kRobotsBytes = 512 << 10;
 constexpr std::int64_t kMostRobotsBytes = 4 << 20;
 constexpr std::int64_t kRobotsStay = 24 * 3600 * 1000;
@@ -61,6 +62,26 @@ bool mayPassLater(const Error& error) {
 /// Whether a robots.txt with this answer (0: none) could not be had.
 bool silent(int status) {
   return status == 0 || status >= 500;
+}
+
+bool isRedirect(int status) {
+  return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+/// What of a request goes along to where it is redirected, as browsers do: 303 and, for POST, 301 and 302 become GET,
+/// without the body. A spec's headers may hold a key, which is no other site's business.
+void redirect(::jobhost::HttpRequest& request, int status, bool same_origin) {
+  static constexpr std::array<std::string_view, 5> kHarmless{"accept", "accept-language", "content-type",
+                                                             "if-none-match", "user-agent"};
+  const bool gets = (status == 303 && request.method != "HEAD") || (status < 303 && request.method == "POST");
+  if (gets) {
+    request.method = "GET";
+    request.body.clear();
+  }
+  std::erase_if(request.headers, [&](const auto& header) {
+    if (gets && header.first.starts_with("content-")) return true;
+    return !same_origin && std::find(kHarmless.begin(), kHarmless.end(), header.first) == kHarmless.end();
+  });
 }
 
 std::vector<std::pair<std::string, std::string>> headersOf(const ::jobhost::HttpResponse& response) {
@@ -201,10 +222,32 @@ void Web::obey(const Url& url) {
   throw CrawlError(Kind::Unable, "robots.txt of " + url.host + " does not allow " + url.text());
 }
 
+void Web::ask(::jobhost::HttpRequest request, Url url, const Use& use) {
+  request.max_redirects = 0;
+  for (int hops = 0;; ++hops) {
+    obey(url);
+    std::optional<std::string> location;
+    int status = 0;
+    send(request, url, [&](::jobhost::HttpResponse& response) {
+      status = response.status();
+      location = isRedirect(status) ? response.header("location") : std::nullopt;
+      if (!location) use(response);
+    });
+    if (!location) return;
+    if (hops == kMostHops)
+      throw CrawlError(Kind::Network, request.url + ": more than " + std::to_string(kMostHops) + " redirects");
+    auto next = resolveUrl(url, *location);
+    if (!next)
+      throw CrawlError(Kind::Network, request.url + " leads to '" + *location + "', which is no http(s) address");
+    redirect(request, status, next->origin() == url.origin());
+    request.url = next->text();
+    url = *std::move(next);
+  }
+}
+
 HttpResponse Web::fetch(const HttpRequest& asked) {
   const auto url = parseUrl(asked.url);
   if (!url) throw CrawlError(Kind::Missing, "'" + asked.url + "' is no http or https address");
-  obey(*url);
   job_.progress(pages_, 0, asked.url);
   ::jobhost::HttpRequest request(asked.method, asked.url);
   request.headers = asked.headers;
@@ -213,7 +256,7 @@ HttpResponse Web::fetch(const HttpRequest& asked) {
   const bool conditional = asked.method == "GET" && !conditional_etag_.empty() && asked.url == conditional_url_;
   if (conditional) request.header("if-none-match", conditional_etag_);
   HttpResponse out;
-  send(request, *url, [&](::jobhost::HttpResponse& response) {
+  ask(std::move(request), *url, [&](::jobhost::HttpResponse& response) {
     out.status = response.status();
     if (out.status == 304 && conditional) throw NotModified{};
     out.url = response.url();
@@ -235,7 +278,6 @@ HttpResponse Web::fetch(const HttpRequest& asked) {
 void Web::download(const std::string& address, const std::string& referer, const Use& use) {
   const auto url = parseUrl(address);
   if (!url) throw CrawlError(Kind::Missing, "'" + address + "' is no http or https address");
-  obey(*url);
   job_.progress(pages_, 0, address);
   ::jobhost::HttpRequest request(url->text());
   if (!referer.empty()) request.header("referer", referer);
@@ -243,7 +285,7 @@ void Web::download(const std::string& address, const std::string& referer, const
   request.timeout(settings_.image_timeout_ms).limit(settings_.max_image_bytes);
   const bool conditional = !conditional_etag_.empty() && url->text() == conditional_url_;
   if (conditional) request.header("if-none-match", conditional_etag_);
-  send(request, *url, [&](::jobhost::HttpResponse& response) {
+  ask(std::move(request), *url, [&](::jobhost::HttpResponse& response) {
     if (response.status() == 304 && conditional) throw NotModified{};
     if (!response.ok()) {
       refusal_ = httpErrorText(response.status(), url->text());

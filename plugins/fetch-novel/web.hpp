@@ -51,6 +51,9 @@ class Web : public Fetcher {
   void obey(const Url& url);
   void learnGap(const Url& url);
   std::shared_ptr<const Robots> robotsOf(const Url& url);
+  /// Asks and follows redirects, each hop in its own host's turn and only where that host's robots.txt allows it: what
+  /// a site may ask of us is not given away by another that points at it. `use` gets what is no redirect.
+  void ask(::jobhost::HttpRequest request, Url url, const Use& use);
   void send(const ::jobhost::HttpRequest& request, const Url& url, const Use& use);
   bool mayPass(int status, std::int64_t retry_after_ms) const;
   void waitFor(int fd, std::chrono::milliseconds most);

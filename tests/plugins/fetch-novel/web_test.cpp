@@ -153,6 +153,98 @@ TEST_F(NovelWeb, KeepsRequestsApart) {
   EXPECT_GE(Clock::now() - begin, std::chrono::milliseconds(140));
 }
 
+FetchEnd redirectTo(const std::string& location, int status = 302) {
+  FetchEnd out = FetchEnd::answered(status);
+  out.headers = {{"location", location}};
+  return out;
+}
+
+TEST_F(NovelWeb, FollowsRedirects) {
+  answer("/book", redirectTo("/moved/", 301));
+  answer("/moved/", redirectTo("../here?x=1#top", 307));
+  serve("/here?x=1", "<h1>Moved</h1><ol class=toc><a href=c/1>One</a></ol>");
+  const Attempt done = fetchBook();
+  ASSERT_TRUE(done.succeeded()) << causeOf(done);
+  EXPECT_THAT(pagesOf(done),
+              ElementsAre("https://site.test/book", "https://site.test/moved/", "https://site.test/here?x=1"));
+  EXPECT_EQ(record("chapters", chapters()[0])["url"], Json("https://site.test/c/1")) << "from where the page came";
+  for (const Fetch& one : done.fetches) {
+    if (!one.url.ends_with("/robots.txt")) {
+      EXPECT_EQ(one.request["max_redirects"], Json(0));
+    }
+  }
+}
+
+TEST_F(NovelWeb, AHostThatARedirectLeadsToHasItsOwnRules) {
+  answer("/book", redirectTo("https://other.test/book"));
+  serve("https://other.test/robots.txt", "User-agent: *\nDisallow: /book\n", "text/plain");
+  serve("https://other.test/book", "<h1>Other</h1><ol class=toc><a href=/c/1>One</a></ol>");
+  const Attempt done = fetchBook();
+  EXPECT_EQ(causeOf(done), "robots.txt of other.test does not allow https://other.test/book");
+  EXPECT_THAT(pagesOf(done), ElementsAre("https://site.test/book"));
+}
+
+TEST_F(NovelWeb, APathThatARedirectLeadsToMayBeForbidden) {
+  robots("User-agent: *\nDisallow: /private\n");
+  answer("/book", redirectTo("/private/book"));
+  serve("/private/book", "<h1>Other</h1><ol class=toc><a href=/c/1>One</a></ol>");
+  const Attempt done = fetchBook();
+  EXPECT_EQ(causeOf(done), "robots.txt of site.test does not allow https://site.test/private/book");
+  EXPECT_THAT(pagesOf(done), ElementsAre("https://site.test/book"));
+}
+
+TEST_F(NovelWeb, APictureThatMovedIsUnderTheRulesOfWhereItIs) {
+  serveBook({{"/c/1", "One"}}, "<img class=cover src=/cover.png>");
+  answer("/cover.png", redirectTo("https://cdn.test/cover.png"));
+  serve("https://cdn.test/cover.png", samples::plain(4, 4, {255, 0, 0}, ".png"), "image/png");
+  EXPECT_EQ(fetchBook().result["cover"], Json("fetched"));
+  host_.putKey("robots:https://cdn.test", "200\nUser-agent: *\nDisallow: /\n");
+  const Attempt again = fetchBook();
+  EXPECT_EQ(again.result["cover"], Json("kept"));
+  for (const std::string& url : pagesOf(again)) EXPECT_THAT(url, ::testing::Not(HasSubstr("cdn.test")));
+}
+
+TEST_F(NovelWeb, RedirectsThatLeadNowhereAreSaid) {
+  answer("/book", redirectTo("/book"));
+  const Attempt circle = fetchBook();
+  EXPECT_THAT(causeOf(circle), HasSubstr("https://site.test/book: more than 10 redirects"));
+  EXPECT_EQ(pagesOf(circle).size(), 11U);
+  answer("/book", redirectTo("ftp://site.test/book"));
+  EXPECT_THAT(causeOf(fetchBook()),
+              HasSubstr("https://site.test/book leads to 'ftp://site.test/book', which is no http(s) address"));
+}
+
+TEST_F(NovelWeb, AKeyOfTheSpecsGoesToNoOtherSite) {
+  spec("site.test.yaml", R"(spec: 1
+base_url: https://site.test/
+rate_limit: 0
+headers: { x-key: secret, accept-language: en }
+novel: { title: { css: h1 } }
+toc:
+  request: { post: "{origin}/list", payload: { id: "7" } }
+  items: { css: "ol.toc a", fields: { title: {}, url: { attr: href } } }
+chapter: { body: { css: "#text" } }
+)");
+  answer("/book", redirectTo("https://other.test/book"));
+  serve("https://other.test/book", "<h1>Other</h1>");
+  answer("/list", redirectTo("/list2", 307));
+  answer("/list2", redirectTo("/list3", 302));
+  serve("/list3", "<ol class=toc><a href=/c/1>One</a></ol>");
+  const Attempt done = fetchBook();
+  ASSERT_TRUE(done.succeeded()) << causeOf(done);
+  std::map<std::string, const Fetch*> by_url;
+  for (const Fetch& one : done.fetches) by_url[one.url] = &one;
+  EXPECT_EQ(by_url.at("https://site.test/book")->header("x-key"), "secret");
+  EXPECT_EQ(by_url.at("https://other.test/book")->header("x-key"), "");
+  EXPECT_EQ(by_url.at("https://other.test/book")->header("accept-language"), "en");
+  EXPECT_EQ(by_url.at("https://site.test/list2")->method, "POST");
+  EXPECT_EQ(by_url.at("https://site.test/list2")->body, "id=7");
+  EXPECT_EQ(by_url.at("https://site.test/list3")->method, "GET");
+  EXPECT_EQ(by_url.at("https://site.test/list3")->body, "");
+  EXPECT_EQ(by_url.at("https://site.test/list3")->header("x-key"), "secret");
+  EXPECT_EQ(by_url.at("https://site.test/list3")->header("content-type"), "");
+}
+
 // The times at which each host was asked for something else than robots.txt.
 class NovelGaps : public NovelPlugin {
  protected:
