@@ -16,12 +16,25 @@ namespace {
 namespace html = support::html;
 using html::Node;
 
-constexpr std::array<std::string_view, 27> kRemoved{
-    "address", "amp-auto-ads", "audio",    "button", "figcaption", "footer",   "form",   "header", "iframe",
-    "input",   "ins",          "map",      "nav",    "noscript",   "object",   "output", "script", "select",
-    "source",  "style",        "textarea", "tfoot",  "video",      "template", "link",   "meta",   "svg"};
+constexpr std::array<std::string_view, 29> kRemoved{
+    "address", "amp-auto-ads", "audio",    "button",  "figcaption", "footer",   "form",   "header", "iframe", "input",
+    "ins",     "map",          "nav",      "noembed", "noframes",   "noscript", "object", "output", "script", "select",
+    "source",  "style",        "textarea", "tfoot",   "video",      "template", "link",   "meta",   "svg"};
 constexpr std::array<std::string_view, 6> kFlattened{"a", "abbr", "acronym", "label", "span", "time"};
 constexpr std::array<std::string_view, 6> kKept{"colspan", "rowspan", "headers", "scope", "axis", "id"};
+
+// Besides the usual ones, what would not be well-formed inside of a paragraph.
+const std::vector<std::string>& blockTags() {
+  static const std::vector<std::string> kTags{
+      "article", "aside",   "div",    "h1",     "h2",      "h3",      "h4",       "h5",      "h6",     "main",
+      "p",       "section", "center", "figure", "details", "summary", "fieldset", "hgroup",  "search", "li",
+      "dt",      "dd",      "td",     "th",     "tr",      "tbody",   "thead",    "caption", "dir",    "listing"};
+  return kTags;
+}
+const std::vector<std::string>& aloneTags() {
+  static const std::vector<std::string> kTags{"pre", "table", "ul", "ol", "dl", "blockquote"};
+  return kTags;
+}
 
 template <class Names>
 bool isOneOf(const Names& names, std::string_view name) {
@@ -46,6 +59,23 @@ std::string fontStyle(std::string_view style) {
   return out;
 }
 
+// Names of tags may hold nearly anything ("a<b"), those that stay must not.
+bool isPlainName(std::string_view name) {
+  const auto letter = [](char c) { return c >= 'a' && c <= 'z'; };
+  return !name.empty() && letter(name.front()) &&
+         std::all_of(name.begin(), name.end(), [&](char c) { return letter(c) || (c >= '0' && c <= '9') || c == '-'; });
+}
+
+// Whether it cannot stand in a paragraph.
+bool holdsBlock(const Node& node) {
+  for (const Node* at = html::following(&node, node); at != nullptr; at = html::following(at, node)) {
+    if (!at->isElement()) continue;
+    const std::string_view name = html::writtenName(*at);
+    if (isOneOf(blockTags(), name) || isOneOf(aloneTags(), name)) return true;
+  }
+  return false;
+}
+
 class Cleaner {
  public:
   Cleaner(html::Document& tree, const BodyOptions& options)
@@ -67,7 +97,11 @@ class Cleaner {
         at = over;
       } else {
         attributes(*at);
-        if (isOneOf(kFlattened, at->data)) flatten(*at);
+        if (isOneOf(kFlattened, at->data)) {
+          flatten(*at);
+        } else if (!isPlainName(at->data) || ((at->is("canvas") || at->is("ruby")) && holdsBlock(*at))) {
+          html::unwrap(*at);
+        }
         at = down;
       }
     }
@@ -117,6 +151,7 @@ class Cleaner {
     std::string style;
     if (const std::string* found = node.attribute("style"); found != nullptr) style = fontStyle(*found);
     std::erase_if(node.attributes, [](const html::Attribute& attribute) { return !isOneOf(kKept, attribute.name); });
+    for (html::Attribute& attribute : node.attributes) attribute.value = withoutControls(attribute.value);
     if (!style.empty()) node.setAttribute("style", style);
   }
 
@@ -151,15 +186,9 @@ Body cleanBody(std::string_view text, const BodyOptions& options) {
   html::Document tree = html::parseFragment(text);
   Cleaner cleaner(tree, options);
   cleaner.clean();
-  // Besides the usual ones, what would not be well-formed inside of a paragraph.
-  static const std::vector<std::string> kBlocks{
-      "article", "aside",   "div",    "h1",     "h2",      "h3",      "h4",       "h5",      "h6",     "main",
-      "p",       "section", "center", "figure", "details", "summary", "fieldset", "hgroup",  "search", "li",
-      "dt",      "dd",      "td",     "th",     "tr",      "tbody",   "thead",    "caption", "dir",    "listing"};
   static const std::vector<std::string> kPreserve{"img", "canvas", "ruby"};
-  static const std::vector<std::string> kAlone{"pre", "table", "ul", "ol", "dl", "blockquote"};
   Body out;
-  out.html = paragraphsOf(tree.root(), kBlocks, kPreserve, kAlone);
+  out.html = paragraphsOf(tree.root(), blockTags(), kPreserve, aloneTags());
   if (!options.text_blocklist.empty()) {
     html::Document again = html::parseFragment(out.html);
     dropBlocked(again, options.text_blocklist);

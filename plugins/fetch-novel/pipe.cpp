@@ -202,8 +202,8 @@ class Paragraphs {
         content_ = content_ || !isBlank(child->data);
         continue;
       }
-      const std::string& tag = child->data;
-      if (tag == "script" || tag == "style" || tag == "template") continue;
+      if (!html::isVisible(*child)) continue;
+      const std::string tag(html::writtenName(*child));
       if (isOneOf(alone_, tag)) {
         flush();
         if (!isBlank(html::textOf(*child)) || hasImage(*child)) out_ += html::outerHtml(*child);
@@ -227,15 +227,16 @@ class Paragraphs {
       walk(node);
       return;
     }
-    current_ += "<" + node.data + ">";
-    open_.push_back(node.data);
+    const std::string tag(html::writtenName(node));
+    const std::string start = "<" + tag + ">";
+    current_ += start;
+    open_.push_back(tag);
     walk(node);
     open_.pop_back();
-    const std::string start = "<" + node.data + ">";
     if (current_.ends_with(start)) {
       current_.resize(current_.size() - start.size());  // nothing came after the last break in it
     } else {
-      current_ += "</" + node.data + ">";
+      current_ += "</" + tag + ">";
     }
   }
 

@@ -9,16 +9,27 @@ namespace {
 
 constexpr std::array<std::string_view, 15> kVoid{"area", "base", "br",    "col",    "embed", "hr",  "img",  "input",
                                                  "link", "meta", "param", "source", "track", "wbr", "frame"};
-constexpr std::array<std::string_view, 7> kRawText{"script",  "style",    "xmp",      "iframe",
-                                                   "noembed", "noframes", "plaintext"};
+constexpr std::array<std::string_view, 5> kRawText{"script", "style", "iframe", "noembed", "noframes"};
 
+// For programs, or for browsers of another time.
 bool isHiddenText(std::string_view tag) {
-  return tag == "script" || tag == "style" || tag == "template";
+  return tag == "template" || std::find(kRawText.begin(), kRawText.end(), tag) != kRawText.end();
 }
 
 bool isRawText(const Node* node) {
-  return node != nullptr && node->isElement() &&
-         std::find(kRawText.begin(), kRawText.end(), node->data) != kRawText.end();
+  if (node == nullptr || !node->isElement() ||
+      std::find(kRawText.begin(), kRawText.end(), node->data) == kRawText.end())
+    return false;
+  // In drawings and formulas the same names are elements like all others.
+  for (const Node* up = node->parent; up != nullptr; up = up->parent) {
+    if (up->is("svg") || up->is("math")) return false;
+  }
+  return true;
+}
+
+// Parsers leave out a line end right behind these.
+bool eatsLineEnd(std::string_view tag) {
+  return tag == "pre" || tag == "textarea" || tag == "listing";
 }
 
 template <class N>
@@ -37,7 +48,7 @@ N* followingOf(N* node, const Node& root) {
 
 void appendStart(std::string& out, const Node& node) {
   out += '<';
-  out += node.data;
+  out += writtenName(node);
   for (const Attribute& attribute : node.attributes) {
     out += ' ';
     out += attribute.name;
@@ -46,6 +57,9 @@ void appendStart(std::string& out, const Node& node) {
     out += '"';
   }
   out += '>';
+  const Node* first = node.first;
+  const bool line_end = first != nullptr && first->type == NodeType::Text && first->data.starts_with('\n');
+  if (line_end && eatsLineEnd(writtenName(node))) out += '\n';
 }
 
 // The tree is as deep as ParseLimits::depth lets it be, so recursion is bounded.
@@ -73,7 +87,7 @@ void appendHtml(std::string& out, const Node& node) {
   for (const Node* child = node.first; child != nullptr; child = child->next) appendHtml(out, *child);
   if (node.isElement()) {
     out += "</";
-    out += node.data;
+    out += writtenName(node);
     out += '>';
   }
 }
@@ -188,6 +202,10 @@ std::string textOf(const Node& node) {
   return out;
 }
 
+bool isVisible(const Node& element) {
+  return !isHiddenText(element.data);
+}
+
 void appendAllText(const Node& node, std::string& out) {
   if (node.type == NodeType::Text) out += node.data;
   for (const Node* child = node.first; child != nullptr; child = child->next) appendAllText(*child, out);
@@ -248,6 +266,11 @@ void appendEscapedAttribute(std::string& out, std::string_view value) {
         out += c;
     }
   }
+}
+
+std::string_view writtenName(const Node& element) {
+  return element.data == "xmp" || element.data == "plaintext" ? std::string_view("pre")
+                                                              : std::string_view(element.data);
 }
 
 bool isVoidElement(std::string_view tag) {

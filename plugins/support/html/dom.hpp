@@ -76,17 +76,22 @@ Node* following(Node* node, const Node& root);
 const Node* skipping(const Node* node, const Node& root);
 Node* skipping(Node* node, const Node& root);
 
-/// The text of the node and all below, nothing inserted. Comments have none; scripts, styles and templates only count
-/// when asked for themselves.
+/// The text of the node and all below, nothing inserted. Comments have none; scripts, styles, templates and what frames
+/// hold for browsers without them only count when asked for themselves.
 std::string textOf(const Node& node);
+/// Whether the element's text is for readers.
+bool isVisible(const Node& element);
 /// Appends all text at or below the node, scripts too.
 void appendAllText(const Node& node, std::string& out);
 
-/// As HTML that parses to the same tree.
+/// As HTML that parses to the same tree, but for what writtenName() says.
 std::string outerHtml(const Node& node);
 std::string innerHtml(const Node& node);
 void appendEscapedText(std::string& out, std::string_view text);
 void appendEscapedAttribute(std::string& out, std::string_view value);
+/// The name an element is written with: its own, and pre for xmp and plaintext, which look the same. Their text stands
+/// for itself, so it cannot be escaped; one cannot hold its own end, the other never ends.
+std::string_view writtenName(const Node& element);
 /// Elements without content and end tag: br, img, …
 bool isVoidElement(std::string_view tag);
 

@@ -132,9 +132,22 @@ TEST(HtmlParse, HasLimitsOfBytesNodesAndMemory) {
   EXPECT_EQ(failureOf(repeated("<p>a", 20'000), {.memory = 1 << 20}), "html.memory");
 }
 
+TEST(HtmlDom, TextThatStandsForItselfIsWrittenAsPre) {
+  for (const auto& [text, written] : {std::pair{"<xmp>a <b> &amp; c</xmp>d", "<pre>a &lt;b&gt; &amp;amp; c</pre>d"},
+                                      {"<xmp>\na</xmp>", "<pre>\n\na</pre>"},
+                                      {"a<plaintext>b</plaintext><i>", "a<pre>b&lt;/plaintext&gt;&lt;i&gt;</pre>"},
+                                      {"<listing>a &lt;b></listing>", "<listing>a &lt;b&gt;</listing>"}}) {
+    const std::string once = innerHtml(parseFragment(text).root());
+    EXPECT_EQ(once, written);
+    EXPECT_EQ(innerHtml(parseFragment(once).root()), written) << "escaped once more";
+  }
+}
+
 TEST(HtmlDom, ParsesWhatItWrites) {
-  for (const char* text : {"<p>a&lt;b &amp; c</p>", "<p title=\"&quot;x&quot; &lt;\">t</p>", "<pre>a\n b</pre>",
-                           "<img src=\"a?b&amp;c\">x", "<b><i>x</i></b><!-- c -->"}) {
+  for (const char* text :
+       {"<pre>\n\na</pre>", "<svg><style>a &lt;b&gt; c</style><title>&lt;i&gt;</title></svg>",
+        "<noscript><b>x</b> &lt;i&gt;</noscript>", "<p>a&lt;b &amp; c</p>", "<p title=\"&quot;x&quot; &lt;\">t</p>",
+        "<pre>a\n b</pre>", "<img src=\"a?b&amp;c\">x", "<b><i>x</i></b><!-- c -->"}) {
     const Document once = parseFragment(text);
     EXPECT_EQ(innerHtml(once.root()), text);
   }
