@@ -91,7 +91,7 @@ Json trial(Job& job, const Settings& settings, const SourceList& list, const std
 
 Json runScanSources(Job& job) {
   const std::string url = job.params()["url"].str("");
-  const Settings settings = readSettings(job, url.empty());
+  const Settings settings = readSettings(job, false);
   const auto list = loadSources(settings);
   std::size_t disabled = 0;
   for (const auto& [host, spec] : list->set.hosts()) disabled += !spec->disabled.empty() || !spec->refused.empty();

@@ -26,7 +26,12 @@ Settings readSettings(Job& job, bool need_dir) {
   Settings out;
   out.dir = folder(config["lncrawl_dir"]);
   if (out.dir.empty()) {
-    if (need_dir) throw Error::denied("no folder for novels is configured (lncrawl.dir)").code("novel.no_dir");
+    if (need_dir) {
+      throw Error::denied(
+          "no folder for novels is configured: set lncrawl.dir, or in a trial (jobhost plugin run) the key lncrawl_dir "
+          "of --config")
+          .code("novel.no_dir");
+    }
     out.dir = job.tempDir();
   }
   out.sources = folder(config["lncrawl_sources"]);

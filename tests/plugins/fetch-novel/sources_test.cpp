@@ -102,10 +102,20 @@ TEST_F(NovelSources, SaysWhyATrialFailed) {
   EXPECT_TRUE(said(done, "toc.items: matched no chapters"));
 }
 
+TEST_F(NovelSources, SpecsAreCheckedWithoutAFolderForNovels) {
+  host_.setConfig({{"lncrawl_sources", (folder_.path() / "sources").string()}});
+  const Attempt done = host_.run("scan_sources");
+  ASSERT_TRUE(done.succeeded()) << done.error_message;
+  EXPECT_EQ(done.result["problems"].size(), 0U) << done.result.dump();
+  EXPECT_GT(done.result["sources"].intOr(0), 1);
+  EXPECT_THAT(done.complaints, IsEmpty());
+}
+
 TEST_F(NovelSources, NeedsAFolderForNovels) {
   host_.setConfig(Json::object());
   const Attempt done = fetchBook();
   EXPECT_EQ(done.error_code, "novel.no_dir");
+  EXPECT_THAT(done.error_message, AllOf(HasSubstr("set lncrawl.dir"), HasSubstr("lncrawl_dir of --config")));
   host_.setConfig({{"lncrawl_dir", "relative"}});
   EXPECT_THAT(fetchBook().error_message, HasSubstr("lncrawl_dir: must be an absolute path"));
 }
