@@ -202,6 +202,25 @@ TEST_F(LncrawlJobs, Item2FaultsNameTheFieldAndTheReason) {
   }
 }
 
+TEST_F(LncrawlJobs, AListThatMakesAJobTooLargeIsAFaultOfItsField) {
+  const auto listOf = [](const std::string& member, const std::string& item, int count) {
+    std::string body = "{\"" + member + "\":[";
+    for (int i = 0; i < count; ++i) body += (i == 0 ? "\"" : ",\"") + item + std::to_string(i) + "\"";
+    return body + "]}";
+  };
+  for (const int count : {100'000, 100'001}) {  // too many bytes, and too many items
+    for (const std::string member : {"urls", "volumes", "chapters", "images"}) {
+      const auto route = member == "urls" ? std::string("fetch-novels") : "fetch-" + member;
+      const auto answer = create(route, listOf(member, "https://a.test/book/", count), ann_);
+      EXPECT_EQ(answer.status, 422) << member << count << answer.body.substr(0, 500);
+      EXPECT_EQ(answer.body.find(R"({"detail":[{"type":"too_long","loc":["body",")" + member + R"("],"msg":"List )"),
+                0U)
+          << answer.body.substr(0, 500);
+    }
+  }
+  EXPECT_EQ(create("fetch-novels", listOf("urls", "https://a.test/book/", 100), ann_).status, 200);
+}
+
 TEST_F(LncrawlJobs, Item6ListsShowRootsNewestFirstAndChildrenOldestFirst) {
   const auto first = fetchNovel(ann_, "1"), second = fetchNovel(ann_, "2"), third = fetchNovel(bob_, "3");
   host_.submit("echo");

@@ -155,7 +155,7 @@ Response fetchNovels(const Parts& parts, Call& call) {
   const auto user = parts.credentials.userOf(*call.principal);
   if (full && user && tierOf(*user) == 0) return failure(403, "Full novel is not allowed for this user");
   parts.scan.wanted();
-  return makeJob(parts, call, kind(full ? 6 : 1), Params().texts("urls", distinct(urls)).take());
+  return makeJob(parts, call, kind(full ? 6 : 1), Params().texts("urls", distinct(urls)).take(), {}, "urls");
 }
 
 /// A record of the novel plugin; nullopt: it is not there.
@@ -224,7 +224,7 @@ Response fetchSeveral(const Parts& parts, Call& call, const Several& what) {
   const auto ids = distinct(*given);
   if (ids.empty()) return failure(422, what.nothing);
   if (ids.size() == 1) return what.one(parts, call, ids.front());
-  return makeJob(parts, call, kind(what.batch), Params().texts(what.param, ids).take());
+  return makeJob(parts, call, kind(what.batch), Params().texts(what.param, ids).take(), {}, what.member);
 }
 
 std::string formatWords() {

@@ -15,7 +15,7 @@ core::Result<core::Job> findJob(const Parts& parts, std::string_view text) {
 }
 
 Response makeJob(const Parts& parts, const Call& call, const JobKind& kind, std::string params_json,
-                 std::vector<core::JobId> after) {
+                 std::vector<core::JobId> after, std::string_view list) {
   const auto user = parts.credentials.userOf(*call.principal);
   if (!user) return unauthorized();
   const int tier = tierOf(*user);
@@ -31,6 +31,11 @@ Response makeJob(const Parts& parts, const Call& call, const JobKind& kind, std:
   request.max_attempts = 1;
   const auto made = parts.deps.jobs.submit(std::move(request));
   if (!made) {
+    if (made.error().code == core::ErrorCode::TooLarge && !list.empty()) {
+      // The body was not too large to be read, so it is no 413.
+      return invalid(
+          {{"too_long", {"body", std::string(list)}, "List is too long: the job's " + made.error().message}});
+    }
     if (made.error().code != core::ErrorCode::NotFound) return failure(made.error());
     return failure(503, "No plugin for this kind of job is installed", kind.type);
   }
