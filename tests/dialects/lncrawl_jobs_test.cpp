@@ -366,6 +366,29 @@ TEST_F(LncrawlJobs, Item10DeleteRemovesTheTree) {
   EXPECT_EQ(get("/api/jobs", ann_).body, R"({"total":0,"offset":0,"limit":20,"items":[]})");
 }
 
+TEST_F(LncrawlJobs, Item10DeleteOfARunningChapterTakesItOutOfItsAncestorsAtOnce) {
+  const auto root = fetchNovel(ann_), batch = child(root, "volume_batch"), volume = child(batch, "volume"),
+             one = child(volume, "chapter"), two = child(volume, "chapter"), artifact = child(root, "artifact");
+  for (const auto& id : {root, batch, volume, one}) host_.settle(host_.start(number(id)), OutcomeKind::Succeeded, "{}");
+  const auto running = host_.start(number(two));
+  host_.settle(host_.start(number(artifact)), OutcomeKind::Succeeded, "{}");
+  const auto before = get("/api/job/" + root, ann_).body;
+  EXPECT_TRUE(has(before, R"("done":5,"failed":0,"total":6,"is_running":1)")) << before;
+  EXPECT_EQ(host_.bare("DELETE", "/api/job/" + two, "", ann_).body, "true");
+  EXPECT_EQ(job(two).state, core::JobState::Running) << "its attempt goes on";
+  const auto after = get("/api/job/" + root, ann_).body;
+  EXPECT_TRUE(has(after, R"("status":2,"is_done":true,"error":null)")) << after;
+  EXPECT_TRUE(has(after, R"("done":5,"failed":0,"total":5,)")) << after;
+  EXPECT_TRUE(has(get("/api/job/" + volume, ann_).body, R"("done":2,"failed":0,"total":2,)"));
+  core::JobError error{core::ErrorClass::Transient, "canceled", "Canceled by user", ""};
+  host_.settle(running, OutcomeKind::Canceled, "", error);
+  std::promise<void> swept;
+  host_.store().tick([&](const core::Result<store::TickResult>&) { swept.set_value(); });
+  swept.get_future().get();
+  EXPECT_EQ(get("/api/job/" + two, ann_).status, 404);
+  EXPECT_EQ(get("/api/job/" + root, ann_).body, after) << "its end brought nothing";
+}
+
 TEST_F(LncrawlJobs, Item12TheTierIsThePriorityAndTheLowestQueuesOneByOne) {
   const auto premium = user("premium", 1);
   const auto low = fetchNovel(bob_), middle = fetchNovel(premium), high = fetchNovel(ann_);
