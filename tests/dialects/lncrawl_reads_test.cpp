@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zstd.h>
@@ -493,6 +494,40 @@ TEST_F(LncrawlReads, ANovelIsRemovedByAnAdminWithAllThatIsBelow) {
                                     {lncrawl::kReadMarks, 0}}) {
     EXPECT_EQ(*host_.store().countRecords(shelf.all()), left) << shelf.collection;
   }
+}
+
+TEST_F(LncrawlReads, AFileThatCannotBeOpenedIsNoMissingFile) {
+  fillNovel();
+  const auto cover = lncrawl::coverPath(kNovel);
+  ASSERT_EQ(file(cover).status, 200);
+  const lncrawl::ConfinedFolder folder(files());
+  fs::create_directory_symlink("/", files() / "novels" / "link");
+  for (const std::string& name : Texts{"novels/none", "novels/link/etc/passwd", "novels/" + kNovel, cover + "/x",
+                                       "novels/" + std::string(300, 'x')}) {
+    const auto opened = folder.open(name);
+    ASSERT_TRUE(opened) << name << opened.error().detail;
+    EXPECT_FALSE(*opened) << name;
+  }
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{3, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const auto opened = folder.open(cover);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, core::ErrorCode::Unavailable);
+  // There is no library, only a file in its place.
+  fs::remove_all(files());
+  EXPECT_EQ(file(cover).status, 404) << "it may come yet";
+  write(files(), "no folder");
+  testing::internal::CaptureStderr();
+  const auto broken = file(cover);
+  const auto log = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(broken.status, 500);
+  EXPECT_EQ(broken.body, R"({"error":"Internal Server Error","detail":null})");
+  const std::string line = "request failed status=500 code=internal";
+  EXPECT_NE(log.find(line), std::string::npos) << log;
+  EXPECT_EQ(log.find(line), log.rfind(line)) << "once: " << log;
 }
 
 TEST_F(LncrawlReads, FilesAreForWhoeverHasAToken) {

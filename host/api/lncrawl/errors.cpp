@@ -7,6 +7,7 @@
 #include "api/json_writer.hpp"
 #include "api/router.hpp"
 #include "core/json_text.hpp"
+#include "telemetry/log.hpp"
 
 namespace jobhost::api::lncrawl {
 namespace {
@@ -50,6 +51,15 @@ Response forbidden() {
 }
 
 Response failure(const core::Error& error, int status) {
+  auto response = refusal(error, status);
+  if (response.status >= 500) {
+    telemetry::log("api").error("request failed status={} code={} reason=\"{}\" detail=\"{}\"", response.status,
+                                core::toString(error.code), error.message, error.detail);
+  }
+  return response;
+}
+
+Response refusal(const core::Error& error, int status) {
   if (status == 0) status = error.code == core::ErrorCode::InvalidArgument ? 422 : statusOf(error.code);
   if (status == 500) return failure(500, "Internal Server Error");
   std::string detail;

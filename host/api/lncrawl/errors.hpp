@@ -22,8 +22,10 @@ Response noSuch(std::string_view what);
 Response unauthorized();
 Response forbidden();
 /// An error of the core in that shape. Faults of the host itself are no business of the caller: they say nothing more
-/// than that.
+/// than that, and are logged here, once for the request that answers it.
 Response failure(const core::Error& error, int status = 0);
+/// The same of what is logged already.
+Response refusal(const core::Error& error, int status = 0);
 
 /// What is wrong with one field of a request, as the framework that upstream is built on says it.
 struct Fault {

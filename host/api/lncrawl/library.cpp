@@ -372,8 +372,10 @@ Response Library::supportedSources(const Request& request) const {
 }
 
 Response Library::file(const Request& request, const std::string& path) const {
-  auto file = path.starts_with("novels/") ? files_.open(path) : std::nullopt;
-  if (!file) return noSuch("file");
+  if (!path.starts_with("novels/")) return noSuch("file");
+  auto file = files_.open(path);
+  if (!file) return failure(file.error());
+  if (!*file) return noSuch("file");
   const auto query = Query::parse(request.query);
   const auto token = query ? query->last("token") : std::nullopt;
   if (!token || token->empty()) return forbidden();
@@ -389,7 +391,7 @@ Response Library::file(const Request& request, const std::string& path) const {
   if (path.find("/artifacts/") != std::string::npos) {
     response.with("Content-Disposition", core::contentDisposition("attachment", name));
   }
-  answerWith(*std::move(file), request, response);
+  answerWith(std::move(**file), request, response);
   if (response.status == 416) {
     auto refused = failure(416, "The range lies outside the file");
     for (auto& header : response.headers) {

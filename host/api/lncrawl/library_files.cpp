@@ -1,8 +1,11 @@
 #include "api/lncrawl/library_files.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <iterator>
 #include <memory>
+#include <system_error>
 
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -31,6 +34,12 @@ bool isGoodName(std::string_view name) {
 
 core::Error broken(std::string detail) {
   return {core::ErrorCode::Internal, "the chapter's file cannot be read", std::move(detail), {}};
+}
+
+/// Whether an errno says that there is no such file, or none that is handed out.
+bool isAbsence(int reason) {
+  constexpr int kAbsent[] = {ENOENT, ENOTDIR, ELOOP, EXDEV, ENAMETOOLONG, ENXIO};  // ENXIO: a socket
+  return std::find(std::begin(kAbsent), std::end(kAbsent), reason) != std::end(kAbsent);
 }
 
 struct FileType {
@@ -90,9 +99,15 @@ std::string_view mediaTypeOf(std::string_view file_name) {
 }
 
 int ConfinedFolder::openAt(std::string_view name, std::uint64_t flags) const {
-  if (folder_.empty() || !isGoodName(name)) return -1;
+  if (folder_.empty() || !isGoodName(name)) {
+    errno = ENOENT;
+    return -1;
+  }
   const int folder = ::open(folder_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (folder < 0) return -1;
+  if (folder < 0) {
+    if (errno == ENOTDIR) errno = EIO;  // not one file is missing: there is no library at all
+    return -1;
+  }
   open_how how{};
   how.flags = flags | O_CLOEXEC;
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
@@ -101,12 +116,21 @@ int ConfinedFolder::openAt(std::string_view name, std::uint64_t flags) const {
   do {
     fd = static_cast<int>(::syscall(SYS_openat2, folder, path.c_str(), &how, sizeof how));
   } while (fd < 0 && (errno == EAGAIN || errno == EINTR));  // EAGAIN: a folder was renamed while it was walked
+  const int reason = errno;
   ::close(folder);
+  errno = reason;
   return fd;
 }
 
-std::optional<OpenFile> ConfinedFolder::open(std::string_view name) const {
-  return openedFile(openAt(name, O_RDONLY | O_NONBLOCK));  // not to wait for the other end of a pipe
+core::Result<std::optional<OpenFile>> ConfinedFolder::open(std::string_view name) const {
+  const int fd = openAt(name, O_RDONLY | O_NONBLOCK);  // not to wait for the other end of a pipe
+  const int reason = errno;
+  if (fd >= 0 || isAbsence(reason)) return openedFile(fd);
+  const bool shortage = reason == EMFILE || reason == ENFILE || reason == ENOMEM;
+  return core::Error{shortage ? core::ErrorCode::Unavailable : core::ErrorCode::Internal,
+                     "the file cannot be opened",
+                     std::string(name) + ": " + std::generic_category().message(reason),
+                     {}};
 }
 
 bool ConfinedFolder::has(std::string_view name) const {
@@ -147,17 +171,19 @@ core::Result<std::string> unpackZstd(std::string_view packed, std::size_t most) 
 core::Result<std::optional<std::string>> readChapter(const ConfinedFolder& files, std::string_view novel,
                                                      std::string_view chapter) {
   const auto file = files.open(chapterPath(novel, chapter));
-  if (!file) return std::optional<std::string>();
-  if (file->size() > kMaxPackedChapter) {
+  if (!file) return file.error();
+  if (!*file) return std::optional<std::string>();
+  const auto& opened = **file;
+  if (opened.size() > kMaxPackedChapter) {
     return core::Error{core::ErrorCode::TooLarge,
-                       "the chapter's file of " + std::to_string(file->size()) + " bytes is over the limit of " +
+                       "the chapter's file of " + std::to_string(opened.size()) + " bytes is over the limit of " +
                            std::to_string(kMaxPackedChapter),
                        "",
                        {}};
   }
-  std::string packed(static_cast<std::size_t>(file->size()), '\0');
+  std::string packed(static_cast<std::size_t>(opened.size()), '\0');
   for (std::size_t at = 0; at < packed.size();) {
-    const auto got = ::pread(file->body.fd, packed.data() + at, packed.size() - at, static_cast<off_t>(at));
+    const auto got = ::pread(opened.body.fd, packed.data() + at, packed.size() - at, static_cast<off_t>(at));
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) return broken("the file is shorter than it was");
     at += static_cast<std::size_t>(got);

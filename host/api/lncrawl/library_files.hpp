@@ -28,12 +28,14 @@ class ConfinedFolder {
  public:
   explicit ConfinedFolder(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
-  /// nullopt: there is no such regular file.
-  [[nodiscard]] std::optional<OpenFile> open(std::string_view name) const;
-  [[nodiscard]] bool has(std::string_view name) const;
+  /// nullopt: there is no such regular file. Errors: Internal where the system does not say so but fails (no
+  /// permission, a broken disk), Unavailable where it is short of descriptors or memory.
+  [[nodiscard]] core::Result<std::optional<OpenFile>> open(std::string_view name) const;
+  [[nodiscard]] bool has(std::string_view name) const;  ///< false too where that cannot be found out
   [[nodiscard]] const std::filesystem::path& path() const { return folder_; }
 
  private:
+  /// -1: errno says why.
   [[nodiscard]] int openAt(std::string_view name, std::uint64_t flags) const;
 
   std::filesystem::path folder_;
@@ -43,7 +45,7 @@ inline constexpr std::int64_t kMaxPackedChapter = 16 << 20;  ///< bytes of a cha
 inline constexpr std::size_t kMaxChapter = 32 << 20;         ///< and of its text
 
 /// The text of a chapter's file (zstd of UTF-8). nullopt: there is no file. Errors: TooLarge, Internal (no zstd, cut
-/// off).
+/// off, cannot be opened), Unavailable.
 core::Result<std::optional<std::string>> readChapter(const ConfinedFolder& files, std::string_view novel,
                                                      std::string_view chapter);
 /// One zstd frame or several, unpacked to at most `most` bytes. Errors as readChapter.

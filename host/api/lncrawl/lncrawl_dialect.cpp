@@ -100,7 +100,7 @@ std::string_view LncrawlDialect::openApi() const {
 }
 
 Response LncrawlDialect::failure(const core::Error& error, int status) const {
-  return lncrawl::failure(error, status);
+  return refusal(error, status);  // the server has told its own log
 }
 
 Response LncrawlDialect::handle(Request& request) {

@@ -30,7 +30,7 @@ bool WebClient::owns(std::string_view path) const {
 }
 
 Response WebClient::failure(const core::Error& error, int status) const {
-  return lncrawl::failure(error, status);
+  return refusal(error, status);  // the server has told its own log
 }
 
 Response WebClient::handle(Request& request) {
@@ -41,17 +41,18 @@ Response WebClient::handle(Request& request) {
   }
   auto name = percentDecode(request.path.substr(1), false).value_or("");
   auto file = files_.open(name);
-  if (!file) {
+  if (file && !*file) {
     name = kPage;
     file = files_.open(name);
   }
-  if (!file) return noSuch("file");
+  if (!file) return lncrawl::failure(file.error());
+  if (!*file) return noSuch("file");
   Response response;
   response.content_type = mediaTypeOf(name);
   response.with("X-Content-Type-Options", "nosniff");
   const bool kept = !isOf(std::begin(kNeverKept), std::end(kNeverKept), name);
   response.with("Cache-Control", kept ? "no-cache" : "no-cache, no-store, must-revalidate");
-  answerWith(*std::move(file), request, response);
+  answerWith(std::move(**file), request, response);
   return response;
 }
 
