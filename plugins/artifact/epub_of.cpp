@@ -4,6 +4,7 @@
 #include <system_error>
 
 #include "artifact/formats.hpp"
+#include "support/common/uuid.hpp"
 #include "support/files/archive_id.hpp"
 
 namespace jobhost::artifact {
@@ -42,11 +43,7 @@ std::optional<std::filesystem::path> newestEpub(Job& job, const Settings& settin
 }  // namespace
 
 std::string artifactIdOf(std::int64_t job_id) {
-  std::string hex = support::sha1Of("org.jobhost.artifact/" + std::to_string(job_id)).substr(0, 32);
-  hex[12] = '4';
-  hex[16] = "89ab"[static_cast<unsigned char>(hex[16]) & 3];
-  for (const std::size_t at : {8, 13, 18, 23}) hex.insert(at, "-");
-  return hex;
+  return support::uuidFromDigest(support::sha1Of("org.jobhost.artifact/" + std::to_string(job_id)));
 }
 
 void rememberEpub(Job& job, std::int64_t batch_job, std::int64_t epub_job) {

@@ -1,5 +1,7 @@
 #include "fetch-novel/data.hpp"
 
+#include <jobhost/json.hpp>
+
 #include <algorithm>
 #include <charconv>
 #include <unordered_set>
@@ -249,22 +251,7 @@ std::optional<Data> parseJson(std::string_view text, DataError& error, bool uniq
 }
 
 void appendJsonString(std::string& out, std::string_view text) {
-  static constexpr char kHex[] = "0123456789abcdef";
-  out += '"';
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (byte < 0x20) {
-      out += "\\u00";
-      out += kHex[byte >> 4];
-      out += kHex[byte & 15];
-    } else {
-      out += c;
-    }
-  }
-  out += '"';
+  out += Json(text).dump();
 }
 
 std::string toJson(const Data& data) {

@@ -5,6 +5,8 @@
 #include <array>
 #include <stdexcept>
 
+#include "support/common/uuid.hpp"
+
 namespace jobhost::novel {
 namespace {
 
@@ -32,16 +34,7 @@ std::string hexMd5(std::string_view bytes) {
 }
 
 std::string uuidOf(std::string_view text) {
-  std::string hex = hexDigest(text).substr(0, 32);
-  static constexpr std::string_view kVariant = "89ab";
-  hex[12] = '4';
-  hex[16] = kVariant[static_cast<unsigned char>(hex[16]) % 4];
-  std::string out;
-  for (std::size_t i = 0; i < hex.size(); ++i) {
-    if (i == 8 || i == 12 || i == 16 || i == 20) out += '-';
-    out += hex[i];
-  }
-  return out;
+  return support::uuidFromDigest(hexDigest(text));
 }
 
 }  // namespace jobhost::novel

@@ -8,6 +8,7 @@
 #include "fetch-novel/digest.hpp"
 #include "fetch-novel/utf8.hpp"
 #include "support/files/unique_fd.hpp"
+#include "support/html/dom.hpp"
 
 namespace jobhost::novel {
 namespace {
@@ -18,21 +19,7 @@ constexpr int kQuality = 88;
 
 std::string escaped(std::string_view text) {
   std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      default:
-        out += c;
-    }
-  }
+  support::html::appendEscapedAttribute(out, text);
   return out;
 }
 

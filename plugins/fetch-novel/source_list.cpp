@@ -16,11 +16,6 @@ namespace {
 constexpr std::size_t kLoggedProblems = 100;
 constexpr const char* kStampKey = "sources:stamp";
 
-std::string_view baseName(std::string_view path) {
-  path.remove_prefix(path.rfind('/') + 1);
-  return path.substr(0, path.rfind('.'));
-}
-
 const std::string& shippedStamp() {
   static const std::string stamp = [] {
     std::string all;
@@ -67,10 +62,10 @@ std::vector<std::string> LayeredSpecs::list() const {
   std::set<std::string, std::less<>> hosts;
   const std::set<std::string> paths(out.begin(), out.end());
   for (const std::string& path : out) {
-    if (!path.starts_with("base/")) hosts.emplace(baseName(path));
+    if (!path.starts_with("base/")) hosts.emplace(hostOfFile(path));
   }
   for (const std::string& path : lower_.list()) {
-    const bool covered = path.starts_with("base/") ? paths.contains(path) : hosts.contains(baseName(path));
+    const bool covered = path.starts_with("base/") ? paths.contains(path) : hosts.contains(hostOfFile(path));
     if (!covered) out.push_back(path);
   }
   return out;

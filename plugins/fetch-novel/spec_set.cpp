@@ -31,11 +31,6 @@ bool isConfined(std::string_view path) {
   return true;
 }
 
-std::string_view baseName(std::string_view path) {
-  path.remove_prefix(path.rfind('/') + 1);
-  return path.substr(0, path.rfind('.'));
-}
-
 class Loader {
  public:
   explicit Loader(const SpecFiles& files) : files_(files) {}
@@ -129,7 +124,7 @@ class Loader {
       return spec.host.empty();
     }
     if (spec.host.empty()) return true;
-    if (baseName(path) != spec.host) {
+    if (hostOfFile(path) != spec.host) {
       problem(path, 0, "base_url",
               "is of the host '" + spec.host + "', so the file must be called " + spec.host + ".yaml (or .json)");
       return false;
@@ -149,6 +144,11 @@ class Loader {
 };
 
 }  // namespace
+
+std::string_view hostOfFile(std::string_view path) {
+  path.remove_prefix(path.rfind('/') + 1);
+  return path.substr(0, path.rfind('.'));
+}
 
 std::vector<std::string> SpecFolder::list() const {
   std::vector<std::string> out;

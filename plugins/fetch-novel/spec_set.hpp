@@ -21,6 +21,9 @@ class SpecFiles {
   [[nodiscard]] virtual std::optional<std::string> read(const std::string& path) const = 0;
 };
 
+/// The host that a spec's file is named after: "example.org" of "specs/example.org.yaml".
+std::string_view hostOfFile(std::string_view path);
+
 /// A folder of .yaml, .yml and .json files. Nothing outside of it is read: links and ".." are refused.
 class SpecFolder : public SpecFiles {
  public:

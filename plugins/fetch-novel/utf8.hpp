@@ -3,10 +3,12 @@
 #include <string>
 #include <string_view>
 
+#include "support/common/utf8.hpp"
+
 namespace jobhost::novel {
 
-/// Appends one character; what is none becomes U+FFFD.
-void appendUtf8(std::string& out, char32_t c);
+using support::appendUtf8;
+
 /// The character at `at`, which moves past it; U+FFFD for a byte that begins none. `at` must be before the end.
 char32_t decodeUtf8(std::string_view text, std::size_t& at);
 /// Whether all of it is UTF-8.
