@@ -2,6 +2,7 @@
 #include <charconv>
 #include <unordered_set>
 
+#include "fetch-novel/markup.hpp"
 #include "fetch-novel/utf8.hpp"
 #include "fetch-novel/value.hpp"
 #include "support/html/parse.hpp"
@@ -13,17 +14,6 @@ namespace html = support::html;
 using html::Node;
 
 constexpr std::size_t kListItems = 200'000;
-
-bool isOneOf(const std::vector<std::string>& names, const std::string& name) {
-  return std::find(names.begin(), names.end(), name) != names.end();
-}
-
-bool hasImage(const Node& node) {
-  for (const Node* at = &node; at != nullptr; at = html::following(at, node)) {
-    if (at->is("img")) return true;
-  }
-  return false;
-}
 
 bool hasElement(const Node& node) {
   for (const Node* child = node.first; child != nullptr; child = child->next) {
@@ -158,95 +148,6 @@ void changeNode(html::Document& tree, Node& root, const Step& step) {
       break;
   }
 }
-
-class Paragraphs {
- public:
-  Paragraphs(const std::vector<std::string>& blocks, const std::vector<std::string>& preserve,
-             const std::vector<std::string>& alone)
-      : blocks_(blocks), preserve_(preserve), alone_(alone) {}
-
-  std::string of(const Node& node) {
-    if (node.isElement() && isOneOf(preserve_, node.data)) {
-      keep(node);
-    } else {
-      walk(node);
-    }
-    flush();
-    return std::move(out_);
-  }
-
- private:
-  void flush() {
-    if (content_) {
-      out_ += "<p>";
-      // What is inside of open inline elements began after them; each is closed here and opened again in the next.
-      out_ += trimmed(current_);
-      for (auto at = open_.rbegin(); at != open_.rend(); ++at) out_ += "</" + *at + ">";
-      out_ += "</p>";
-    }
-    current_.clear();
-    content_ = false;
-    for (const std::string& tag : open_) current_ += "<" + tag + ">";
-  }
-
-  void keep(const Node& node) {
-    current_ += html::outerHtml(node);
-    content_ = content_ || !isBlank(html::textOf(node)) || hasImage(node) || node.is("canvas");
-  }
-
-  void walk(const Node& parent) {
-    for (const Node* child = parent.first; child != nullptr; child = child->next) {
-      if (child->type == html::NodeType::Comment) continue;
-      if (child->type == html::NodeType::Text) {
-        html::appendEscapedText(current_, child->data);
-        content_ = content_ || !isBlank(child->data);
-        continue;
-      }
-      if (!html::isVisible(*child)) continue;
-      const std::string tag(html::writtenName(*child));
-      if (isOneOf(alone_, tag)) {
-        flush();
-        if (!isBlank(html::textOf(*child)) || hasImage(*child)) out_ += html::outerHtml(*child);
-      } else if (isOneOf(preserve_, tag)) {
-        keep(*child);
-      } else if (tag == "br" || tag == "hr") {
-        flush();
-      } else if (isOneOf(blocks_, tag)) {
-        flush();
-        walk(*child);
-        flush();
-      } else {
-        inlined(*child);
-      }
-    }
-  }
-
-  void inlined(const Node& node) {
-    if (isBlank(html::textOf(node)) && !hasImage(node)) {
-      // Nothing to format; a break in it still is one.
-      walk(node);
-      return;
-    }
-    const std::string tag(html::writtenName(node));
-    const std::string start = "<" + tag + ">";
-    current_ += start;
-    open_.push_back(tag);
-    walk(node);
-    open_.pop_back();
-    if (current_.ends_with(start)) {
-      current_.resize(current_.size() - start.size());  // nothing came after the last break in it
-    } else {
-      current_ += "</" + tag + ">";
-    }
-  }
-
-  const std::vector<std::string>& blocks_;
-  const std::vector<std::string>& preserve_;
-  const std::vector<std::string>& alone_;
-  std::vector<std::string> open_;
-  std::string current_, out_;
-  bool content_ = false;
-};
 
 std::string strippedEnds(std::string text, const std::vector<std::string>& marks, bool prefix) {
   for (const std::string& mark : marks) {
@@ -383,74 +284,6 @@ Value changeList(Value value, const Step& step) {
 
 }  // namespace
 
-Value Value::ofText(std::string text) {
-  Value out;
-  out.kind = Kind::Text;
-  out.text = std::move(text);
-  return out;
-}
-
-Value Value::ofNode(std::shared_ptr<html::Document> tree, Node* node, bool own) {
-  Value out;
-  out.kind = Kind::Node;
-  out.tree = std::move(tree);
-  out.node = node;
-  out.own = own;
-  return out;
-}
-
-Value Value::ofList(std::vector<Value> items) {
-  Value out;
-  out.kind = Kind::List;
-  out.items = std::move(items);
-  return out;
-}
-
-bool Value::isEmpty() const {
-  switch (kind) {
-    case Kind::Empty:
-      return true;
-    case Kind::Text:
-      return isBlank(text);
-    case Kind::Node:
-      return node == nullptr;
-    case Kind::List:
-      return items.empty();
-  }
-  return true;
-}
-
-std::string Value::asText() const {
-  switch (kind) {
-    case Kind::Text:
-      return text;
-    case Kind::Node:
-      return html::textOf(*node);
-    case Kind::List:
-      for (const Value& item : items) {
-        if (!item.isEmpty()) return item.asText();
-      }
-      return {};
-    case Kind::Empty:
-      return {};
-  }
-  return {};
-}
-
-std::vector<std::string> Value::asTexts() const {
-  if (kind != Kind::List) return isEmpty() ? std::vector<std::string>{} : std::vector<std::string>{asText()};
-  std::vector<std::string> out;
-  for (const Value& item : items) {
-    if (std::string one = item.asText(); !isBlank(one)) out.push_back(std::move(one));
-  }
-  return out;
-}
-
-std::string paragraphsOf(const Node& node, const std::vector<std::string>& block_tags,
-                         const std::vector<std::string>& preserve, const std::vector<std::string>& alone) {
-  return Paragraphs(block_tags, preserve, alone).of(node);
-}
-
 Value runPipe(Value value, const Pipe& pipe) {
   for (const Step& step : pipe) {
     if (takesList(step.op)) {
@@ -472,28 +305,6 @@ Value runPipe(Value value, const Pipe& pipe) {
     }
   }
   return value;
-}
-
-std::optional<double> wholeNumber(std::string_view text) {
-  std::string digits;
-  for (const char c : trimmed(text)) {
-    if (c != ',' || digits.empty()) digits += c;
-  }
-  double out = 0;
-  const auto [end, error] =
-      std::from_chars(digits.data(), digits.data() + digits.size(), out, std::chars_format::fixed);
-  if (digits.empty() || error != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
-  return out;
-}
-
-std::optional<double> firstNumber(std::string_view text) {
-  const std::size_t at = text.find_first_of("0123456789");
-  if (at == std::string_view::npos) return std::nullopt;
-  const char* start = text.data() + at - (at > 0 && text[at - 1] == '-' ? 1 : 0);
-  double out = 0;
-  const auto [end, error] = std::from_chars(start, text.data() + text.size(), out, std::chars_format::fixed);
-  if (error != std::errc{}) return std::nullopt;
-  return out;
 }
 
 }  // namespace jobhost::novel
