@@ -70,7 +70,9 @@ class Cancelled(BaseException):
 
 
 class _Suspend(BaseException):
-    pass
+    def __init__(self, again_in_s=None, reason=""):
+        super().__init__(reason)
+        self.again_in_s, self.reason = again_in_s, reason
 
 
 class JobError(Exception):
@@ -889,6 +891,12 @@ class Job:
         """Ends this attempt; the handler is called again when the children have ended. Does not return."""
         raise _Suspend
 
+    def run_again_in(self, seconds, reason=""):
+        """Ends this run; the handler is called again, `resumed` true, in so many seconds (and when the children have
+        ended). No slot is held meanwhile, the attempt stays the same, and `reason` shows as its progress message.
+        Does not return."""
+        raise _Suspend(max(0, seconds), reason)
+
     # -- its end
 
     def _clean_up(self):
@@ -1005,8 +1013,10 @@ def _run(session, job):
             return _FAILED, _failure(PERMANENT, "result_too_large",
                                      f"the result has {len(result)} bytes, at most {session.max_result} are kept"), b""
         return _SUCCEEDED, None, result
-    except _Suspend:
-        return _SUSPENDED, None, b""
+    except _Suspend as suspended:
+        if suspended.again_in_s is None:
+            return _SUSPENDED, None, b""
+        return _SUSPENDED, (0, int(suspended.again_in_s * 1000), "", str(suspended.reason), ""), b""
     except Cancelled:
         if job.cancelled:
             return _CANCELED, None, b""

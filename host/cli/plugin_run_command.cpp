@@ -101,7 +101,12 @@ class Screen {
               bar_.end();
               std::cerr << "note " << key << ' ' << json << '\n';
             },
-            {}};
+            {},
+            [this](core::Millis time, const std::string& reason) {
+              const std::lock_guard lock(mutex_);
+              bar_.end();
+              std::cerr << "runs again in " << time.count() << " ms" << (reason.empty() ? "" : ": ") << reason << '\n';
+            }};
   }
   void end() {
     const std::lock_guard lock(mutex_);

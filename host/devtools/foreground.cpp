@@ -171,6 +171,7 @@ core::Result<ForegroundReport> Foreground::run(const Subject& subject, const For
   ForegroundReport report;
   std::vector<Json> lines;
   {
+    options.lab.real_pauses = true;
     Lab lab(subject, options.lab, plan, {JobSpec{options.type, options.params}});
     lab.setWatcher(std::move(watcher));
     {

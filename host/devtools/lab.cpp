@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <system_error>
+#include <utility>
 
 #include "core/job_paths.hpp"
 #include "devtools/in_process.hpp"
@@ -25,6 +26,7 @@ using dispatch::AttemptEnd;
 constexpr core::Millis kEndPatience{90'000};  // beyond every grace and kill there is
 constexpr core::Millis kKillPatience{10'000};
 constexpr int kMaxResumes = 16;
+constexpr core::Millis kMoment{20};
 constexpr std::size_t kMaxKeptLines = 20'000;
 constexpr const char* kInputId = "inputs-of-the-lab";
 
@@ -294,17 +296,19 @@ JobReport Lab::run(std::size_t index) {
   const core::JobId id{static_cast<std::int64_t>(index) + 1};
   JobReport report;
   services_.kept.clear();
+  bool again = false;
+  store::LeaseToken lease = 0;
   for (int round = 0; round <= kMaxResumes; ++round) {
     dispatch::Assignment one;
     one.job.id = id;
-    one.job.lease = round + 1;
+    one.job.lease = ++lease;
     one.job.type = spec.type;
     one.job.params_json = spec.params;
-    one.job.resumed = round > 0;
+    one.job.resumed = again;
     one.job.created_at = clock_.now();
     if (!options_.inputs.empty()) one.job.input_id = kInputId;
     one.plugin = plugin_id_;
-    listener_->begin(round > 0);
+    listener_->begin(std::exchange(again, true));
     running_.store(id.value);
     if (outside_) outside_->begin(id, spec.type);
     pool_->start({std::move(one)});
@@ -318,8 +322,22 @@ JobReport Lab::run(std::size_t index) {
     report.timed_out = !in_time;
     report.outputs = core::jobPaths(scratch_.path(), id).output;
     if (report.end.kind != AttemptEnd::Kind::Suspended || !in_time) break;
+    const auto& end = report.end;
+    if (end.retry_after.count() < 0) continue;
+    if (listener_->watcher.pausing) listener_->watcher.pausing(end.retry_after, end.reason);
+    if (!pause(options_.real_pauses ? end.retry_after : std::min(end.retry_after, kMoment))) {
+      report.end.kind = AttemptEnd::Kind::Stopped;
+      break;
+    }
+    if (options_.real_pauses) --round;
   }
   return report;
+}
+
+/// False: stop() or kill() came first.
+bool Lab::pause(core::Millis time) {
+  std::unique_lock lock(pause_mutex_);
+  return !stopped_.wait_for(lock, time, [&] { return stop_asked_; });
 }
 
 std::vector<JobReport> Lab::runAll() {
@@ -340,10 +358,20 @@ bool Lab::finish() {
 }
 
 void Lab::stop() {
+  {
+    const std::lock_guard lock(pause_mutex_);
+    stop_asked_ = true;
+  }
+  stopped_.notify_all();
   if (const auto id = running_.load(); id != 0) pool_->stop({id}, dispatch::StopReason::Canceled);
 }
 
 void Lab::kill() {
+  {
+    const std::lock_guard lock(pause_mutex_);
+    stop_asked_ = true;
+  }
+  stopped_.notify_all();
   if (const int pid = runnerPid(); pid > 0) ::kill(-pid, SIGKILL);
 }
 

@@ -83,12 +83,14 @@ struct LabOptions {
   std::vector<InputSpec> inputs;  ///< of every job
   Web web = Web::Fine;            ///< what jobs find when they fetch
   Programs programs = Programs::Real;
-  bool allow_private = false;     ///< of Web::Real: loopback and private addresses too
+  bool allow_private = false;  ///< of Web::Real: loopback and private addresses too
   std::vector<std::string> runner_prefix;
   bool limit_memory = true;
   int host_flags = 1;
   core::Millis drain_timeout{2'000};  ///< for a process to end when told to
-  bool in_process = false;            ///< the plugin runs in this process (devtools/in_process.hpp)
+  /// A job that wants to run again later waits as long and as often as it likes; else a moment, and some times.
+  bool real_pauses = false;
+  bool in_process = false;  ///< the plugin runs in this process (devtools/in_process.hpp)
 };
 
 struct JobReport {
@@ -130,9 +132,10 @@ class Lab {
     std::function<void(const std::string& line_json)> logged;
     std::function<void(const std::string& key, const std::string& json)> noted;
     std::function<void()> started;
+    std::function<void(core::Millis time, const std::string& reason)> pausing;  ///< on the caller's thread
   };
   void setWatcher(Watcher watcher);  ///< before run(); called on the pool's thread
-  /// Asks the job that runs to stop. Any thread.
+  /// Asks the job that runs to stop; one that waits to be run again is not. Any thread.
   void stop();
   /// Ends the process of the job that runs. Any thread.
   void kill();
@@ -147,6 +150,7 @@ class Lab {
   void publish(const Subject& subject);
   [[nodiscard]] std::string standIns(const Subject& subject) const;
   [[nodiscard]] std::string inspection(const WatchPlan& plan) const;
+  bool pause(core::Millis time);
 
   const LabOptions options_;
   const std::vector<JobSpec> jobs_;
@@ -162,6 +166,9 @@ class Lab {
   std::unique_ptr<Listener> listener_;
   std::unique_ptr<pool::RunnerPool> pool_;
   std::atomic<std::int64_t> running_{0};
+  std::mutex pause_mutex_;
+  std::condition_variable stopped_;
+  bool stop_asked_ = false;  ///< guarded by pause_mutex_
 };
 
 }  // namespace jobhost::devtools

@@ -27,7 +27,7 @@ struct AttemptEnd {
     Succeeded,
     Failed,      ///< `error` says why; includes crash ("plugin_crashed"), protocol abuse, limits
     Stopped,     ///< the plugin honoured stop() or was killed after it; `forced` tells which
-    Suspended,   ///< waits for its children
+    Suspended,   ///< waits for its children, and for `retry_after` where that is not negative
     NotStarted,  ///< recalled, or no runner could be had: not the job's doing; `error` says why
   };
   core::JobId id;
@@ -36,7 +36,8 @@ struct AttemptEnd {
   bool forced = false;
   std::string result_json;
   std::optional<core::JobError> error;
-  core::Millis retry_after{-1};  ///< from the plugin's error; negative: none
+  core::Millis retry_after{-1};  ///< from the plugin's error, or when it wants to run again; negative: none
+  std::string reason;            ///< Suspended with retry_after: why, for people
   std::optional<core::Instant> started_at;
   core::Instant finished_at;
   core::Usage usage;

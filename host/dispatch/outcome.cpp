@@ -95,6 +95,10 @@ store::AttemptOutcome decideOutcome(AttemptEnd end, const AttemptFacts& facts) {
     case AttemptEnd::Kind::Suspended:
       outcome.kind = OutcomeKind::AwaitChildren;
       outcome.error.reset();
+      if (end.retry_after.count() >= 0) {
+        outcome.not_before = facts.now + end.retry_after;
+        outcome.reason = std::move(end.reason);
+      }
       keepWrites(outcome, std::move(end.writes), facts);
       break;
     case AttemptEnd::Kind::Stopped:

@@ -141,7 +141,9 @@ void Scheduler::count(const AttemptEnd& end, const Attempt& attempt) {
   } else {
     micros = std::chrono::duration<double, std::micro>(now - attempt.began_at.value_or(attempt.handed_at)).count();
   }
-  capacity_.learn(*attempt.place.type, micros);
+  // A run that only found out that it has to wait says nothing of how long the job takes.
+  const bool handed_back = end.kind == AttemptEnd::Kind::Suspended && end.retry_after.count() >= 0;
+  if (!handed_back) capacity_.learn(*attempt.place.type, micros);
   metrics().observe(telemetry::Timer::AttemptDuration, micros / 1e6);
   metrics().observeAttempt(attempt.place.type->name, micros / 1e6);
   if (end.generation.value <= 0) return;

@@ -20,6 +20,7 @@ using dispatch::StopReason;
 constexpr std::size_t kMaxCodeBytes = 128;
 constexpr std::size_t kMaxMessageBytes = 4096;
 constexpr std::size_t kMaxDetailsBytes = 64 * 1024;
+constexpr std::size_t kMaxReasonBytes = 512;
 constexpr std::chrono::milliseconds kWorthALook{5};  // attempts at least this long are looked after one by one
 
 wire::CancelReason wireReason(StopReason reason) {
@@ -37,6 +38,10 @@ wire::CancelReason wireReason(StopReason reason) {
 
 std::int64_t bounded(std::uint64_t value) {
   return static_cast<std::int64_t>(std::min<std::uint64_t>(value, std::numeric_limits<std::int64_t>::max() / 2));
+}
+
+core::Millis retryAfterOf(const wire::Done& done) {
+  return core::Millis(std::clamp<std::int64_t>(done.retry_after_ms, -1, 366LL * 24 * 3600 * 1000));
 }
 
 core::ErrorClass errorClass(int number) {
@@ -289,7 +294,7 @@ void Runner::settle(std::unique_ptr<Attempt> attempt, const wire::Done& done) {
       end.kind = AttemptEnd::Kind::Failed;
       end.error = errorOf(done);
       redact(*end.error);
-      end.retry_after = core::Millis(std::clamp<std::int64_t>(done.retry_after_ms, -1, 366LL * 24 * 3600 * 1000));
+      end.retry_after = retryAfterOf(done);
       break;
     case wire::DoneStatus::Canceled:
       end.kind = AttemptEnd::Kind::Stopped;
@@ -303,6 +308,10 @@ void Runner::settle(std::unique_ptr<Attempt> attempt, const wire::Done& done) {
       break;
     case wire::DoneStatus::Suspended:
       end.kind = AttemptEnd::Kind::Suspended;
+      end.retry_after = retryAfterOf(done);
+      if (end.retry_after.count() >= 0) {
+        end.reason = core::cleanText(redaction_.text(done.error_message), kMaxReasonBytes);
+      }
       break;
   }
   if (attempt->writes) {

@@ -93,6 +93,10 @@ wire::Done judge(Attempt& attempt, jh_result result, const Session& session) {
       return done;
     case JH_E_SUSPENDED:
       done.status = wire::DoneStatus::Suspended;
+      if (attempt.error && attempt.error->retry_after_ms >= 0) {
+        done.retry_after_ms = attempt.error->retry_after_ms;
+        done.error_message = attempt.error->message;
+      }
       return done;
     case JH_E_CANCELLED:
       if (session.cancelled(attempt) != 0) {

@@ -151,7 +151,7 @@ enum class OutcomeKind {
   Failed,  ///< terminal
   Canceled,
   Retry,          ///< failed, and queued again at retry_at
-  AwaitChildren,  ///< run() answered SUSPENDED: wait without a slot, then run again (same attempt)
+  AwaitChildren,  ///< run() answered SUSPENDED: wait without a slot, also for not_before, then run again (same attempt)
   Requeue,  ///< not the job's doing (host stops, recalled, runner could not start): queued again, attempt not counted
 };
 
@@ -163,9 +163,14 @@ struct AttemptOutcome {
   std::string result_json;              ///< Succeeded
   std::optional<core::JobError> error;  ///< Failed, Retry, Canceled
   core::Instant retry_at;               ///< Retry, Requeue
+  /// AwaitChildren: when it wants to run again at the earliest. Such a job is queued, event Queued with the reason
+  /// "later", or waits for its children first. Each time over takes the place of the time before in its events.
+  std::optional<core::Instant> not_before;
   std::optional<core::Instant> started_at;
   core::Instant finished_at;
-  std::string reason;  ///< Requeue: "recalled", "shutdown", "plugin_unavailable"
+  /// Requeue: "recalled", "shutdown", "plugin_unavailable". AwaitChildren with not_before: why, for people; becomes the
+  /// message of the job's progress and of the event.
+  std::string reason;
   core::Usage usage;
   std::optional<core::ProcessExit> exit;
   std::vector<core::Output> outputs;  ///< already in the job's output folder

@@ -133,6 +133,9 @@ Verdict succeeded(const LiveRow& row) {
   return {JobState::Succeeded, EventKind::Succeeded, {}, {}};
 }
 
+/// Of going back to the queue by its own wish.
+constexpr const char* kLater = "later";
+
 /// How an outcome reads when nobody asked for anything: or was asked to suspend, `suspend`.
 Verdict judge(LiveRow& row, const AttemptOutcome& outcome, bool suspend, core::Instant now) {
   const std::string error = outcome.error ? errorText(*outcome.error) : std::string();
@@ -152,9 +155,13 @@ Verdict judge(LiveRow& row, const AttemptOutcome& outcome, bool suspend, core::I
       return {JobState::Queued, EventKind::Queued, error, "retry"};
     case OutcomeKind::AwaitChildren:
       row.resumed = Resume::Next;
+      if (outcome.not_before) row.run_at = core::toMicros(*outcome.not_before);
       if (suspend) return {JobState::Suspended, EventKind::Suspended, {}, {}, true, false};
-      if (childrenOutstanding(row)) return {JobState::Waiting, EventKind::Waiting, {}, {}, true, false};
-      return {JobState::Queued, EventKind::Queued, {}, "resumed", true, false};
+      if (childrenOutstanding(row)) {
+        if (outcome.not_before) row.resumed = Resume::NextAtRunAt;
+        return {JobState::Waiting, EventKind::Waiting, {}, {}, true, false};
+      }
+      return {JobState::Queued, EventKind::Queued, {}, outcome.not_before ? kLater : "resumed", true, false};
     case OutcomeKind::Requeue:
       if (suspend) return suspended;
       if (outcome.retry_at > now) row.run_at = core::toMicros(outcome.retry_at);  // else it keeps its place
@@ -199,18 +206,27 @@ JobState AttemptOps::settleOne(LiveRow row, const AttemptOutcome& outcome) {
     row.docs |= docBit(Doc::Outputs);
   }
   std::string data = verdict.error;
+  const bool handed_back = outcome.kind == OutcomeKind::AwaitChildren && outcome.not_before;
   if (verdict.to == JobState::Queued) {
-    data = "{\"reason\":" + jsonString(verdict.reason) + (verdict.error.empty() ? "" : ",\"error\":" + verdict.error) +
-           "}";
+    data = "{\"reason\":" + jsonString(verdict.reason);
+    if (!verdict.error.empty()) data += ",\"error\":" + verdict.error;
+    if (handed_back && !outcome.reason.empty()) data += ",\"message\":" + jsonString(outcome.reason);
+    data += "}";
+    if (handed_back) table_.dropRepetition(row, kLater);
   }
   // What it left to its children, or what only they failed in, is not its own step.
   const bool own_step = outcome.kind == OutcomeKind::Succeeded && verdict.to != JobState::Canceled;
   if (own_step && verdict.to != JobState::Succeeded) moves_.ownStepDone(row);
   moves_.leaveAttempt(row, verdict.to, verdict.kind, std::move(data));
   const bool keeps_result = outcome.kind == OutcomeKind::Succeeded && verdict.to != JobState::Canceled;
+  std::string progress = outcome.progress ? progressText(*outcome.progress) : std::string();
+  if (handed_back && !outcome.reason.empty() && !core::isTerminal(verdict.to)) {
+    core::Progress shown = outcome.progress ? *outcome.progress : readProgress(table_.progress(row.id));
+    shown.message = outcome.reason;
+    progress = progressText(shown);
+  }
   table_.saveEnd(row, {keeps_result ? std::string_view(outcome.result_json) : std::string_view(), verdict.error,
-                       usageText(outcome.usage), outcome.progress ? progressText(*outcome.progress) : std::string(),
-                       outcome.exit});
+                       usageText(outcome.usage), std::move(progress), outcome.exit});
   return row.state;
 }
 

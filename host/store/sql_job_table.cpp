@@ -49,7 +49,9 @@ JobTable::JobTable(Database& db, Ledger& ledger)
       erase_job_(db, "DELETE FROM jobs WHERE id = $1"),
       erase_deps_(db, "DELETE FROM job_deps WHERE job = $1"),
       event_prev_(db, "SELECT prev FROM events WHERE seq = $1 AND job = $2"),
+      event_(db, "SELECT prev, kind, coalesce(data, '') FROM events WHERE seq = $1 AND job = $2"),
       erase_event_(db, "DELETE FROM events WHERE seq = $1"),
+      progress_(db, "SELECT progress FROM jobs WHERE id = $1"),
       put_count_(db,
                  "INSERT INTO counts (type_id, state, n) VALUES ($1, $2, $3) "
                  "ON CONFLICT (type_id, state) DO UPDATE SET n = excluded.n"),
@@ -128,6 +130,11 @@ std::string JobTable::error(core::JobId id) {
   return query.step() ? query.text(0) : std::string();
 }
 
+std::string JobTable::progress(core::JobId id) {
+  Query query(progress_, id.value);
+  return query.step() ? query.text(0) : std::string();
+}
+
 void JobTable::clearResult(LiveRow& row) {
   Query(clear_result_, row.id.value).run();
   if ((row.docs & docBit(Doc::Result)) != 0) dropDoc(row.id, Doc::Result);
@@ -158,6 +165,22 @@ void JobTable::addEvent(LiveRow& row, core::EventKind kind, std::string data) {
       .run();
   row.event_seq = seq;
   ledger_.events.push_back({seq, kind, row.id, ledger_.now, row.state, row.attempt, std::move(data)});
+}
+
+void JobTable::dropRepetition(LiveRow& row, std::string_view reason) {
+  const auto eventOf = [&](std::int64_t seq, core::EventKind kind,
+                           std::string_view data) -> std::optional<std::int64_t> {
+    Query query(event_, seq, row.id.value);
+    const bool is = query.step() && query.integer(1) == static_cast<int>(kind) && query.view(2).starts_with(data);
+    return is ? std::optional(query.number(0)) : std::nullopt;
+  };
+  const std::int64_t started = row.event_seq;
+  const auto queued = eventOf(started, core::EventKind::Started, {});
+  if (!queued) return;
+  const auto before = eventOf(*queued, core::EventKind::Queued, "{\"reason\":" + jsonString(reason));
+  if (!before) return;
+  for (const std::int64_t seq : {started, *queued}) Query(erase_event_, seq).run();
+  row.event_seq = *before;
 }
 
 void JobTable::putDoc(core::JobId id, Doc doc, std::string_view body) {

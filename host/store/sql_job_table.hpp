@@ -34,12 +34,16 @@ class JobTable {
   void saveHold(core::JobId id, core::Hold hold);
   void saveRescues(const LiveRow& row);
   void setError(core::JobId id, const std::string& error);
-  std::string error(core::JobId id);  ///< as stored; empty: none
-  void clearResult(LiveRow& row);     ///< the caller saves the row
+  std::string error(core::JobId id);     ///< as stored; empty: none
+  std::string progress(core::JobId id);  ///< as stored; empty: none
+  void clearResult(LiveRow& row);        ///< the caller saves the row
   void insert(const LiveRow& row, const core::JobDraft& draft);
 
   /// Appends an event of the row as it now stands; the caller saves the row, which then names the event.
   void addEvent(LiveRow& row, core::EventKind kind, std::string data = {});
+  /// Of a job that came back from the queue to leave for the same `reason` again, with nothing else told meanwhile:
+  /// removes the events of that turn, so that however often it does so, its story stays short. Before addEvent().
+  void dropRepetition(LiveRow& row, std::string_view reason);
 
   void putDoc(core::JobId id, Doc doc, std::string_view body);
   std::optional<std::string> doc(core::JobId id, Doc doc);
@@ -61,7 +65,7 @@ class JobTable {
   Statement load_, save_, save_end_, save_counters_, save_hold_, save_rescues_, set_error_, error_, clear_result_,
       insert_, add_event_;
   Statement put_doc_, doc_, drop_doc_, drop_docs_, add_tag_, drop_tag_, set_tags_, tags_;
-  Statement erase_job_, erase_deps_, event_prev_, erase_event_;
+  Statement erase_job_, erase_deps_, event_prev_, event_, erase_event_, progress_;
   Statement put_count_, put_owner_, drop_owner_, count_batch_;
 };
 

@@ -306,8 +306,9 @@ void Moves::applyDelta(core::JobId id, const Delta& delta) {
   }
   if (row->state != JobState::Waiting || row->children.done < row->children.total) return;
   if (!row->own_done) {
+    const bool at_once = row->resumed != Resume::NextAtRunAt;
     row->resumed = Resume::Next;
-    toQueue(*row, "resumed", true);
+    toQueue(*row, "resumed", at_once);
   } else if (row->child_failure == core::ChildFailure::Fail && row->children.failed > 0) {
     end(*row, JobState::Failed,
         errorText(

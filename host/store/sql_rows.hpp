@@ -29,8 +29,9 @@ inline constexpr std::int64_t kIdsPerMark = 1024;
 
 /// What a caller wants of a running job (jobs.ask).
 enum class Ask : int { None = 0, Cancel = 1, Suspend = 2 };
-/// Whether a claim continues an attempt that awaited its children (jobs.resumed).
-enum class Resume : int { None = 0, Next = 1, Now = 2 };
+/// Whether a claim continues an attempt that awaited its children (jobs.resumed). NextAtRunAt, of a waiting job: it
+/// does, and not before run_at.
+enum class Resume : int { None = 0, Next = 1, Now = 2, NextAtRunAt = 3 };
 
 /// The part of a job's row that moves need: everything they read or write.
 struct LiveRow {

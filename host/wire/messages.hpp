@@ -169,10 +169,10 @@ struct Done {
   std::uint64_t read_bytes = 0;
   std::uint64_t written_bytes = 0;
   std::uint64_t dropped_log_lines = 0;
-  std::int32_t error_class = 0;  ///< Failed: core::ErrorClass; else 0
-  std::int64_t retry_after_ms = -1;
+  std::int32_t error_class = 0;      ///< Failed: core::ErrorClass; else 0
+  std::int64_t retry_after_ms = -1;  ///< Failed; Suspended: run it again after so long; negative: none
   std::string error_code;
-  std::string error_message;
+  std::string error_message;  ///< Failed; Suspended with retry_after_ms: why
   std::string error_details_json;
   std::string result_json;  ///< empty: null
   std::vector<OutputFile> outputs;

@@ -291,6 +291,45 @@ TEST_F(Services, AnAttemptMayNotRunLongerThanItsTimeout) {
   EXPECT_EQ(text(run("noop"), "state"), "succeeded");
 }
 
+TEST_F(Services, AJobThatWantsToRunLaterGivesItsRunnerToOthersMeanwhile) {
+  start(1);
+  const auto id = submit("checkpoint", R"({"until":3,"later_ms":2000})", R"(,"max_attempts":1)");
+  ASSERT_TRUE(
+      HostProcess::eventually([&] { return stateOf(id) == "queued" && logOf(id).find("first") != std::string::npos; }));
+  const auto waiting = host_->job(id);
+  EXPECT_EQ(text(waiting, "hold"), "delayed");
+  EXPECT_EQ(text(waiting->getObject("progress"), "message"), "busy, says run 1");
+  const auto other = run("noop");
+  EXPECT_EQ(text(other, "state"), "succeeded");
+  const auto job = ended(id);
+  EXPECT_EQ(text(job, "state"), "succeeded");
+  EXPECT_LT(text(other, "finished_at"), text(job, "finished_at")) << "the only runner was free";
+  EXPECT_EQ(text(job, "attempt"), "1");
+  EXPECT_EQ(text(job, "retries"), "0");
+  EXPECT_EQ(text(job->getObject("result"), "runs"), "3");
+  EXPECT_EQ(text(job->getObject("result"), "attempt"), "1");
+  EXPECT_EQ(text(job->getObject("result"), "resumed"), "true");
+}
+
+TEST_F(Services, AJobThatWantsToRunLaterIsCanceledAndSuspendedAsAQueuedOne) {
+  start(1);
+  const auto later = [&] {
+    const auto id = submit("checkpoint", R"({"until":9,"later_ms":600000})");
+    EXPECT_TRUE(HostProcess::eventually([&] { return text(host_->job(id), "hold") == "delayed"; }));
+    return id;
+  };
+  const auto canceled = later();
+  EXPECT_EQ(ask(canceled, "cancel"), 200);
+  EXPECT_EQ(stateOf(canceled), "canceled");
+  const auto suspended = later();
+  EXPECT_EQ(ask(suspended, "suspend"), 200);
+  EXPECT_EQ(stateOf(suspended), "suspended");
+  EXPECT_EQ(ask(suspended, "resume"), 200);
+  EXPECT_EQ(text(host_->job(suspended), "hold"), "delayed");
+  EXPECT_EQ(ask(suspended, "cancel"), 200);
+  EXPECT_EQ(text(run("noop"), "state"), "succeeded");
+}
+
 TEST_F(Services, SuspendTakesARunningJobOffAndResumePutsItBack) {
   start(1);
   const auto id = running("sleep");

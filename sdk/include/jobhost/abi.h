@@ -62,7 +62,7 @@ typedef int32_t jh_result;
 #define JH_E_UNSUPPORTED (-9)
 #define JH_E_MISUSE (-10)      /* a bug in the plugin: a job that has ended, a closed handle */
 #define JH_E_AGAIN (-11)       /* not now: try later */
-#define JH_E_SUSPENDED (-12)   /* from run(): run me again when my children have ended */
+#define JH_E_SUSPENDED (-12)   /* from run(): run me again when my children have ended, or later: see jh_job_type */
 #define JH_E_CONFLICT (-13)    /* 1.1: something is not as it was expected to be; look again */
 
 typedef struct jh_str {
@@ -137,7 +137,8 @@ typedef struct jh_host {       /* [module] lifetime */
   jh_result(JH_CALL *note)(jh_job *job, jh_str key, jh_str json) JH_NOEXCEPT;
   /* [any] The job's result, a JSON value; the last call wins. JH_E_LIMIT when it is over the host's limit. */
   jh_result(JH_CALL *set_result)(jh_job *job, jh_str json) JH_NOEXCEPT;
-  /* [any] Why the job fails; the last call wins; counts when run() returns JH_E_FAILED. */
+  /* [any] Why the job fails; the last call wins; counts when run() returns JH_E_FAILED, and JH_E_SUSPENDED says what of
+     it counts then. */
   jh_result(JH_CALL *set_error)(jh_job *job, const jh_error *error) JH_NOEXCEPT;
   /* [any] Text for the last failing call on this thread; valid until this thread's next call to the host. */
   jh_str(JH_CALL *last_error)(jh_job *job) JH_NOEXCEPT;
@@ -155,7 +156,13 @@ typedef struct jh_job_type {
   uint32_t flags;              /* JH_TYPE_* */
   const char *name;            /* [module] NUL-terminated; must appear in the manifest */
   /* [job-thread] Runs one attempt, however long it takes; polls cancelled(). JH_OK: set_result was called (else the
-     result is null); JH_E_FAILED: set_error was called; JH_E_CANCELLED; JH_E_SUSPENDED. Anything else is a failure. */
+     result is null); JH_E_FAILED: set_error was called; JH_E_CANCELLED; JH_E_SUSPENDED. Anything else is a failure.
+     JH_E_SUSPENDED is no end of the attempt: run() is called again, with "resumed" true in info and the same attempt,
+     when the job's children have ended. After set_error with retry_after_ms >= 0 it is not called before so many
+     milliseconds (at most 366 days) have gone by either; until then the job is queued and holds no slot, and the
+     message says why: it is the job's progress message meanwhile. Nothing else of that error counts. Use it for what
+     others decide about, a site's turn or a licence, instead of waiting in run(). Since 1.1: a host of 1.0 calls run()
+     again at once. */
   jh_result(JH_CALL *run)(jh_job *job) JH_NOEXCEPT;
 } jh_job_type;
 

@@ -56,7 +56,10 @@ struct Cancelled {
   std::int32_t reason = JH_CANCEL_USER;  ///< JH_CANCEL_*
 };
 
-/// Ends run() with "run me again when my children have ended"; thrown by Job::suspend().
-struct Suspended {};
+/// Ends run() with "run me again when my children have ended"; thrown by Job::suspend() and Job::runAgainIn().
+struct Suspended {
+  std::int64_t again_in_ms = -1;  ///< not before so long; negative: as soon as the children have ended
+  std::string reason;             ///< of again_in_ms: why, for people
+};
 
 }  // namespace jobhost

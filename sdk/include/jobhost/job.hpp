@@ -1,6 +1,7 @@
 // jobhost SDK: what a running attempt can ask of the host. SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -40,7 +41,7 @@ struct ChildOptions {
   std::optional<std::int64_t> delay_ms;
   std::vector<std::string> tags;
   std::vector<std::int64_t> after;  ///< jobs, children say, that must have ended first, whatever their outcome
-  bool fail_with_child = false;  ///< this job fails when the child does
+  bool fail_with_child = false;     ///< this job fails when the child does
 };
 
 /// Takes a cancel callback back when it goes; after that the callback is not running and will not run.
@@ -90,7 +91,7 @@ class Job {
   std::int64_t id() { return info()["id"].integer(); }
   std::string type() { return info()["type"].str(); }
   std::int64_t attempt() { return info()["attempt"].integer(); }
-  /// Whether the attempt before ended by suspend().
+  /// Whether this attempt has run before and ended that run by suspend() or runAgainIn().
   bool resumed() { return info()["resumed"].boolean(false); }
   /// How often the host or the lease died under an attempt of this job, which was not counted then: above 0, one before
   /// this may have left things half done. From 0 again when a caller retries the job; 0 on hosts before ABI 1.1.
@@ -225,6 +226,13 @@ class Job {
   }
   /// Ends this run; the job is run again, resumed() true, when its children have ended. Save a checkpoint before.
   [[noreturn]] void suspend() const { throw Suspended{}; }
+  /// Ends this run; the job is run again, resumed() true, when so long has gone by (and its children have ended). It
+  /// holds no slot meanwhile, the attempt stays the same, and `reason` shows as its progress message: for a wait that
+  /// others decide about, instead of blocking here. What is in memory is gone then; a checkpoint is not. Negative times
+  /// count as 0.
+  [[noreturn]] void runAgainIn(std::chrono::milliseconds time, std::string reason = {}) const {
+    throw Suspended{time.count() > 0 ? static_cast<std::int64_t>(time.count()) : 0, std::move(reason)};
+  }
 
   // What survives the attempt.
   void saveCheckpoint(std::string_view bytes) {

@@ -55,10 +55,11 @@ inline jh_result fail(jh_job* job, const Error& error) noexcept {
 }
 
 /// Error for an exception whose own text may be anything; never throws, so that running out of memory is still told.
-inline jh_result fail(jh_job* job, int32_t error_class, std::string_view code, std::string_view message) noexcept {
+inline jh_result fail(jh_job* job, int32_t error_class, std::string_view code, std::string_view message,
+                      std::int64_t retry_after_ms = -1) noexcept {
   jh_error raw = JH_INIT(jh_error);
   raw.error_class = error_class;
-  raw.retry_after_ms = -1;
+  raw.retry_after_ms = retry_after_ms;
   raw.code = str(code);
   raw.message = str(message);
   host()->set_error(job, &raw);
@@ -80,7 +81,8 @@ jh_result guard(jh_job* raw, Handler handler) noexcept {
     return JH_OK;
   } catch (const Cancelled&) {
     return JH_E_CANCELLED;
-  } catch (const Suspended&) {
+  } catch (const Suspended& suspended) {
+    if (suspended.again_in_ms >= 0) fail(raw, JH_CLASS_TRANSIENT, "later", suspended.reason, suspended.again_in_ms);
     return JH_E_SUSPENDED;
   } catch (const Error& error) {
     return fail(raw, error);

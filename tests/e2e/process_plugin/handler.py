@@ -90,7 +90,11 @@ def services(job):
         children = [job.submit("py-echo", {"n": n}) for n in range(3)]
         job.save_checkpoint(",".join(map(str, children)).encode())
         job.suspend()
-    children = [int(child) for child in seen.decode().split(",")]
+    seen, _, came_back = seen.decode().partition(";")
+    if not came_back:
+        job.save_checkpoint(f"{seen};came back".encode())
+        job.run_again_in(0.2, "busy")
+    children = [int(child) for child in seen.split(",")]
     job.wait_for(children, timeout_s=30)
     results = [job.child_result(child) for child in children]
     try:
@@ -98,7 +102,7 @@ def services(job):
         denied = ""
     except jobhost_handler.CallFailed as error:
         denied = str(error)
-    return {"resumed": job.resumed, "states": [result["state"] for result in results],
+    return {"resumed": job.resumed, "attempt": job.attempt, "states": [result["state"] for result in results],
             "n": [result["result"]["params"]["n"] for result in results], "denied": denied, "config": job.config()}
 
 

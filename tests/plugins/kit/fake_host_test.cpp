@@ -71,6 +71,21 @@ TEST_F(FakeHostTest, RunsASuspendedJobUntilItsChildrenHaveEnded) {
   EXPECT_EQ(host_.runToEnd("fan").error_message, "child failed: broke");
 }
 
+TEST_F(FakeHostTest, TellsThatAJobWantsToRunLater) {
+  const Attempt first = host_.run("later");
+  EXPECT_EQ(first.code, JH_E_SUSPENDED);
+  EXPECT_TRUE(first.handedBack());
+  EXPECT_EQ(first.retry_after_ms, 2000);
+  EXPECT_EQ(first.error_message, "busy");
+  EXPECT_THAT(first.complaints, IsEmpty());
+  const Attempt second = host_.runAgain();
+  EXPECT_EQ(second.result, (Json{{"attempt", 1}}));
+  EXPECT_FALSE(second.handedBack());
+  EXPECT_EQ(host_.run("later", {{"ms", -5}}).retry_after_ms, 0);
+  EXPECT_FALSE(host_.run("fan").handedBack()) << "it waits for its children";
+  EXPECT_TRUE(host_.runToEnd("later").succeeded());
+}
+
 TEST_F(FakeHostTest, MakesAChildOnceForADedupeKey) {
   EXPECT_EQ(host_.run("fan", {{"n", 2}}).children.size(), 2U);
   host_.failCall("checkpoint.save", 1, JH_E_IO);
@@ -190,7 +205,7 @@ TEST_F(FakeHostTest, SaysWhatIsWrongWithTheTest) {
     return "nothing";
   };
   EXPECT_EQ(messageOf([&] { (void)host_.run("evrything"); }),
-            "the plugin has no job type \"evrything\" (it has: everything, fan, count, fail, watch, clumsy)");
+            "the plugin has no job type \"evrything\" (it has: everything, fan, count, fail, watch, clumsy, later)");
   EXPECT_THAT(messageOf([] { FakeHost other("/nowhere/at/all.so"); }), HasSubstr("/nowhere/at/all.so"));
   EXPECT_THAT(messageOf([] { FakeHost other("libc.so.6"); }), HasSubstr("cannot be loaded"));
   EXPECT_EQ(messageOf([] { FakeHost other([](const jh_host*) noexcept -> const jh_module* { return nullptr; }); }),

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <new>
@@ -20,7 +21,7 @@ JOBHOST_MANIFEST(R"json({
     {"name": "everything", "retry": {"max_attempts": 3}, "params": {"type": "object", "properties": {
       "size": {"type": "integer", "default": 3}, "deep": {"type": "object", "properties": {
         "ratio": {"type": "number", "default": 0.5}}}}}},
-    {"name": "fan"}, {"name": "count"}, {"name": "fail"}, {"name": "watch"}, {"name": "clumsy"}
+    {"name": "fan"}, {"name": "count"}, {"name": "fail"}, {"name": "watch"}, {"name": "clumsy"}, {"name": "later"}
   ]})json");
 
 namespace {
@@ -115,6 +116,13 @@ Json fan(Job& job) {
   return {{"sum", sum}};
 }
 
+/// Hands itself back once; later, with what `ms` says.
+Json later(Job& job) {
+  if (!job.resumed())
+    job.runAgainIn(std::chrono::milliseconds(job.params()["ms"].integer(-1000, 1000000, 2000)), "busy");
+  return {{"attempt", job.attempt()}};
+}
+
 /// Counts to `to`, saving how far it came, so that the next attempt goes on from there.
 Json count(Job& job) {
   const auto to = job.params()["to"].integer(0, 1'000'000);
@@ -180,7 +188,9 @@ void end() {
 JOBHOST_JOB_FLAGS("everything", everything, JH_TYPE_REENTRANT | JH_TYPE_IDEMPOTENT);
 JOBHOST_JOB("fan", fan);
 JOBHOST_JOB("count", count);
+JOBHOST_JOB("later", later);
 JOBHOST_JOB("fail", fail);
 JOBHOST_JOB("watch", watch);
 
-JOBHOST_PLUGIN_WITH_DEINIT(begin, end, &jh_t_everything, &jh_t_fan, &jh_t_count, &jh_t_fail, &jh_t_watch, &jh_t_clumsy)
+JOBHOST_PLUGIN_WITH_DEINIT(begin, end, &jh_t_everything, &jh_t_fan, &jh_t_count, &jh_t_fail, &jh_t_watch, &jh_t_clumsy,
+                           &jh_t_later)

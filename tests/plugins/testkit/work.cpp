@@ -1,6 +1,7 @@
 // Jobs that do what the SDK is for: files, children, checkpoints.
 #include "testkit.hpp"
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 
@@ -65,6 +66,12 @@ jobhost::Json checkpoint(jobhost::Job& job) {
     job.log("saved the first checkpoint");
     rest(job, job.params()["hold_ms"].integer(0, INT64_MAX, 0));
   }
+  const auto later_ms = job.params()["later_ms"].integer(-1, INT64_MAX, -1);
+  if (runs < until && later_ms >= 0) {
+    job.runAgainIn(std::chrono::milliseconds(later_ms), "busy, says run " + std::to_string(runs));
+  }
   if (runs < until) throw jobhost::Error::transient("run " + std::to_string(runs)).retryAfterMs(0);
-  return {{"runs", runs}, {"rescues", job.rescues()}};
+  Json result{{"runs", runs}, {"rescues", job.rescues()}};
+  if (later_ms >= 0) result.set("attempt", job.attempt()).set("resumed", job.resumed());
+  return result;
 }

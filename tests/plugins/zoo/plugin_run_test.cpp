@@ -105,6 +105,27 @@ TEST_F(PluginRun, TracesEachCallAsASlice) {
   }
 }
 
+TEST_F(PluginRun, WaitsForAJobThatWantsToRunLater) {
+  std::vector<std::string> said;
+  watcher.pausing = [&](core::Millis time, const std::string& reason) {
+    said.push_back(std::to_string(time.count()) + " " + reason);
+  };
+  const auto begun = std::chrono::steady_clock::now();
+  const auto report = runTestkit("checkpoint", R"({"until":21,"later_ms":20})");
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_EQ(report->job.end.result_json, R"({"runs": 21, "rescues": 0, "attempt": 1, "resumed": true})");
+  EXPECT_GE(std::chrono::steady_clock::now() - begun, core::Millis(20 * 20));
+  ASSERT_EQ(said.size(), 20U);
+  EXPECT_EQ(said[1], "20 busy, says run 2");
+}
+
+TEST_F(PluginRun, StopsAJobThatWaitsToRunAgain) {
+  watcher.pausing = [&](core::Millis, const std::string&) { job.stop(); };
+  const auto report = runTestkit("checkpoint", R"({"later_ms":600000})");
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_EQ(report->job.describe(), "stopped when asked to");
+}
+
 TEST_F(PluginRun, RunsARecordedJobAgainWithoutItsInputs) {
   const auto input = folder.path() / "in.txt";
   std::ofstream(input) << "what was uploaded";

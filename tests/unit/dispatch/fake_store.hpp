@@ -239,7 +239,7 @@ class FakeStore final : public store::JobStore {
       move(row, core::JobState::Failed);
     } else if (outcome.kind == OutcomeKind::Canceled) {
       move(row, core::JobState::Canceled);
-    } else if (outcome.kind == OutcomeKind::AwaitChildren) {
+    } else if (outcome.kind == OutcomeKind::AwaitChildren && !outcome.not_before) {
       move(row, core::JobState::Waiting);
     } else {
       if (outcome.kind == OutcomeKind::Retry) ++row.retries;
@@ -247,7 +247,8 @@ class FakeStore final : public store::JobStore {
         --row.attempt;
         row.requeue_reason = outcome.reason;
       }
-      row.run_at = std::max(row.run_at, outcome.retry_at);
+      if (outcome.kind == OutcomeKind::AwaitChildren) --row.attempt;  // the same one goes on
+      row.run_at = std::max(row.run_at, outcome.not_before.value_or(outcome.retry_at));
       move(row, core::JobState::Queued);
       if (due_hook_ && row.run_at > clock_.now()) due_hook_(row.run_at);
     }

@@ -52,6 +52,24 @@ TEST_P(Outcome, IsDecided) {
   }
 }
 
+TEST(OutcomeLater, IsATimeAndAReasonAndNoError) {
+  AttemptFacts facts;
+  facts.now = core::fromMicros(1'000'000'000);
+  AttemptEnd end;
+  end.kind = End::Suspended;
+  EXPECT_EQ(decideOutcome(end, facts).not_before, std::nullopt) << "it waits for its children alone";
+  end.retry_after = core::Millis(2'000);
+  end.reason = "waiting for its turn";
+  for (const auto stop : {std::optional<StopReason>(), std::optional(StopReason::Shutdown)}) {
+    facts.stop = stop;
+    const auto outcome = decideOutcome(end, facts);
+    EXPECT_EQ(outcome.kind, OutcomeKind::AwaitChildren);
+    EXPECT_EQ(outcome.not_before, facts.now + core::Millis(2'000));
+    EXPECT_EQ(outcome.reason, "waiting for its turn");
+    EXPECT_FALSE(outcome.error);
+  }
+}
+
 TEST(OutcomeWrites, GoWithASuccessAndSayWhatARefusalOfThemMeans) {
   const auto writes = std::make_shared<const store::AttemptWrites>();
   AttemptFacts facts;

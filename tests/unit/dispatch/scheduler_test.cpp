@@ -395,5 +395,22 @@ TEST_F(SchedulerTest, AnAttemptThatAwaitsItsChildrenHoldsNoSlot) {
   EXPECT_TRUE(desk.runs(next));
 }
 
+TEST_F(SchedulerTest, AJobThatWantsToRunLaterHoldsNoSlotAndComesBack) {
+  const auto later = desk.submit("pdf");
+  const auto second = desk.submit("pdf");
+  const auto third = desk.submit("pdf");
+  desk.end(later, AttemptEnd::Kind::Suspended, [](auto& end) { end.retry_after = 2s; });
+  EXPECT_EQ(desk.state(later), JobState::Queued);
+  EXPECT_TRUE(desk.runs(third));
+  desk.succeed(second);
+  EXPECT_FALSE(desk.runs(later));
+  desk.advance(2s);
+  ASSERT_TRUE(desk.runs(later));
+  EXPECT_EQ(desk.attempt(later).job.attempt, 1);
+  desk.succeed(later);
+  EXPECT_EQ(desk.state(later), JobState::Succeeded);
+  EXPECT_EQ(desk.row(later).retries, 0);
+}
+
 }  // namespace
 }  // namespace jobhost::dispatch

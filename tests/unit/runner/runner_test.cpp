@@ -214,7 +214,21 @@ TEST(Runner, AsksTheHostForSettingsAndChildren) {
             R"({"children":1,"states":["succeeded"]})");
   EXPECT_THAT(asked, testing::Contains(R"(16 {"type":"noop","params":{},"options":{"dedupe_key":"child-0"}})"));
   EXPECT_THAT(asked, testing::Contains(R"(17 {"ids":[77],"mode":"all","timeout_ms":-1})"));
-  EXPECT_EQ(host.runAndWait("spawn", R"({"children":2})").status, DoneStatus::Suspended);
+  const auto suspended = host.runAndWait("spawn", R"({"children":2})");
+  EXPECT_EQ(suspended.status, DoneStatus::Suspended);
+  EXPECT_EQ(suspended.retry_after_ms, -1);
+}
+
+TEST(Runner, TellsWhenAJobWantsToRunAgainAndWhy) {
+  RunnerDriver host;
+  host.on_call = [](wire::Method method, const std::string&) -> wire::Return {
+    return {method == wire::Method::CheckpointLoad ? JH_E_NOT_FOUND : 0, {}, {}};
+  };
+  host.startTestkit();
+  const auto done = host.runAndWait("checkpoint", R"({"later_ms":1500})");
+  EXPECT_EQ(done.status, DoneStatus::Suspended);
+  EXPECT_EQ(done.retry_after_ms, 1500);
+  EXPECT_EQ(done.error_message, "busy, says run 1");
 }
 
 TEST(Runner, EndsAWaitForChildrenWhenTheJobIsCancelled) {

@@ -27,6 +27,7 @@ enum class Op {
   Fail,
   Retry,
   Await,
+  Later,
   Requeue,
   Cancel,
   Suspend,
@@ -39,10 +40,12 @@ enum class Op {
   Rescue,
   kCount
 };
-constexpr const char* kOpNames[] = {"submit",  "submit_keyed", "submit_delayed", "submit_child", "submit_dependent",
-                                    "claim",   "succeed",      "fail",           "retry",        "await",
-                                    "requeue", "cancel",       "suspend",        "resume",       "retry_command",
-                                    "renew",   "advance",      "jump",           "reopen",       "rescue"};
+constexpr const char* kOpNames[] = {
+    "submit",        "submit_keyed", "submit_delayed", "submit_child", "submit_dependent",
+    "claim",         "succeed",      "fail",           "retry",        "await",
+    "later",         "requeue",      "cancel",         "suspend",      "resume",
+    "retry_command", "renew",        "advance",        "jump",         "reopen",
+    "rescue"};
 struct Step {
   Op op;
   unsigned arg;
@@ -65,6 +68,7 @@ struct Model {
     bool resume_next = false;
     bool resumed = false;
     bool at_once = false;
+    bool later = false;      // waits, and not before run_at
     std::int64_t until = 0;  // steady
     LeaseToken lease = 0;
   };
@@ -100,7 +104,8 @@ struct Model {
     if (job.state != JobState::Waiting || outstanding(i) > 0) return;
     if (job.own_done) return end(i, JobState::Succeeded);
     job.state = JobState::Queued;
-    job.resume_next = job.at_once = true;
+    job.resume_next = true;
+    std::exchange(job.later, false) ? enter(job) : static_cast<void>(job.at_once = true);
   }
   Job& at(int i) { return jobs[static_cast<std::size_t>(i)]; }
   bool dependsOn(const Job& job) { return job.dep >= 0 && at(job.dep).state != JobState::Succeeded; }
@@ -135,7 +140,7 @@ struct Model {
     return taken;
   }
   void uncount(Job& job) { job.resumed ? static_cast<void>(job.resume_next = true) : static_cast<void>(--job.attempt); }
-  void settle(int i, OutcomeKind kind) {
+  void settle(int i, OutcomeKind kind, std::int64_t not_before = 0) {
     Job& job = at(i);
     const bool cancel = std::exchange(job.cancel_asked, false);
     const bool suspend = std::exchange(job.suspend_asked, false);
@@ -149,10 +154,12 @@ struct Model {
     if (kind == OutcomeKind::Requeue) uncount(job);
     if (kind == OutcomeKind::Retry) job.run_at = now;
     if (kind == OutcomeKind::AwaitChildren) job.resume_next = true;
+    if (not_before != 0) job.run_at = not_before;
     suspend ? static_cast<void>(job.state = JobState::Suspended) : enter(job);
     if (kind == OutcomeKind::AwaitChildren && !suspend && outstanding(i) > 0) {
       job.state = JobState::Waiting;
       job.own_done = false;
+      job.later = not_before != 0;
     }
   }
   void expire(bool every) {
@@ -232,6 +239,8 @@ class Run {
         return settle(step, OutcomeKind::Retry);
       case Op::Await:
         return settle(step, OutcomeKind::AwaitChildren);
+      case Op::Later:
+        return settle(step, OutcomeKind::AwaitChildren, std::chrono::seconds(step.arg % 50));
       case Op::Requeue:
         return settle(step, OutcomeKind::Requeue);
       case Op::Cancel:
@@ -338,7 +347,7 @@ class Run {
     }
     return compare();
   }
-  std::string settle(const Step& step, OutcomeKind kind) {
+  std::string settle(const Step& step, OutcomeKind kind, std::optional<std::chrono::seconds> later = {}) {
     std::vector<int> running;
     for (int i = 0; i < static_cast<int>(model_.jobs.size()); ++i) {
       if (model_.at(i).state == JobState::Running) running.push_back(i);
@@ -350,8 +359,11 @@ class Run {
     job.lease = model_.at(index).lease;
     const bool stale = step.arg % 7 == 0;
     if (stale) job.lease += 1'000'000;
-    if (harness_.settle(job, kind).applied == stale) return "a stale lease was honoured, or a good one was not";
-    if (!stale) model_.settle(index, kind);
+    std::optional<core::Instant> not_before;
+    if (later) not_before = harness_.clock.now() + *later;
+    const auto more = [&](AttemptOutcome& outcome) { outcome.not_before = not_before; };
+    if (harness_.settle(job, kind, more).applied == stale) return "a stale lease was honoured, or a good one was not";
+    if (!stale) model_.settle(index, kind, not_before ? core::toMicros(*not_before) : 0);
     return compare();
   }
   void suspend(int index) {

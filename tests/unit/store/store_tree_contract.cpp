@@ -8,6 +8,8 @@ namespace jobhost::store {
 using core::EventKind;
 using core::Hold;
 using core::JobState;
+using namespace std::chrono_literals;
+using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
@@ -80,6 +82,154 @@ TEST_P(StoreContract, RunsAParentAgainWhenTheChildrenItAwaitsHaveEnded) {
   EXPECT_TRUE(running[0].resumed);
   EXPECT_EQ(running[0].attempt, 1);
   EXPECT_EQ(settle(running[0], OutcomeKind::Succeeded).state, JobState::Succeeded);
+}
+
+namespace {
+
+std::vector<core::JobId> idsOf(const std::vector<ClaimedJob>& jobs) {
+  std::vector<core::JobId> ids;
+  for (const auto& job : jobs) ids.push_back(job.id);
+  return ids;
+}
+
+/// What an attempt leaves that wants to run again `in` that time from now.
+std::function<void(AttemptOutcome&)> again(core::Instant at, std::string reason = "busy") {
+  return [at, reason = std::move(reason)](AttemptOutcome& outcome) {
+    outcome.not_before = at;
+    outcome.reason = reason;
+  };
+}
+
+}  // namespace
+
+TEST_P(StoreContract, RunsAJobAgainAtTheTimeItAskedFor) {
+  const auto id = submit("t");
+  const auto other = submit("t");
+  auto running = claim(1);
+  ASSERT_THAT(idsOf(running), ElementsAre(id));
+  settle(running[0], OutcomeKind::AwaitChildren, again(clock.now() + 2s));
+  EXPECT_EQ(state(id), JobState::Queued);
+  EXPECT_EQ(job(id).hold, core::Hold::Delayed);
+  EXPECT_EQ(job(id).run_at, clock.now() + 2s);
+  EXPECT_EQ(job(id).progress.message, "busy");
+  EXPECT_FALSE(job(id).error);
+  EXPECT_THAT(idsOf(claim(2)), ElementsAre(other)) << "it holds nothing up";
+  clock.advance(1999ms);
+  EXPECT_THAT(claim(1), IsEmpty());
+  clock.advance(1ms);
+  running = claim(1);
+  ASSERT_THAT(idsOf(running), ElementsAre(id));
+  EXPECT_TRUE(running[0].resumed);
+  EXPECT_EQ(running[0].attempt, 1);
+  EXPECT_EQ(running[0].retries, 0);
+  EXPECT_EQ(settle(running[0], OutcomeKind::Succeeded).state, JobState::Succeeded);
+  EXPECT_EQ(job(id).attempt, 1);
+}
+
+TEST_P(StoreContract, KeepsTheProgressOfAJobThatComesBackAndSaysWhyItWaits) {
+  const auto id = submit("t");
+  const auto running = claim(1);
+  settle(running[0], OutcomeKind::AwaitChildren, [&](AttemptOutcome& outcome) {
+    outcome.progress = core::Progress{0.25, 1, 4, "page 1"};
+    again(clock.now() + 1s)(outcome);
+  });
+  EXPECT_EQ(job(id).progress.done, 1);
+  EXPECT_EQ(job(id).progress.message, "busy");
+  clock.advance(1s);
+  settle(claim(1)[0], OutcomeKind::AwaitChildren, again(clock.now() + 1s, "still busy"));
+  EXPECT_EQ(job(id).progress.done, 1);
+  EXPECT_EQ(job(id).progress.message, "still busy");
+}
+
+TEST_P(StoreContract, TellsOfAJobThatComesBackAgainAndAgainOnce) {
+  const auto id = submit("t");
+  const auto events = [&] {
+    std::vector<std::string> all;
+    const auto told = store->events(0, id, 1000);
+    for (const auto& event : *told) {
+      all.push_back(std::string(toString(event.kind)) + event.data_json);
+    }
+    return all;
+  };
+  for (int i = 0; i < 50; ++i) {
+    const auto running = claim(1);
+    ASSERT_THAT(running, SizeIs(1)) << i;
+    settle(running[0], OutcomeKind::AwaitChildren, again(clock.now() + 1s, "turn " + std::to_string(i)));
+    clock.advance(1s);
+  }
+  EXPECT_THAT(events(),
+              ElementsAre(testing::StartsWith("queued"), "started", R"(queued{"reason":"later","message":"turn 49"})"));
+  const auto running = claim(1);
+  AttemptUpdate update{id, running[0].lease, {}, {{"page", "1"}}};
+  static_cast<void>(wait<void>([&](auto done) { store->update({update}, std::move(done)); }));
+  settle(running[0], OutcomeKind::AwaitChildren, again(clock.now() + 1s));
+  EXPECT_THAT(events(), SizeIs(6)) << "a turn in which something happened stays";
+  EXPECT_EQ(*store->cancel(id, "enough"), CancelOutcome::Canceled);
+  EXPECT_THAT(events(), SizeIs(7));
+  EXPECT_TRUE(store->remove(id).ok());
+  EXPECT_THAT(*store->events(0, std::nullopt, 1000), SizeIs(1)) << "that it was deleted";
+}
+
+TEST_P(StoreContract, AJobThatWantsToRunLaterWaitsForItsChildrenToo) {
+  for (const bool late_child : {false, true}) {
+    const auto root = submit("root");
+    const auto below = child(root, "c");
+    settle(claim(1, {"root"})[0], OutcomeKind::AwaitChildren, again(clock.now() + 5s));
+    EXPECT_EQ(state(root), JobState::Waiting);
+    if (late_child) clock.advance(5s);
+    EXPECT_THAT(claim(1, {"root"}), IsEmpty());
+    settle(claim(1, {"c"})[0], OutcomeKind::Succeeded);
+    EXPECT_EQ(state(below), JobState::Succeeded);
+    EXPECT_EQ(state(root), JobState::Queued);
+    if (!late_child) {
+      EXPECT_THAT(claim(1, {"root"}), IsEmpty()) << "not before its time";
+      clock.advance(5s);
+    }
+    const auto running = claim(1, {"root"});
+    ASSERT_THAT(running, SizeIs(1));
+    EXPECT_TRUE(running[0].resumed);
+    settle(running[0], OutcomeKind::Succeeded);
+  }
+}
+
+TEST_P(StoreContract, SuspendsAndCancelsAJobThatWantsToRunLater) {
+  const auto suspended = submit("t");
+  settle(claim(1)[0], OutcomeKind::AwaitChildren, again(clock.now() + 5s));
+  ASSERT_TRUE(store->suspend(suspended).ok());
+  ASSERT_TRUE(store->resume(suspended).ok());
+  EXPECT_THAT(claim(1), IsEmpty()) << "resume does not take its wait away";
+  clock.advance(5s);
+  EXPECT_TRUE(claim(1)[0].resumed);
+
+  const auto asked = submit("t");
+  auto running = claim(1);
+  ASSERT_TRUE(store->suspend(asked).ok());
+  EXPECT_EQ(settle(running[0], OutcomeKind::AwaitChildren, again(clock.now() + 5s)).state, JobState::Suspended);
+  ASSERT_TRUE(store->resume(asked).ok());
+  EXPECT_THAT(claim(1), IsEmpty());
+
+  const auto canceled = submit("t");
+  running = claim(1);
+  EXPECT_EQ(*store->cancel(canceled, "enough"), CancelOutcome::Asked);
+  EXPECT_EQ(settle(running[0], OutcomeKind::AwaitChildren, again(clock.now() + 5s)).state, JobState::Canceled);
+  EXPECT_EQ(job(canceled).error->message, "enough");
+}
+
+TEST_P(StoreContract, FreesTheQueueKeyOfAJobThatWantsToRunLater) {
+  core::JobDraft draft;
+  draft.type = "t";
+  draft.queue_key = "k";
+  const auto first = submit(draft);
+  const auto second = submit(draft);
+  auto running = claim(2);
+  ASSERT_THAT(idsOf(running), ElementsAre(first));
+  settle(running[0], OutcomeKind::AwaitChildren, again(clock.now() + 5s));
+  running = claim(2);
+  EXPECT_THAT(idsOf(running), ElementsAre(second));
+  clock.advance(5s);
+  EXPECT_THAT(claim(2), IsEmpty()) << "one of a key at once";
+  settle(running[0], OutcomeKind::Succeeded);
+  EXPECT_THAT(idsOf(claim(2)), ElementsAre(first));
 }
 
 TEST_P(StoreContract, FindsTheChildOfARerunAttemptByItsDedupeKey) {

@@ -69,7 +69,7 @@ struct Attempt {
   std::int32_t error_class = 0;
   std::string error_code, error_message;
   Json error_details;
-  std::int64_t retry_after_ms = -1;
+  std::int64_t retry_after_ms = -1;  ///< of an error, and of handedBack(), whose reason is error_message
 
   std::vector<std::pair<std::string, Json>> notes;  ///< in the order they came
   std::vector<Progress> progress;
@@ -77,8 +77,8 @@ struct Attempt {
   std::map<std::string, std::string> outputs;      ///< bytes by name; none unless the attempt succeeded
   std::map<std::string, std::string> media_types;  ///< by output name
   std::vector<Child> children;                     ///< of the job, also of its earlier attempts
-  std::vector<Fetch> fetches;  ///< requests that were allowed to go out
-  std::vector<Spawn> spawns;   ///< programs that were allowed to start
+  std::vector<Fetch> fetches;                      ///< requests that were allowed to go out
+  std::vector<Spawn> spawns;                       ///< programs that were allowed to start
   std::vector<Call> calls;
   std::size_t cancel_checks = 0;  ///< how often cancelled() was asked
   /// Rules of the ABI that were broken without harm here: an output left open, a call with a job that has ended …
@@ -86,6 +86,8 @@ struct Attempt {
   std::vector<std::string> complaints;
 
   [[nodiscard]] bool succeeded() const { return code == JH_OK; }
+  /// Asked to be run again, after retry_after_ms: Job::runAgainIn(). FakeHost::runAgain() does not wait for it.
+  [[nodiscard]] bool handedBack() const { return code == JH_E_SUSPENDED && retry_after_ms >= 0; }
   /// The job's notes as the API shows them.
   [[nodiscard]] Json notesObject() const {
     Json all = Json::object();
