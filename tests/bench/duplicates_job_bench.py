@@ -2,13 +2,16 @@
 """How long find_duplicates takes as a job of a real host: records in its database, read by a runner, the files of the
 archives in the content folder (where the scan looks for each, but need not read it), groups written back.
 
-usage: tests/bench/duplicates_job_bench.py BIN_DIR PLUGIN_DIR [archives]
+usage: tests/bench/duplicates_job_bench.py BIN_DIR PLUGIN_DIR [archives [folder of covers]]
 The covers' hashes are there already, as after the first run; one in ten is another one with up to three bits changed.
+With a folder of covers (JPEG, as the thumbnail plugin makes them), those are the archives' covers in turn, and the first
+run has to make the hashes.
 """
 import json
 import os
 import random
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -23,7 +26,7 @@ class Host:
         self.folder, self.base, self.key = folder, None, None
         self.process = subprocess.Popen(
             [f"{bin_dir}/jobhost", "serve", "--data", f"{folder}/data", "--port", "0", "--plugins", plugin_dir,
-             "--set", f"content.dir={folder}/content"],
+             "--set", f"content.dir={folder}/content", "--set", f"content.thumb_dir={folder}/thumbs"],
             stdout=subprocess.PIPE, stderr=open(f"{folder}/log", "a"), text=True)
         for line in self.process.stdout:
             if found := re.search(r"jobhost ready (http://\S+?)/?$", line.strip()):
@@ -57,7 +60,7 @@ class Host:
         self.process.wait()
 
 
-def fill(folder, count):
+def fill(folder, count, covers):
     """Files, and records as the one that is there."""
     db = sqlite3.connect(f"{folder}/data/jobhost.db")
     collection, = db.execute("SELECT id FROM record_collections WHERE plugin = 'org.jobhost.library' "
@@ -81,9 +84,15 @@ def fill(folder, count):
         digest = f"{rng.getrandbits(160):040x}"
         body = {"file": name, "name": f"Book {i}.cbz", "title": f"Book {i}", "tags": f"artist:a{i % 900}, t{i % 300}, "
                 f"language:en, series:s{i % 4000}", "pagecount": 200, "size": size, "mtime": mtime_s * 1000,
-                "isnew": True, "added": mtime_s, "thumbhash": digest, "phash": f"{value:016x}", "phash_of": digest}
+                "isnew": True, "added": mtime_s, "thumbhash": digest}
+        archive = f"{rng.getrandbits(160):040x}"
+        if covers:
+            os.makedirs(f"{folder}/thumbs/{archive[:2]}", exist_ok=True)
+            os.link(covers[i % len(covers)], f"{folder}/thumbs/{archive[:2]}/{archive}.jpg")
+        else:
+            body |= {"phash": f"{value:016x}", "phash_of": digest}
         db.execute("INSERT INTO records VALUES (?, ?, ?, ?, ?, NULL, ?, ?, ?)",
-                   (collection, f"{rng.getrandbits(160):040x}", i + 10, sample[0], sample[0], sample[1], sample[2],
+                   (collection, archive, i + 10, sample[0], sample[0], sample[1], sample[2],
                     json.dumps(body).encode()))
     db.execute("UPDATE record_collections SET records = records + ?, last_version = last_version + ? WHERE id = ?",
                (count, count + 10, collection))
@@ -100,7 +109,12 @@ def main():
         host = Host(bin_dir, plugin_dir, folder)
         host.run("scan_library", {})
         host.stop()
-        fill(folder, count)
+        covers = []
+        for cover in sorted(os.listdir(sys.argv[4])) if len(sys.argv) > 4 else []:
+            # Files of its own: a file has 65 000 links at most on ext4, and one cover would be read from one place.
+            for part in range(1 + count // 20_000):
+                covers.append(shutil.copy(f"{sys.argv[4]}/{cover}", f"{folder}/cover-{part}-{cover}"))
+        fill(folder, count, covers)
         host = Host(bin_dir, plugin_dir, folder)
         print(f"{count} archives on a host")
         for threshold in (5, 10):
