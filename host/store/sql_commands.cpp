@@ -35,6 +35,13 @@ core::Result<LiveRow> CommandOps::find(core::JobId id) {
   return *std::move(row);
 }
 
+core::Result<LiveRow> CommandOps::findSettled(core::JobId id) {
+  const auto row = find(id);
+  if (!row) return row;
+  moves_.settleCounters(row->parent ? core::JobId{*row->parent} : id);
+  return find(id);
+}
+
 namespace {
 Error conflict(const LiveRow& row, const std::string& what) {
   return {ErrorCode::Conflict,
@@ -196,8 +203,7 @@ core::Result<void> CommandOps::setTags(core::JobId id, const std::vector<std::st
 }
 
 core::Result<CommandOps::Removed> CommandOps::remove(core::JobId id) {
-  moves_.settleCounters(id);  // what ended below it must have reached its ancestors
-  auto row = find(id);
+  auto row = findSettled(id);
   if (!row) return row.error();
   if (!core::isTerminal(row->state)) return conflict(*row, "only jobs that have ended can be deleted");
   auto ids = smallTree(id);
@@ -250,8 +256,7 @@ CommandOps::RemovedTrees CommandOps::removeTrees(const std::vector<core::JobId>&
 }
 
 core::Result<CommandOps::CancelStep> CommandOps::removeLater(core::JobId id) {
-  moves_.settleCounters(id);
-  auto found = find(id);
+  auto found = findSettled(id);
   if (!found) return found.error();
   if (ledger_.removing.insert(id).second) {
     Query(mark_removal_, id.value).run();

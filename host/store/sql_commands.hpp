@@ -54,6 +54,8 @@ class CommandOps {
 
  private:
   core::Result<LiveRow> find(core::JobId id);
+  /// The same once all that ended before in this batch is known to it and its parent, whom that may have ended.
+  core::Result<LiveRow> findSettled(core::JobId id);
   void cancelOne(LiveRow& row, const std::string& error);
   core::Result<void> checkRoom(const LiveRow& row, const BulkOptions& limits) const;
   std::optional<std::vector<core::JobId>> smallTree(core::JobId id);
