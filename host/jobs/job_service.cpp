@@ -275,6 +275,10 @@ core::Result<store::Page> JobService::list(const store::JobFilter& filter, const
   return store_.list(filter, options);
 }
 
+core::Result<store::Counted> JobService::count(const store::JobFilter& filter) {
+  return store_.count(filter);
+}
+
 core::Result<store::CancelOutcome> JobService::cancel(core::JobId id, std::string reason, std::string reason_below) {
   return store_.cancel(id, shortened(std::move(reason), kReasonBytes),
                        shortened(std::move(reason_below), kReasonBytes));

@@ -74,6 +74,7 @@ class JobService {
   core::Result<std::string> owner(core::JobId id);
   core::Result<store::Belonging> belonging(core::JobId id);
   core::Result<store::Page> list(const store::JobFilter& filter, const store::ListOptions& options);
+  core::Result<store::Counted> count(const store::JobFilter& filter);  ///< see JobStore::count
   /// What is below it says `reason_below`; empty: the same.
   core::Result<store::CancelOutcome> cancel(core::JobId id, std::string reason, std::string reason_below = {});
   core::Result<void> retry(core::JobId id);

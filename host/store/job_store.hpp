@@ -244,6 +244,7 @@ struct JobFilter {
   std::string input_id;  ///< the job that took over this upload (unique; needs an index)
   std::optional<core::JobId> parent;
   std::optional<bool> roots_only;
+  std::optional<int> min_priority, max_priority;  ///< both are within
   std::optional<core::Instant> created_after, created_before;
   std::optional<core::Instant> finished_after, finished_before;
   /// Each of these must occur in the type, a tag, the params or the notes, as they were spelt; ASCII letters match
@@ -254,6 +255,13 @@ struct JobFilter {
 struct Page {
   std::vector<core::Job> jobs;
   std::optional<core::JobId> next;  ///< pass as `cursor` for the next page; nullopt: the end
+  std::int64_t passed = 0;          ///< of ListOptions::offset, how many were passed over
+};
+
+/// How many jobs a filter matches.
+struct Counted {
+  std::int64_t jobs = 0;
+  bool all = true;  ///< false: there may be more, the count ended at its bound
 };
 
 struct ListOptions {
@@ -261,7 +269,12 @@ struct ListOptions {
   bool ascending = false;             ///< default: newest first
   int limit = 50;                     ///< 1..1000; a page ends earlier with 16 MiB of documents
   bool with_documents = true;         ///< params, result, notes, outputs; false leaves them empty
+  std::int64_t offset = 0;            ///< matching jobs to pass over first; a page may end before it has
 };
+
+/// Jobs that JobStore::count looks at in their rows, of the index that leads to the fewest; where no row has to be
+/// looked at it counts to ten times as many.
+inline constexpr int kMostCounted = 100'000;
 
 struct StateCounts {
   std::string type;
@@ -391,6 +404,9 @@ class JobStore {
   virtual core::Result<std::vector<StateCounts>> counts() = 0;
   /// Whether the store takes changes now (for /readyz).
   virtual core::Result<void> check() = 0;
+  /// How many jobs list() would find on all its pages, within kMostCounted. Exact for states and types alone, whatever
+  /// their number. InvalidArgument: words are not counted.
+  virtual core::Result<Counted> count(const JobFilter& filter) = 0;
 };
 
 }  // namespace jobhost::store

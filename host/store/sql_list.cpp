@@ -1,4 +1,4 @@
-// Reader::list: which index leads to the jobs a filter asks for, and how far a page looks.
+// Reader::list: how the jobs a filter asks for are walked, and how far a page looks.
 #include "store/sql_reader.hpp"
 
 #include <algorithm>
@@ -38,7 +38,7 @@ class ListScan {
         filter_(filter),
         options_(options),
         limit_(static_cast<std::size_t>(std::clamp(options.limit, 1, 1000))) {
-    resolveTypes();
+    type_ids_ = reader_.typeIds(filter_);
     resolveTimes();
   }
 
@@ -46,7 +46,6 @@ class ListScan {
 
  private:
   using Ids = std::vector<std::int64_t>;
-  void resolveTypes();
   void resolveTimes();
   Ids candidates(std::int64_t beyond, int count);
   Ids byIndex(const char* from_where, const std::string* key, std::int64_t beyond, int count);
@@ -63,12 +62,10 @@ class ListScan {
   bool refill(Stream& stream);
   [[nodiscard]] bool comesAfter(std::size_t a, std::size_t b) const;
   Ids byStates(int count);
-  bool statesAreFew();
   bool passes(std::int64_t id);
   bool hasWords(std::int64_t id);
   [[nodiscard]] const char* order() const { return options_.ascending ? "" : " DESC"; }
   [[nodiscard]] const char* than() const { return options_.ascending ? ">" : "<"; }
-  [[nodiscard]] bool filtersState() const { return !filter_.states.empty() || !filter_.types.empty(); }
 
   Reader& reader_;
   const JobFilter& filter_;
@@ -76,20 +73,12 @@ class ListScan {
   const std::size_t limit_;
   std::vector<Stream> streams_;
   std::optional<std::vector<std::size_t>> heads_;  ///< a heap of those of streams_ that have more; nullopt: not opened
-  std::optional<bool> states_are_few_;
+  std::optional<Reader::Lead> lead_;
   int examined_ = 0;                                               ///< rows, and what reading their texts cost in rows
   std::vector<int> type_ids_;                                      ///< those asked for, or all
   std::int64_t from_ = std::numeric_limits<std::int64_t>::min();   ///< no id below it was made in the time asked for
   std::int64_t until_ = std::numeric_limits<std::int64_t>::max();  ///< nor one from here on
 };
-
-void ListScan::resolveTypes() {
-  for (Query query(reader_.types_); query.step();) {
-    const bool wanted = filter_.types.empty() ||
-                        std::find(filter_.types.begin(), filter_.types.end(), query.view(1)) != filter_.types.end();
-    if (wanted) type_ids_.push_back(query.integer(0));
-  }
-}
 
 /// Leads the times asked for to ids, block by block, so that a page of last year's jobs starts there.
 void ListScan::resolveTimes() {
@@ -178,54 +167,44 @@ ListScan::Ids ListScan::byStates(int count) {
   return ids;
 }
 
-/// Whether no more jobs than a page may look at are in the states and of the types asked for.
-bool ListScan::statesAreFew() {
-  if (states_are_few_) return *states_are_few_;
-  std::int64_t jobs = 0;
-  for (Query query(reader_.prepared("SELECT type_id, state, n FROM counts")); query.step();) {
-    const auto state = static_cast<core::JobState>(query.integer(1));
-    const bool state_fits = filter_.states.empty() ||
-                            std::find(filter_.states.begin(), filter_.states.end(), state) != filter_.states.end();
-    const bool type_fits = std::find(type_ids_.begin(), type_ids_.end(), query.integer(0)) != type_ids_.end();
-    if (state_fits && type_fits) jobs += query.number(2);
-  }
-  states_are_few_ = jobs <= Reader::kScanBudget;
-  return *states_are_few_;
-}
-
 ListScan::Ids ListScan::candidates(std::int64_t beyond, int count) {
-  if (filter_.parent) {
-    const std::string sql =
-        "jobs INDEXED BY jobs_by_parent WHERE parent = " + core::toString(*filter_.parent) + " AND ";
-    Statement statement(reader_.database_,
-                        "SELECT id FROM " + sql + "id " + than() + " $1 ORDER BY id" + order() + " LIMIT $2");
-    Ids ids;
-    for (Query query(statement, beyond, count); query.step();) ids.push_back(query.number(0));
-    return ids;
+  using Lead = Reader::Lead;
+  if (!lead_) lead_ = reader_.leadOf(filter_, type_ids_, Reader::kScanBudget);
+  switch (*lead_) {
+    case Lead::Parent: {
+      const std::string sql =
+          "jobs INDEXED BY jobs_by_parent WHERE parent = " + core::toString(*filter_.parent) + " AND ";
+      Statement statement(reader_.database_,
+                          "SELECT id FROM " + sql + "id " + than() + " $1 ORDER BY id" + order() + " LIMIT $2");
+      Ids ids;
+      for (Query query(statement, beyond, count); query.step();) ids.push_back(query.number(0));
+      return ids;
+    }
+    case Lead::Input:
+      return byIndex("jobs INDEXED BY jobs_by_input WHERE input_id = $1 AND ", &filter_.input_id, beyond, count);
+    case Lead::Batch:
+      return byIndex("jobs INDEXED BY jobs_by_batch WHERE batch = $1 AND ", &filter_.batch, beyond, count);
+    case Lead::Key:
+      return byIndex("jobs INDEXED BY jobs_by_key WHERE queue_key = $1 AND ", &filter_.queue_key, beyond, count);
+    case Lead::Tag:
+      return byIndex("job_tags WHERE tag = $1 AND ", &filter_.tag, beyond, count);
+    case Lead::States:
+      if (!heads_) openStreams(beyond);
+      return byStates(count);
+    case Lead::Owner:
+      return byIndex("jobs INDEXED BY jobs_by_owner WHERE owner = $1 AND ", &filter_.owner, beyond, count);
+    case Lead::All:
+      break;
   }
-  if (!filter_.input_id.empty())
-    return byIndex("jobs INDEXED BY jobs_by_input WHERE input_id = $1 AND ", &filter_.input_id, beyond, count);
-  if (!filter_.batch.empty())
-    return byIndex("jobs INDEXED BY jobs_by_batch WHERE batch = $1 AND ", &filter_.batch, beyond, count);
-  if (!filter_.queue_key.empty())
-    return byIndex("jobs INDEXED BY jobs_by_key WHERE queue_key = $1 AND ", &filter_.queue_key, beyond, count);
-  if (!filter_.tag.empty()) return byIndex("job_tags WHERE tag = $1 AND ", &filter_.tag, beyond, count);
-  // A user's few jobs are not looked for among everybody's millions, nor the few that failed among a user's millions.
-  if (filtersState() && (filter_.owner.empty() || statesAreFew())) {
-    if (!heads_) openStreams(beyond);
-    return byStates(count);
-  }
-  if (!filter_.owner.empty())
-    return byIndex("jobs INDEXED BY jobs_by_owner WHERE owner = $1 AND ", &filter_.owner, beyond, count);
   return byIndex("jobs WHERE ", nullptr, beyond, count);
 }
 
 /// Whether the job matches what the index did not already say. All of it is asked again: a row is read once.
 bool ListScan::passes(std::int64_t id) {
-  Query query(reader_.prepared(
-                  "SELECT state, type_id, owner, batch, queue_key, parent, created_at, input_id, finished_at FROM jobs "
-                  "WHERE id = $1"),
-              id);
+  Query query(
+      reader_.prepared("SELECT state, type_id, owner, batch, queue_key, parent, created_at, input_id, finished_at, "
+                       "priority FROM jobs WHERE id = $1"),
+      id);
   if (!query.step()) return false;
   const auto has = [](const auto& list, const auto& value) {
     return std::find(list.begin(), list.end(), value) != list.end();
@@ -237,6 +216,8 @@ bool ListScan::passes(std::int64_t id) {
   if (!filter_.queue_key.empty() && query.view(4) != filter_.queue_key) return false;
   if (filter_.parent && query.numberOrNull(5) != filter_.parent->value) return false;
   if (filter_.roots_only && query.isNull(5) != *filter_.roots_only) return false;
+  if (filter_.min_priority && query.integer(9) < *filter_.min_priority) return false;
+  if (filter_.max_priority && query.integer(9) > *filter_.max_priority) return false;
   const core::Instant created = core::fromMicros(query.number(6));
   if (filter_.created_after && created < *filter_.created_after) return false;
   if (filter_.created_before && created >= *filter_.created_before) return false;
@@ -290,6 +271,10 @@ Page ListScan::run() {
       }
       beyond = id;
       if (!passes(id)) continue;
+      if (page.passed < options_.offset) {
+        ++page.passed;
+        continue;
+      }
       auto job = reader_.job({id}, options_.with_documents);
       if (!job) continue;
       bytes += documentBytes(*job);

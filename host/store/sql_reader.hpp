@@ -27,6 +27,9 @@ class Reader {
   std::optional<core::Job> job(core::JobId id, bool with_documents);
   std::optional<Belonging> belonging(core::JobId id);
   Page list(const JobFilter& filter, const ListOptions& options);
+  Counted count(const JobFilter& filter);
+  /// The index that leads to the jobs of a filter.
+  enum class Lead { All, Parent, Input, Batch, Key, Tag, States, Owner };
   std::vector<core::JobEvent> events(std::int64_t after_seq, int limit);
   std::vector<core::JobEvent> eventsOf(core::JobId job, std::int64_t after_seq, int limit);
   EventPage eventsOfOwner(const std::string& owner, std::int64_t after_seq, int limit);
@@ -48,6 +51,11 @@ class Reader {
  private:
   std::int64_t skipToOwner(const std::string& owner, std::int64_t after_seq, std::int64_t last);
   friend class ListScan;
+  /// The ids of the filter's types, or of all.
+  std::vector<int> typeIds(const JobFilter& filter);
+  /// The lead to the fewest jobs, as far as that shows among the first `most` of each.
+  Lead leadOf(const JobFilter& filter, const std::vector<int>& type_ids, int most);
+  std::int64_t inStates(const JobFilter& filter, const std::vector<int>& type_ids);
 
   Database database_;
   Statement job_, belonging_, docs_, events_, job_events_, last_seq_, counts_, checkpoint_, ended_, children_, types_;

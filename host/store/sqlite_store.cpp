@@ -281,6 +281,11 @@ Result<Page> SqliteStore::list(const JobFilter& filter, const ListOptions& optio
   return readers_->with<Page>([&](Reader& reader) { return reader.list(filter, options); });
 }
 
+Result<Counted> SqliteStore::count(const JobFilter& filter) {
+  if (!filter.words.empty()) return Error{ErrorCode::InvalidArgument, "words are not counted", {}, {}};
+  return readers_->with<Counted>([&](Reader& reader) { return reader.count(filter); });
+}
+
 Result<std::vector<core::JobEvent>> SqliteStore::events(std::int64_t after_seq, std::optional<core::JobId> job,
                                                         int limit) {
   return readers_->with<std::vector<core::JobEvent>>(

@@ -81,6 +81,7 @@ class SqliteStore final : public JobStore, public PrincipalStore, public RecordS
   core::Result<core::Job> get(core::JobId id) override;
   core::Result<Belonging> belonging(core::JobId id) override;
   core::Result<Page> list(const JobFilter& filter, const ListOptions& options) override;
+  core::Result<Counted> count(const JobFilter& filter) override;
   core::Result<std::vector<core::JobEvent>> events(std::int64_t after_seq, std::optional<core::JobId> job,
                                                    int limit) override;
   core::Result<EventPage> eventsOfOwner(const std::string& owner, std::int64_t after_seq, int limit) override;

@@ -1,6 +1,6 @@
 // How fast the store is through its interface: bulk inserts, group-committed single inserts, claim and finish, and the
 // same with many queued and finished jobs behind it. `store_bench [folder]`; JOBHOST_BENCH_ROWS=5000000 for the long
-// run.
+// run. `store_bench folder counts`: only how long it takes to count what a filter matches among so many jobs.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <latch>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -120,6 +121,59 @@ void readPages(store::SqliteStore& store, const char* label, const store::JobFil
   std::printf("list %-30s p50 %6.2f ms  p99 %6.2f ms\n", label, times[100], times[198]);
 }
 
+/// Jobs as lncrawl's routes make them, and the filters of its list; and the same jobs walked page by page.
+void countFilters(store::SqliteStore& store, int rows) {
+  auto job = draft("novel");
+  job.tags = {"lncrawl"};
+  const auto fill = [&](int count) {
+    for (int done = 0; done < count; done += 1000) {
+      must(store.submit(std::vector<core::JobDraft>(1000, job), {}), "submit");
+    }
+  };
+  fill(rows / 2);
+  job.owner = "few";
+  fill(1000);
+  job.owner = "key_0123456789abcdef";
+  fill(rows / 2);
+  store::JobFilter filter;
+  const auto measure = [&](const char* label) {
+    std::vector<double> times;
+    store::Counted counted;
+    for (int i = 0; i < 20; ++i) {
+      const auto begun = SteadyClock::now();
+      counted = must(store.count(filter), "count");
+      times.push_back(secondsSince(begun) * 1000);
+    }
+    std::sort(times.begin(), times.end());
+    std::printf("count %-29s p50 %6.2f ms  max %6.2f ms  %8lld%s\n", label, times[10], times.back(),
+                static_cast<long long>(counted.jobs), counted.all ? "" : " and more");
+    std::fflush(stdout);
+  };
+  std::printf("of %d jobs with a tag:\n", rows + 1000);
+  measure("all");
+  filter.tag = "lncrawl";
+  measure("a tag");
+  filter.types = {"novel"};
+  filter.roots_only = true;
+  measure("roots with a tag and type");
+  filter.states = {core::JobState::Running};
+  measure("and running (none)");
+  filter.states.clear();
+  filter.owner = "few";
+  measure("and of an owner of 1000");
+  filter.owner = "key_0123456789abcdef";
+  measure("and of an owner of the others");
+  filter.owner.clear();
+  const auto begun = SteadyClock::now();
+  store::ListOptions options;
+  options.limit = 1000;
+  options.with_documents = false;
+  for (int page = 0; page < store::kMostCounted / options.limit; ++page) {
+    options.cursor = must(store.list(filter, options), "list").next;
+  }
+  std::printf("list of %d of them, page by page %8.2f ms\n", store::kMostCounted, secondsSince(begun) * 1000);
+}
+
 void settleAll(store::SqliteStore& store, const std::string& type, int count) {
   drain(store, type, count, 1000, "  (history)");
 }
@@ -140,6 +194,12 @@ int main(int argc, char** argv) {
   auto opened = must(store::SqliteStore::open(options, clock), "open");
   store::SqliteStore& store = *opened;
 
+  if (argc > 2 && std::string_view(argv[2]) == "counts") {
+    countFilters(store, rows);
+    opened.reset();
+    std::filesystem::remove_all(folder);
+    return 0;
+  }
   insertBulk(store, "bulk", 200'000, 1000, "bulk inserts by 1000");
   insertSingly(store, "single", 1, 2'000);
   insertSingly(store, "single", 16, 2'000);

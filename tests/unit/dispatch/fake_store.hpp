@@ -187,6 +187,7 @@ class FakeStore final : public store::JobStore {
   core::Result<std::optional<std::string>> loadCheckpoint(core::JobId) override { return unsupported(); }
   core::Result<core::Job> get(core::JobId) override { return unsupported(); }
   core::Result<store::Page> list(const store::JobFilter&, const store::ListOptions&) override { return unsupported(); }
+  core::Result<store::Counted> count(const store::JobFilter&) override { return unsupported(); }
   core::Result<std::vector<core::JobEvent>> events(std::int64_t, std::optional<core::JobId>, int) override {
     return unsupported();
   }

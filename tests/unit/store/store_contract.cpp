@@ -1,6 +1,7 @@
 #include "unit/store/store_contract.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <latch>
 #include <span>
 #include <thread>
@@ -996,6 +997,108 @@ TEST_P(StoreContract, EndsAPageWhenItsDocumentsAreMany) {
   const auto small = store->list({}, options);
   ASSERT_TRUE(small.ok());
   EXPECT_THAT(small->jobs, SizeIs(8));
+}
+
+TEST_P(StoreContract, CountsWhatAListShows) {
+  const char* const types[] = {"a", "b", "c"};
+  core::JobId parent;
+  for (int i = 0; i < 120; ++i) {
+    core::JobDraft draft = draftOf(types[i % 3]);
+    draft.owner = i % 4 == 0 ? "" : i % 4 == 1 ? "few" : "many";
+    if (i % 5 < 3) draft.tags = {"x", i % 2 == 0 ? "even" : "odd"};
+    if (i % 7 == 1) draft.queue_key = "k";
+    if (i == 60) draft.input_id = "upload";
+    if (i > 3 && i % 6 == 0) draft.parent = parent;
+    draft.priority = i % 5 - 2;
+    const auto id = submit(draft);
+    if (i == 3) parent = id;
+    clock.advance(std::chrono::seconds(1));
+  }
+  for (const auto& one : claim(20, {"a"}, 100)) settle(one, OutcomeKind::Succeeded);
+  for (const auto& one : claim(9, {"b"}, 100)) settle(one, OutcomeKind::Failed);
+  const auto middle = clock.now() - std::chrono::seconds(50);
+  using Change = std::function<void(JobFilter&)>;
+  const std::vector<Change> changes{
+      [](JobFilter& filter) {
+        filter.states = {JobState::Succeeded, JobState::Failed};
+      },
+      [](JobFilter& filter) {
+        filter.types = {"b", "c", "unknown"};
+      },
+      [](JobFilter& filter) { filter.owner = "few"; },
+      [](JobFilter& filter) { filter.tag = "x"; },
+      [](JobFilter& filter) { filter.queue_key = "k"; },
+      [](JobFilter& filter) { filter.roots_only = true; },
+      [](JobFilter& filter) { filter.min_priority = 0; },
+      [](JobFilter& filter) { filter.max_priority = 0; },
+      [&](JobFilter& filter) { filter.parent = parent; },
+      [&](JobFilter& filter) { filter.created_after = middle; },
+      [&](JobFilter& filter) { filter.created_before = middle; },
+      [&](JobFilter& filter) { filter.finished_before = clock.now() + std::chrono::seconds(1); },
+      [](JobFilter& filter) { filter.input_id = "upload"; },
+      [](JobFilter& filter) { filter.roots_only = false; },
+      [](JobFilter& filter) { filter.types = {"unknown"}; },
+  };
+  ListOptions options;
+  options.limit = 1000;
+  std::size_t found = 0;
+  const auto check = [&](const JobFilter& filter, const std::string& which) {
+    const auto listed = store->list(filter, options);
+    const auto counted = store->count(filter);
+    ASSERT_TRUE(listed.ok() && counted.ok()) << which;
+    EXPECT_EQ(counted->jobs, static_cast<std::int64_t>(listed->jobs.size())) << which;
+    EXPECT_TRUE(counted->all);
+    found += listed->jobs.size();
+    // A page that begins later has the rest.
+    ListOptions later = options;
+    later.offset = 3;
+    const auto rest = store->list(filter, later);
+    const auto passed = std::min<std::size_t>(3, listed->jobs.size());
+    EXPECT_EQ(rest->passed, static_cast<std::int64_t>(passed)) << which;
+    ASSERT_EQ(rest->jobs.size(), listed->jobs.size() - passed) << which;
+    if (!rest->jobs.empty()) {
+      EXPECT_EQ(rest->jobs[0].id, listed->jobs[3].id) << which;
+    }
+  };
+  check({}, "all");
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    for (std::size_t k = i; k < changes.size(); ++k) {
+      for (std::size_t l = k; l < changes.size(); ++l) {
+        JobFilter filter;
+        for (const auto n : {i, k, l}) changes[n](filter);
+        check(filter, std::to_string(i) + "," + std::to_string(k) + "," + std::to_string(l));
+      }
+    }
+  }
+  EXPECT_GT(found, 1000U);
+  JobFilter words;
+  words.words = {"a"};
+  EXPECT_EQ(store->count(words).error().code, core::ErrorCode::InvalidArgument);
+}
+
+TEST_P(StoreContract, CountsToABoundWhereEachRowMustBeLookedAt) {
+  core::JobDraft draft = draftOf("t");
+  draft.tags = {"x"};
+  draft.owner = "me";
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(store->submit(std::vector<core::JobDraft>(5'001, draft), {}).ok());
+  constexpr std::int64_t kAll = 20 * 5'001;
+  draft.owner = "other";
+  submit(draft);
+  JobFilter filter;
+  filter.types = {"t"};
+  EXPECT_EQ(store->count(filter)->jobs, kAll + 1);
+  filter.types.clear();
+  filter.tag = "x";
+  EXPECT_EQ(store->count(filter)->jobs, kAll + 1) << "no row is looked at";
+  filter.roots_only = true;
+  EXPECT_EQ(store->count(filter)->jobs, kMostCounted);
+  EXPECT_FALSE(store->count(filter)->all);
+  filter.owner = "other";
+  EXPECT_EQ(store->count(filter)->jobs, 1) << "the index of owners leads to few";
+  EXPECT_TRUE(store->count(filter)->all);
+  filter.owner = "me";
+  filter.states = {JobState::Running};
+  EXPECT_TRUE(store->count(filter)->all) << "no job runs";
 }
 
 TEST_P(StoreContract, AppliesACommandToManyTrees) {
