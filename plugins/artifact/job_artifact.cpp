@@ -98,6 +98,20 @@ void record(Job& job, const Params& params, const std::string& id, const std::st
   job.note("artifact_id", id);
 }
 
+/// Leaves nothing of a novel that was deleted meanwhile.
+void takeBack(Job& job, const std::string& id, const std::filesystem::path& placed) {
+  DelOptions options;
+  options.now = true;
+  job.records(kArtifacts).del(id, options);
+  std::error_code ignored;
+  std::filesystem::remove(placed, ignored);
+  // The folders too, where nothing else is in them.
+  for (auto folder = placed.parent_path(); folder != placed.parent_path().parent_path().parent_path();
+       folder = folder.parent_path()) {
+    if (!std::filesystem::remove(folder, ignored)) break;
+  }
+}
+
 Json make(Job& job) {
   const Params params = readParams(job);
   const Settings settings = Settings::of(job);
@@ -117,8 +131,17 @@ Json make(Job& job) {
   const std::string id = artifactIdOf(job.id());
   const std::string file_name = artifactFileName(novel.novel().title, params.format);
   job.check();
-  placeFile(made, settings.artifacts(params.novel_id) / file_name, settings.temporary());
+  novel.checkThere();
+  const std::filesystem::path placed = settings.artifacts(params.novel_id) / file_name;
+  placeFile(made, placed, settings.temporary());
   record(job, params, id, file_name, size);
+  try {
+    // Whoever deletes a novel clears its folder once more when its record is gone: what was there until now is found.
+    novel.checkThere();
+  } catch (const Failure&) {
+    takeBack(job, id, placed);
+    throw;
+  }
   result.set("artifact_id", id);
   result.set("format", nameOf(params.format));
   result.set("file_name", file_name);

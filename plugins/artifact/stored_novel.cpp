@@ -49,6 +49,10 @@ std::vector<std::string> split(std::string_view text, std::string_view separator
   return parts;
 }
 
+Failure noNovel(const std::string& id) {
+  return {FailureKind::NotFound, "artifact.no_novel", "No such novel: " + id};
+}
+
 /// Gives what has the serial of one before it a new one, behind the last. In the order of `all`.
 template <class T>
 void makeSerialsUnique(std::vector<T>& all) {
@@ -79,10 +83,14 @@ class StoredNovel::Cursor final : public ChapterCursor {
 StoredNovel::StoredNovel(Job& job, const Settings& settings, const std::string& novel_id, const BookLimits& limits)
     : job_(job), folder_(settings.novel(novel_id)), id_(novel_id), limits_(limits), files_(settings.novel(novel_id)) {
   const auto record = job.records(kNovels).get(novel_id);
-  if (!record) throw Failure(FailureKind::NotFound, "artifact.no_novel", "No such novel: " + novel_id);
+  if (!record) throw noNovel(novel_id);
   readNovel(*record);
   readVolumes();
   readChapters();
+}
+
+void StoredNovel::checkThere() const {
+  if (!job_.records(kNovels).get(id_)) throw noNovel(id_);
 }
 
 void StoredNovel::readNovel(const Record& record) {

@@ -35,6 +35,8 @@ class StoredNovel final : public BookSource {
   std::optional<std::string> image(std::string_view id) override { return files_.image(id, limits_.max_image_bytes); }
   std::optional<std::string> cover() override { return files_.cover(limits_.max_image_bytes); }
 
+  /// Throws Failure artifact.no_novel when the novel has been deleted since.
+  void checkThere() const;
   [[nodiscard]] std::size_t chapterCount() const { return chapters_.size(); }
   /// The cover's file; empty when there is none.
   [[nodiscard]] std::filesystem::path coverPath() const;

@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <map>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <sys/resource.h>
@@ -494,6 +496,30 @@ TEST_F(LncrawlReads, ANovelIsRemovedByAnAdminWithAllThatIsBelow) {
                                     {lncrawl::kReadMarks, 0}}) {
     EXPECT_EQ(*host_.store().countRecords(shelf.all()), left) << shelf.collection;
   }
+}
+
+TEST_F(LncrawlReads, ANovelThatIsRemovedTakesItsJobsAlong) {
+  fillNovel();
+  shelves_.novel(kOther, "Other", "n.example", 11);
+  shelves_.flush();
+  for (const char* type : {"chapter", "full_novel", "artifact"}) host_.addType(type, {});
+  const auto of = [](const std::string& id) { return R"({"novel_id":")" + id + R"(","format":"epub"})"; };
+  const auto root = host_.submit("full_novel", R"({"url":"https://n.example/book/1"})");  // says it in a note
+  const auto learns = host_.start(root);
+  host_.note(learns, "novel_id", "\"" + kNovel + "\"");
+  const auto waits = host_.submit("artifact", of(kNovel));
+  const auto others = host_.submit("artifact", of(kOther));
+  auto removed = std::async(std::launch::async, [&] { return asAdmin("DELETE", "/api/novel/" + kNovel); });
+  // The attempt hears of it, and puts a file there before it ends.
+  while (!host_.store().get({root})->cancel_requested) std::this_thread::yield();
+  write(files() / lncrawl::artifactPath(kNovel, "Late.epub"), "late");
+  host_.settle(learns, store::OutcomeKind::Canceled, "");
+  EXPECT_EQ(removed.get().body, "true");
+  EXPECT_EQ(host_.store().get({waits})->state, core::JobState::Canceled);
+  EXPECT_EQ(host_.store().get({waits})->error->message, "Canceled, as its novel was deleted");
+  EXPECT_EQ(host_.store().get({root})->state, core::JobState::Canceled);
+  EXPECT_EQ(host_.store().get({others})->state, core::JobState::Queued);
+  EXPECT_FALSE(fs::exists(files() / "novels" / kNovel));
 }
 
 TEST_F(LncrawlReads, AFileThatCannotBeOpenedIsNoMissingFile) {

@@ -1,5 +1,8 @@
 #include "api/lncrawl/job_make.hpp"
 
+#include <condition_variable>
+#include <mutex>
+
 #include "api/lncrawl/job_render.hpp"
 
 namespace jobhost::api::lncrawl {
@@ -12,6 +15,28 @@ core::Result<core::Job> findJob(const Parts& parts, std::string_view text) {
   if (!job) return job.error().code == core::ErrorCode::NotFound ? none : job.error();
   if (kindOf(job->type) == nullptr) return none;
   return job;
+}
+
+void awaitEnd(const Parts& parts, core::JobId id, std::chrono::steady_clock::time_point until) {
+  struct Signal {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool ended = false;
+  };
+  const auto signal = std::make_shared<Signal>();
+  const auto watch = parts.deps.bus.subscribe(id, [signal](std::span<const core::JobEvent> events) {
+    for (const auto& event : events) {
+      if (!core::isTerminal(event.state)) continue;
+      std::lock_guard lock(signal->mutex);
+      signal->ended = true;
+      signal->changed.notify_all();
+    }
+  });
+  // What was committed before somebody listened.
+  const auto job = parts.deps.jobs.get(id);
+  if (!job || core::isTerminal(job->state)) return;
+  std::unique_lock lock(signal->mutex);
+  signal->changed.wait_until(lock, until, [&] { return signal->ended; });
 }
 
 Response makeJob(const Parts& parts, const Call& call, const JobKind& kind, std::string params_json,

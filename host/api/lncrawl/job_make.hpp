@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,9 @@ inline constexpr const char* kTag = "lncrawl";
 /// params are too large for a job.
 Response makeJob(const Parts& parts, const Call& call, const JobKind& kind, std::string params_json,
                  std::vector<core::JobId> after = {}, std::string_view list = {});
+
+/// Waits until the job has ended, until then at most.
+void awaitEnd(const Parts& parts, core::JobId id, std::chrono::steady_clock::time_point until);
 
 /// A job of this surface by its id as a path has it; NotFound: none, or no job of the twelve kinds.
 core::Result<core::Job> findJob(const Parts& parts, std::string_view id);

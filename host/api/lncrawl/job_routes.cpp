@@ -1,6 +1,5 @@
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
+#include <chrono>
 
 #include "api/lncrawl/job_make.hpp"
 #include "api/lncrawl/job_render.hpp"
@@ -102,29 +101,6 @@ bool mayTouch(const Call& call, const core::Job& job) {
   return call.principal->reaches(job.owner);
 }
 
-/// Waits until the job has ended, but not for long.
-void awaitEnd(const Parts& parts, core::JobId id) {
-  struct Signal {
-    std::mutex mutex;
-    std::condition_variable changed;
-    bool ended = false;
-  };
-  const auto signal = std::make_shared<Signal>();
-  const auto watch = parts.deps.bus.subscribe(id, [signal](std::span<const core::JobEvent> events) {
-    for (const auto& event : events) {
-      if (!core::isTerminal(event.state)) continue;
-      std::lock_guard lock(signal->mutex);
-      signal->ended = true;
-      signal->changed.notify_all();
-    }
-  });
-  // What was committed before somebody listened.
-  const auto job = parts.deps.jobs.get(id);
-  if (!job || core::isTerminal(job->state)) return;
-  std::unique_lock lock(signal->mutex);
-  signal->changed.wait_for(lock, kCancelWait, [&] { return signal->ended; });
-}
-
 Response cancel(const Parts& parts, Call& call) {
   const auto job = findJob(parts, call.captures[0]);
   if (!job) return failure(job.error());
@@ -134,7 +110,7 @@ Response cancel(const Parts& parts, Call& call) {
   const auto outcome =
       parts.deps.jobs.cancel(job->id, own ? "Canceled by user" : "Canceled by admin", "Canceled by one of the parent");
   if (!outcome) return failure(outcome.error());
-  if (*outcome == store::CancelOutcome::Asked) awaitEnd(parts, job->id);
+  if (*outcome == store::CancelOutcome::Asked) awaitEnd(parts, job->id, std::chrono::steady_clock::now() + kCancelWait);
   return answerTrue();
 }
 

@@ -22,7 +22,7 @@ class Library {
 
   Response novels(const Request& request) const;
   Response novel(const std::string& id) const;
-  /// With its volumes, chapters, images, artifacts, read marks and files.
+  /// With its volumes, chapters, images, artifacts, read marks and files; its jobs that have not ended are canceled.
   Response removeNovel(const std::string& id);
   Response novelVolumes(const std::string& id) const;
   Response novelChapters(const Request& request, const std::string& id) const;
@@ -61,6 +61,8 @@ class Library {
   [[nodiscard]] core::Result<std::string> neighbour(const store::Record& chapter, const std::string& novel,
                                                     bool before) const;
   [[nodiscard]] core::Result<std::string> sourcesJson() const;
+  core::Result<void> cancelJobsOf(const std::string& novel) const;
+  core::Result<void> clearNovel(const std::string& id);
   [[nodiscard]] std::optional<std::string> jobOf(const RecordDoc& artifact) const;
 
   void showNovel(JsonWriter& json, const RecordDoc& record) const;

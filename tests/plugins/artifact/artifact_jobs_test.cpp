@@ -315,6 +315,19 @@ TEST_F(Conversions, ThatFailSayWhatCalibreSaid) {
   EXPECT_EQ(shelf_.files("novels/" + novel_ + "/artifacts"), Words{"The Example.epub"});
 }
 
+TEST_F(ArtifactPlugin, LeavesNothingOfANovelThatWasDeletedMeanwhile) {
+  // The calls of records.get: the novel at first, before its file is placed, the artifact, and the novel at last.
+  for (const std::size_t gone : {2, 4}) {
+    host_.failCall("records.get", gone, JH_E_NOT_FOUND);
+    const Attempt done = make("epub");
+    EXPECT_EQ(done.error_code, "artifact.no_novel") << gone;
+    EXPECT_EQ(done.error_message, "Failed to make artifact");
+    EXPECT_FALSE(std::filesystem::exists(shelf_.folder() / "artifacts")) << gone;
+    EXPECT_TRUE(host_.records("artifacts").empty()) << gone;
+  }
+  EXPECT_TRUE(make("epub").succeeded());
+}
+
 TEST_F(Conversions, EndAfterTheirTime) {
   shelf_.configure({{"conversion_timeout_s", 7}});
   host_.onSpawn([this](const Spawn& asked) {
