@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 
 #include "api/lncrawl/job_make.hpp"
 #include "api/lncrawl/job_render.hpp"
@@ -8,14 +9,11 @@
 namespace jobhost::api::lncrawl {
 namespace {
 
-constexpr int kPage = 1000;
-/// Jobs that a list counts; beyond it `total` stays, and nothing is shown.
-constexpr std::int64_t kMaxCounted = 100'000;
+constexpr int kMostPages = 20;  ///< of the store, each of which looks at some 10 000 jobs, for one of ours
 constexpr auto kCancelWait = std::chrono::seconds(2);
 
 struct Wanted {
   store::JobFilter filter;
-  std::optional<std::int64_t> priority;
   bool nothing = false;  ///< the query contradicts itself, or names a job that cannot be
 };
 
@@ -26,7 +24,10 @@ Wanted readWanted(const Parts& parts, QueryFields& query) {
   filter.types = allTypes();
   if (type) filter.types = {std::string(kindOf(static_cast<int>(*type))->type)};
   const auto status = query.oneOf("status", {0, 1, 2, 3, 4});
-  wanted.priority = query.oneOf("priority", {0, 1, 2});
+  if (const auto priority = query.oneOf("priority", {0, 1, 2})) {  // jobs made elsewhere may lie beyond
+    if (*priority > 0) filter.min_priority = static_cast<int>(*priority);
+    if (*priority < 2) filter.max_priority = static_cast<int>(*priority);
+  }
   filter.owner = query.text("user_id").value_or("");
   const auto done = query.boolean("is_done");
   for (int i = 0; (status || done) && i < core::kJobStateCount; ++i) {
@@ -48,27 +49,28 @@ Wanted readWanted(const Parts& parts, QueryFields& query) {
 
 struct Found {
   std::int64_t total = 0;
-  std::vector<core::JobId> shown;
+  std::vector<core::Job> shown;
 };
 
 core::Result<Found> find(const Parts& parts, const Wanted& wanted, const QueryFields::Span& span) {
   Found found;
   if (wanted.nothing) return found;
+  const auto counted = parts.deps.jobs.count(wanted.filter);
+  if (!counted) return counted.error();
+  found.total = counted->jobs;
+  const auto here = std::min(span.limit, found.total - span.offset);
   store::ListOptions options;
-  options.limit = kPage;
-  options.with_documents = false;
+  options.offset = span.offset;
   options.ascending = wanted.filter.parent.has_value();
-  do {
-    const auto page = parts.deps.jobs.list(wanted.filter, options);
-    if (!page) return page.error();
-    for (const auto& job : page->jobs) {
-      if (wanted.priority && std::clamp(job.priority, 0, 2) != *wanted.priority) continue;
-      const bool here = found.total >= span.offset && static_cast<std::int64_t>(found.shown.size()) < span.limit;
-      if (here) found.shown.push_back(job.id);
-      if (++found.total == kMaxCounted) return found;
-    }
-    options.cursor = page->next;
-  } while (options.cursor);
+  for (int page = 0; page < kMostPages && static_cast<std::int64_t>(found.shown.size()) < here; ++page) {
+    options.limit = static_cast<int>(here) - static_cast<int>(found.shown.size());
+    auto jobs = parts.deps.jobs.list(wanted.filter, options);
+    if (!jobs) return jobs.error();
+    std::move(jobs->jobs.begin(), jobs->jobs.end(), std::back_inserter(found.shown));
+    options.offset -= jobs->passed;
+    options.cursor = jobs->next;
+    if (!options.cursor) break;
+  }
   return found;
 }
 
@@ -80,10 +82,8 @@ Response list(const Parts& parts, Call& call) {
   const auto found = find(parts, wanted, span);
   if (!found) return failure(found.error());
   return answerList(found->total, span, [&](JsonWriter& json) {
-    for (const auto id : found->shown) {
-      const auto job = parts.deps.jobs.get(id);
-      if (!job) continue;  // removed meanwhile
-      if (const auto* kind = kindOf(job->type)) writeJob(json, *job, *kind, parts.ids);
+    for (const auto& job : found->shown) {
+      if (const auto* kind = kindOf(job.type)) writeJob(json, job, *kind, parts.ids);
     }
   });
 }
