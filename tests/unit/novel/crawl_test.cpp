@@ -62,6 +62,61 @@ TEST(Crawl, FieldsTheSpecDoesNotNameComeFromThePageItself) {
   EXPECT_EQ(Crawl(specWith("language: fr\n"), site).readNovel(kNovel).title, "Og Title");
 }
 
+// ---- what a spec says of all its novels
+
+struct FactCase {
+  const char* name;
+  const char* spec;        ///< beside novel.title
+  const char* language;    ///< novel.language, if any
+  const char* attributes;  ///< of the page's html element
+  const char* facts;
+};
+
+class Facts : public testing::TestWithParam<FactCase> {};
+
+TEST_P(Facts, OfTheNovelComeFromPageAndSpec) {
+  const std::string language = GetParam().language;
+  Site site;
+  site.page(kNovel, "<html " + std::string(GetParam().attributes) +
+                        "><h1>The Book</h1><i class=tongue> de-AT </i><div class=toc><a href=/c/1>One</a></div>");
+  const auto source = specWith(std::string(GetParam().spec) + "novel: { title: { css: h1 }" +
+                               (language.empty() ? "" : ", language: " + language) + " }\n");
+  ASSERT_NE(source, nullptr);
+  const Novel novel = Crawl(source, site).readNovel(kNovel);
+  EXPECT_EQ(novel.language + (novel.manga ? " manga" : "") + (novel.mtl ? " mtl" : "") + (novel.rtl ? " rtl" : ""),
+            GetParam().facts);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, Facts,
+    testing::Values(FactCase{"NothingSaid", "", "", "", ""}, FactCase{"Manga", "has_manga: true\n", "", "", " manga"},
+                    FactCase{"Mtl", "has_mtl: true\n", "", "", " mtl"},
+                    FactCase{"Neither", "has_manga: false\nhas_mtl: false\n", "", "", ""},
+                    FactCase{"LanguageOfTheSpec", "language: ar\n", "", "", "ar rtl"},
+                    FactCase{"ThePageBeforeTheSpec", "language: ar\n", "", "lang=pt-BR", "pt"},
+                    FactCase{"ThePageSaysNothingUseful", "language: fr\n", "", "lang=und", "fr"},
+                    FactCase{"Extracted", "", "{css: .tongue}", "", "de"},
+                    FactCase{"ExtractedBeforeTheDefault", "language: fr\n", "{css: .tongue}", "", "de"},
+                    FactCase{"ExtractedNothing", "language: fr\n", "{css: .none}", "", "fr"},
+                    FactCase{"ThePageBeforeTheExtracted", "language: fr\n", "{css: .tongue}", "lang=en", "en"}),
+    [](const auto& tested) { return std::string(tested.param.name); });
+
+TEST(Crawl, VolumesAreAsLongAsTheSpecSays) {
+  std::string page = "<h1>T</h1><div class=toc>";
+  for (int i = 1; i <= 205; ++i) page += "<a href=/c/" + std::to_string(i) + ">c</a>";
+  Site site;
+  site.page(kNovel, page + "</div>");
+  const auto sizes = [&](const std::string& setting) {
+    std::string out;
+    for (const Volume& one : Crawl(specWith(setting + "novel: {title: {css: h1}}\n"), site).readNovel(kNovel).volumes)
+      out += (out.empty() ? "" : " ") + std::to_string(one.chapter_count);
+    return out;
+  };
+  EXPECT_EQ(sizes(""), "100 100 5");
+  EXPECT_EQ(sizes("chapters_per_volume: 90\n"), "90 90 25");
+  EXPECT_EQ(sizes("chapters_per_volume: 1000\n"), "205");
+}
+
 TEST(Crawl, AlternativesGoOnAfterFailuresAndEmptyPages) {
   Site site;
   site.page(kNovel, kNovelPage)
@@ -322,6 +377,49 @@ TEST(Crawl, LegacyEncodingsGovernRequestsAndPages) {
   EXPECT_EQ(Crawl(source, site).search("你").at(0).title, "你好");
 }
 
+struct EncodingCase {
+  const char* name;
+  const char* spec;
+  const char* novel;    ///< the encoding of novel.request
+  const char* toc;      ///< of toc.request
+  const char* chapter;  ///< of chapter.request
+  const char* result;   ///< title, first chapter's title, its text
+};
+
+class AnswersInAnEncoding : public testing::TestWithParam<EncodingCase> {};
+
+// Every page is GBK and says that it is something else, so that only the spec can tell.
+TEST_P(AnswersInAnEncoding, AreReadAsTheRequestSaysElseAsTheSpec) {
+  const std::string type = "text/html; charset=windows-1252";
+  const std::string word = fromUtf8("你", "GBK");
+  Site site;
+  site.page(kNovel, "<h1>" + word + "</h1>", type)
+      .page("http://a.test/list", "<a href=/c/1>" + word + "</a>", type)
+      .page("http://a.test/c/1", "<p>" + word + "</p>", type);
+  const auto encoding = [](const std::string& name) { return name.empty() ? "" : ", encoding: " + name; };
+  const auto source =
+      spec(std::string(GetParam().spec) + "novel: { request: { get: '{novel_url}'" + encoding(GetParam().novel) +
+           " }, title: {css: h1} }\ntoc:\n  request: { get: '{origin}/list'" + encoding(GetParam().toc) +
+           " }\n  items: { css: a, fields: { title: {}, url: {attr: href} } }\nchapter: { request: { get: "
+           "'{chapter.url}'" +
+           encoding(GetParam().chapter) + " }, body: { css: p, pipe: [text] } }\n");
+  ASSERT_NE(source, nullptr);
+  Crawl crawl(source, site);
+  const Novel novel = crawl.readNovel(kNovel);
+  EXPECT_EQ(novel.title + " " + novel.chapters.at(0).title + " " + crawl.readChapter(kNovel, novel.chapters[0]),
+            GetParam().result);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, AnswersInAnEncoding,
+                         testing::Values(EncodingCase{"OfNone", "", "", "", "", "Äã Äã Äã"},
+                                         EncodingCase{"OfTheNovel", "", "gbk", "", "", "你 Äã Äã"},
+                                         EncodingCase{"OfTheList", "", "", "gbk", "", "Äã 你 Äã"},
+                                         EncodingCase{"OfTheChapter", "", "", "", "gbk", "Äã Äã 你"},
+                                         EncodingCase{"OfTheSpec", "encoding: gbk\n", "", "", "", "你 你 你"},
+                                         EncodingCase{"TheRequestsBeforeTheSpecs", "encoding: gbk\n", "",
+                                                      "windows-1252", "", "你 Äã 你"}),
+                         [](const auto& tested) { return std::string(tested.param.name); });
+
 TEST(Crawl, WrongCharsetsInHeadersAreSeenThrough) {
   Site site;
   site.page(kNovel, "<meta charset=gbk><h1>" + fromUtf8("你好", "GBK") + "</h1><div class=toc><a href=/c/1>1</a></div>",
@@ -503,6 +601,14 @@ TEST(Crawl, RefusedAndDisabledSourcesDoNotStart) {
             "a.test.yaml: needs a code hook (novel.title)");
   EXPECT_EQ(errorOf([&] { Crawl(specWith("language: en\n"), site).search("x"); }),
             "specs/a.test.yaml: this source cannot search");
+  EXPECT_EQ(errorOf([&] {
+              Crawl(specWith("can_search: false\nsearch: {request: {get: '{origin}/s'}, css: a, fields: {url: {attr: "
+                             "href}}}\n"),
+                    site)
+                  .search("x");
+            }),
+            "specs/a.test.yaml: this source cannot search");
+  EXPECT_TRUE(site.asked.empty());
 }
 
 TEST(Crawl, WildPatternsAndSelectorsAreErrorsOfTheirField) {

@@ -10,7 +10,7 @@ namespace {
 const char* const kPage = R"(<html><head><title>t</title></head><body data-b=1>
 <h1 title=" "> The  Title </h1><a class=x href="/one">One</a><a class=x href="two">Two</a>
 <img data-src="c.jpg" src="blank.gif"><p class=syn>A<a href=y>link</a><br>B</p>
-<script id=data type="application/json">{"book":{"name":"Json Name","id":9007199254740993,"tags":["a","b"],"ok":true,"html":"<p>x</p><p>y</p>"}}</script>
+<script id=data type="application/json">{"book":{"name":"Json Name","id":9007199254740993,"tags":["a","b"],"ok":true,"html":"<p>x</p><p>y</p>","null":null,"none":[],"nothing":[null," "],"blank":" \n\t "}}</script>
 <script>var bookId = 77; var other = "q";</script></body></html>)";
 
 std::string run(const std::string& field, const std::string& extractor, const std::string& body = kPage,
@@ -68,8 +68,19 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"Default", "title", "{css: b, default: none}", "none"},
         Case{"Fallback", "title", "{css: b, fallback: [{css: u}, {css: h1}, {css: a}]}", "The Title"},
         Case{"DefaultBeforeFallback", "title", "{css: b, default: d, fallback: [{css: h1}]}", "d"},
+        Case{"NullIsEmpty", "title", "{css: '#data', json: book.null, pipe: [], default: d}", "d"},
+        Case{"NoItemsAreEmpty", "title", "{css: '#data', json: book.none, pipe: [], default: d}", "d"},
+        Case{"BlankItemsAreEmpty", "title", "{css: '#data', json: book.nothing, pipe: [], default: d}", "d"},
+        Case{"BlankTextIsEmpty", "title", "{css: '#data', json: book.blank, pipe: [], default: d}", "d"},
+        Case{"NullFallsBack", "title", "{css: '#data', json: book.null, fallback: [{css: a}]}", "One"},
+        Case{"NoItemsFallBack", "title", "{css: '#data', json: book.none, fallback: [{css: a}]}", "One"},
+        Case{"BlankTextFallsBack", "title", "{css: '#data', json: book.blank, fallback: [{css: a}]}", "One"},
         Case{"FallbackAfterFilter", "title", "{css: h1, pipe: [{regex: '\\d'}], fallback: [{css: a}]}", "One"},
         Case{"UrlIsResolved", "cover", "{css: img, attr: [data-lazy-src, data-src, src]}", "http://a.test/d/c.jpg"},
+        Case{"UrlIsTrimmed", "cover", "{const: ' \tc.jpg\n '}", "http://a.test/d/c.jpg"},
+        // A URL loses only ASCII blanks by itself.
+        Case{"UrlIsTrimmedOfAllBlanks", "cover", "{const: '\u00A0c.jpg\u3000'}", "http://a.test/d/c.jpg"},
+        Case{"UrlIsNotCollapsed", "cover", "{const: 'c  d.jpg'}", "http://a.test/d/c%20%20d.jpg"},
         Case{"UrlOfScriptIsNone", "cover", "{const: 'javascript:x()'}", ""},
         Case{"TagsDefault", "tags", "{const: ' a  b '}", "a b"},
         Case{"ProseDefault", "synopsis", "{css: .syn}", "<p>Alink</p><p>B</p>"},
@@ -149,6 +160,38 @@ TEST(ItemList, JsonRows) {
                  "application/json"),
             "A=http://a.test/x/A");
 }
+
+// The default pipe of a field is [trim, collapse_spaces], that of an address [trim].
+struct ListCase {
+  const char* name;
+  const char* list;
+  const char* body;
+  const char* type;
+  const char* result;
+};
+
+class BlanksInFields : public testing::TestWithParam<ListCase> {};
+
+TEST_P(BlanksInFields, GoUnlessThePipeSaysOtherwise) {
+  EXPECT_EQ(rows(GetParam().list, GetParam().body, GetParam().type), GetParam().result);
+}
+
+const char* const kBlanks = "<a href='\t\u00A0/1  2\u3000 ' data-n='  n   1 '>  The \n <b> First </b>\tOne </a>";
+
+INSTANTIATE_TEST_SUITE_P(
+    All, BlanksInFields,
+    testing::Values(ListCase{"Text", "{css: a, fields: {title: {}, url: {attr: href}}}", kBlanks, "text/html",
+                             "The First One=http://a.test/1%20%202"},
+                    ListCase{"Attribute", "{css: a, fields: {title: {attr: data-n}, url: {attr: href}}}", kBlanks,
+                             "text/html", "n 1=http://a.test/1%20%202"},
+                    ListCase{"OwnPipe", "{css: a, fields: {title: {attr: data-n, pipe: []}, url: {attr: href}}}",
+                             kBlanks, "text/html", "  n   1 =http://a.test/1%20%202"},
+                    ListCase{"InATemplate", "{css: a, fields: {n: {attr: data-n}, title: {}, url: '/c-{item.n}'}}",
+                             kBlanks, "text/html", "The First One=http://a.test/c-n%201"},
+                    ListCase{"Json", "{json: '$', fields: {title: {json: t}, url: {json: u}}}",
+                             R"([{"t":" A \n  b ","u":" /a "},{"t":"B","u":"  "}])", "application/json",
+                             "A b=http://a.test/a skipped 1"}),
+    [](const auto& tested) { return std::string(tested.param.name); });
 
 TEST(ItemList, MarkupInJson) {
   EXPECT_EQ(rows("{json: html, css: 'li a', fields: {title: {}, url: {attr: href}}}",

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 #include <unistd.h>
 
@@ -45,6 +46,12 @@ INSTANTIATE_TEST_SUITE_P(
              "3: novel.title.regex: the pattern is wrong at character 2: missing closing parenthesis"},
         Case{"WrongType", "rate_limit: fast\n", "3: rate_limit: must be a number, not a text"},
         Case{"OutOfRange", "chapters_per_volume: 0\n", "3: chapters_per_volume: must be from 1 to 1000000"},
+        Case{"RateLimitOutOfRange", "rate_limit: -1\n", "3: rate_limit: must be from 0 to 3600"},
+        Case{"CanLogin", "can_login: often\n", "3: can_login: must be true or false, not a text"},
+        Case{"CanSearch", "can_search: often\n", "3: can_search: must be true or false, not a text"},
+        Case{"HasManga", "has_manga: 1\n", "3: has_manga: must be true or false, not a number"},
+        Case{"HasMtl", "has_mtl: 1\n", "3: has_mtl: must be true or false, not a number"},
+        Case{"Parser", "parser: [lxml]\n", "3: parser: must be a text, not a list"},
         Case{"NotWhole", "chapters_per_volume: 1.5\n", "3: chapters_per_volume: must be a whole number"},
         Case{"BadEncoding", "encoding: klingon\n", "3: encoding: no encoding is called 'klingon'"},
         Case{"BadPlaceholder", "novel: {request: {get: '{orign}/x'}}\n",
@@ -97,6 +104,47 @@ INSTANTIATE_TEST_SUITE_P(
              "3: can_search: is true but there is no search stage with a request"},
         Case{"WrongHost", "disabled: gone\nbase_url2: x\n",
              "4: base_url2: there is no such key; did you mean 'base_url'?"}),
+    [](const auto& tested) { return std::string(tested.param.name); });
+
+struct SettingCase {
+  const char* name;
+  const char* text;
+  const char* settings;
+};
+
+class Settings : public testing::TestWithParam<SettingCase> {};
+
+TEST_P(Settings, AreTheSpecsOrTheDefault) {
+  const auto found = spec(GetParam().text + kBody);
+  ASSERT_NE(found, nullptr);
+  std::ostringstream out;
+  out << found->rate_limit_s << " s, " << found->chapters_per_volume << " a volume"
+      << (found->has_manga ? ", manga" : "") << (found->has_mtl ? ", mtl" : "") << (found->can_search ? ", search" : "")
+      << "|" << found->language << "|" << found->encoding;
+  EXPECT_EQ(out.str(), GetParam().settings);
+}
+
+constexpr const char* kSearch = "search: {request: {get: '{origin}/s'}, css: a, fields: {url: {attr: href}}}\n";
+constexpr const char* kNoSearch =
+    "can_search: false\nsearch: {request: {get: '{origin}/s'}, css: a, fields: {url: {attr: href}}}\n";
+
+INSTANTIATE_TEST_SUITE_P(
+    All, Settings,
+    testing::Values(SettingCase{"Defaults", "", "3 s, 100 a volume||"},
+                    SettingCase{"RateLimit", "rate_limit: 0.5\n", "0.5 s, 100 a volume||"},
+                    SettingCase{"NoRateLimit", "rate_limit: 0\n", "0 s, 100 a volume||"},
+                    SettingCase{"ChaptersPerVolume", "chapters_per_volume: 50\n", "3 s, 50 a volume||"},
+                    SettingCase{"HasManga", "has_manga: true\n", "3 s, 100 a volume, manga||"},
+                    SettingCase{"HasMtl", "has_mtl: true\n", "3 s, 100 a volume, mtl||"},
+                    SettingCase{"Language", "language: fr\n", "3 s, 100 a volume|fr|"},
+                    SettingCase{"Encoding", "encoding: gb2312\n", "3 s, 100 a volume||GBK"},
+                    SettingCase{"SearchIsWhereItsStageIs", kSearch, "3 s, 100 a volume, search||"},
+                    SettingCase{"SearchMayBeSwitchedOff", kNoSearch, "3 s, 100 a volume||"},
+                    SettingCase{"NoSearchNeedsNoStage", "can_search: false\n", "3 s, 100 a volume||"},
+                    // They are for others: known, and without effect here.
+                    SettingCase{"Login", "can_login: true\n", "3 s, 100 a volume||"},
+                    SettingCase{"NoLogin", "can_login: false\n", "3 s, 100 a volume||"},
+                    SettingCase{"Parser", "parser: lxml\n", "3 s, 100 a volume||"}),
     [](const auto& tested) { return std::string(tested.param.name); });
 
 TEST(Spec, SaysWhatIsMissing) {
