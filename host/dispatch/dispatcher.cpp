@@ -104,6 +104,10 @@ void Dispatcher::hold(std::vector<std::string> types) {
   inbox_->push(msg::Held{std::move(types)});
 }
 
+void Dispatcher::putBack(std::vector<std::string> types) {
+  inbox_->push(msg::PutBack{std::move(types)});
+}
+
 bool Dispatcher::drain(core::Millis grace) {
   if (catalog_listener_ == 0) return true;  // never started: nothing was taken
   inbox_->push(msg::Drain{clock_.steadyNow() + grace});

@@ -43,6 +43,10 @@ class Dispatcher final : public RunnerListener {
   /// From now on begins no job of these types, and of the others again. What runs goes on. Not kept across a restart.
   void hold(std::vector<std::string> types);
 
+  /// Stops what runs of these types now: it is queued again where it stood (reason "restarted", the attempt is not
+  /// counted) and may be claimed at once. What was asked to stop before, or ends by itself meanwhile, ends as it would.
+  void putBack(std::vector<std::string> types);
+
   /// Takes no new jobs, gives attempts `grace` to end, then stops them (they are queued again) and waits until every
   /// outcome is stored. A second call, from another thread, shortens the grace. False when an outcome could not be
   /// stored in time: that job's lease runs out and the next start rescues it.

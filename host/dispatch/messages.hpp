@@ -69,6 +69,10 @@ struct Renewed {
 struct Held {
   std::vector<std::string> types;
 };
+/// Attempts of these types are stopped and queued again.
+struct PutBack {
+  std::vector<std::string> types;
+};
 struct Drain {
   core::Clock::Steady stop_at;  ///< when attempts still running are stopped
 };
@@ -77,6 +81,6 @@ struct Drain {
 
 using Message = std::variant<msg::Claimed, msg::AttemptStarted, msg::AttemptEnded, msg::Progressed, msg::Noted,
                              msg::CapacityChanged, msg::CatalogChanged, msg::StopAsked, msg::DueMoved, msg::Ticked,
-                             msg::SettleDone, msg::UpdateDone, msg::Renewed, msg::Held, msg::Drain>;
+                             msg::SettleDone, msg::UpdateDone, msg::Renewed, msg::Held, msg::PutBack, msg::Drain>;
 
 }  // namespace jobhost::dispatch

@@ -112,6 +112,8 @@ void Scheduler::on(msg::AttemptEnded ended) {
                              attempt->timeout,  attempt->stop,         random};
     const auto id = end.id;
     auto outcome = decideOutcome(std::move(end), facts);
+    const bool stopped = outcome.kind == store::OutcomeKind::Requeue && attempt->stop == StopReason::Shutdown;
+    if (stopped && attempt->put_back) outcome.reason = "restarted";
     outcome.progress = std::move(attempt->last_progress);
     outcomes_.push_back(std::move(outcome));
     attempts_.erase(id);
@@ -212,6 +214,16 @@ void Scheduler::on(const msg::CatalogChanged& changed) {
 void Scheduler::on(const msg::Held& held) {
   held_ = held.types;
   free_changed_ = true;
+}
+
+// The plugin is told what it is told when the host stops: to leave off, as it will be run again.
+void Scheduler::on(const msg::PutBack& put_back) {
+  const auto& types = put_back.types;
+  for (auto& [id, attempt] : attempts_) {
+    if (attempt.stop || std::find(types.begin(), types.end(), attempt.place.type->name) == types.end()) continue;
+    attempt.put_back = true;
+    stop(id, attempt, StopReason::Shutdown);
+  }
 }
 
 void Scheduler::on(const msg::StopAsked& asked) {

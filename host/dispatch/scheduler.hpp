@@ -64,6 +64,7 @@ class Scheduler {
     std::optional<Steady> began_at;
     std::optional<StopReason> stop;
     bool recalled = false;
+    bool put_back = false;                        ///< stopped by msg::PutBack, as the host's own stop but for the word
     bool lost = false;                            ///< its lease is no longer ours: the outcome is not stored
     std::optional<core::Progress> last_progress;  ///< not stored yet
     Steady progress_stored_at{};
@@ -78,6 +79,7 @@ class Scheduler {
   void on(const msg::CapacityChanged& changed);
   void on(const msg::CatalogChanged& changed);
   void on(const msg::Held& held);
+  void on(const msg::PutBack& put_back);
   void on(const msg::StopAsked& asked);
   void on(const msg::DueMoved& moved);
   void on(const msg::Ticked& ticked);

@@ -194,6 +194,65 @@ TEST_F(DispatcherTest, BeginsNoJobOfATypeThatIsHeld) {
   EXPECT_EQ(store->get(held)->state, core::JobState::Running);
 }
 
+TEST_F(DispatcherTest, RunsAnewWhatIsPutBack) {
+  dispatcher->start();
+  Count started(bus, core::EventKind::Started, 2);
+  const auto last = submit("slow", 2);
+  started.wait();
+  Count again(bus, core::EventKind::Started, 2);
+  dispatcher->putBack({"slow"});
+  again.wait();
+  for (const auto id : {last, core::JobId{last.value - 1}}) {
+    const auto job = store->get(id);
+    EXPECT_EQ(job->state, core::JobState::Running);
+    EXPECT_EQ(job->attempt, 1) << "the one that was stopped is not counted";
+    EXPECT_EQ(job->retries, 0);
+  }
+}
+
+TEST_F(DispatcherTest, PutsBackNoOtherTypeAndBeginsNoneThatIsHeld) {
+  catalog::JobTypeInfo info;
+  info.name = "other";
+  info.plugin_id = "kit";
+  catalog.addTypeForTest(info);
+  dispatcher->start();
+  Count started(bus, core::EventKind::Started, 2);
+  const auto slow = submit("slow");
+  const auto other = submit("other");
+  started.wait();
+  std::map<core::JobId, std::string> queued;  // what the event of each says
+  std::promise<void> first;
+  auto watch = bus.subscribe(std::nullopt, [&](std::span<const core::JobEvent> events) {
+    for (const auto& event : events) {
+      if (event.kind != core::EventKind::Queued) continue;
+      queued[event.job] += event.data_json;
+      if (queued.size() == 1) first.set_value();
+    }
+  });
+  dispatcher->hold({"slow", "other"});
+  dispatcher->putBack({"slow"});
+  first.get_future().wait();
+  EXPECT_TRUE(dispatcher->drain(0ms));
+  watch.reset();
+  EXPECT_NE(queued[slow].find(R"("restarted")"), std::string::npos) << queued[slow];
+  EXPECT_NE(queued[other].find(R"("shutdown")"), std::string::npos) << "it ran on: " << queued[other];
+  EXPECT_EQ(store->get(slow)->state, core::JobState::Queued);
+  EXPECT_EQ(store->get(slow)->attempt, 0);
+  EXPECT_EQ(runner->started, 2);
+}
+
+TEST_F(DispatcherTest, CancelsAJobThatIsBeingPutBack) {
+  dispatcher->start();
+  Count started(bus, core::EventKind::Started, 1);
+  Count canceled(bus, core::EventKind::Canceled, 1);
+  const auto id = submit("slow");
+  started.wait();
+  dispatcher->putBack({"slow"});
+  EXPECT_TRUE(store->cancel(id, "enough"));
+  canceled.wait();
+  EXPECT_EQ(store->get(id)->state, core::JobState::Canceled);
+}
+
 TEST_F(DispatcherTest, PutsRunningJobsBackWhenItDrains) {
   dispatcher->start();
   Count started(bus, core::EventKind::Started, 2);
