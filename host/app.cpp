@@ -181,7 +181,8 @@ class Host {
             .plugin_grant = [this](const std::string& id) { return pluginGrant(id); },
             .archive = [this](const std::string& id) { return archiveRecord(id); },
             .records = store_.get(),
-            .hold_types = [this](std::vector<std::string> types) { dispatcher_.hold(std::move(types)); }};
+            .hold_types = [this](std::vector<std::string> types) { dispatcher_.hold(std::move(types)); },
+            .put_back_types = [this](std::vector<std::string> types) { dispatcher_.putBack(std::move(types)); }};
   }
 
   /// The library plugin's record of an archive; what it has not written yet is not known.

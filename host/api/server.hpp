@@ -48,6 +48,9 @@ struct Deps {
   /// From now on no job of these types is begun, and of the others again; the last call counts. Empty function: that is
   /// not offered.
   std::function<void(std::vector<std::string> types)> hold_types = {};
+  /// What runs of these types is stopped, goes back to the queue and is begun anew; nothing is counted. Empty function:
+  /// that is not offered.
+  std::function<void(std::vector<std::string> types)> put_back_types = {};
 };
 
 struct HttpLimits {

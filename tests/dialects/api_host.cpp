@@ -240,6 +240,10 @@ ApiHost::ApiHost(api::ServerOptions options, jobs::SubmitLimits limits, api::Acc
     std::lock_guard lock(mutex_);
     held_ = std::move(types);
   };
+  deps_->put_back_types = [this](std::vector<std::string> types) {
+    std::lock_guard lock(mutex_);
+    put_back_ = std::move(types);
+  };
   server_ = std::make_unique<api::Server>(*deps_, options);
   const auto started = server_->start();
   EXPECT_TRUE(started) << (started ? "" : started.error().message);
@@ -300,6 +304,11 @@ const std::vector<api::Route>& ApiHost::routes() {
 std::vector<std::string> ApiHost::heldTypes() {
   std::lock_guard lock(mutex_);
   return held_;
+}
+
+std::vector<std::string> ApiHost::putBackTypes() {
+  std::lock_guard lock(mutex_);
+  return put_back_;
 }
 
 const std::vector<api::Route>& ApiHost::lncrawlRoutes() {

@@ -94,6 +94,8 @@ class ApiHost {
   void addArchive(const std::string& id, const std::string& record_json);
   /// The job types that are not begun just now.
   std::vector<std::string> heldTypes();
+  /// The job types whose running jobs were put back last.
+  std::vector<std::string> putBackTypes();
   api::Server& server() { return *server_; }
   /// The native rows; valid while the host lives.
   const std::vector<api::Route>& routes();
@@ -150,6 +152,7 @@ class ApiHost {
   std::vector<store::ClaimedJob> claims_;
   std::map<std::string, std::string> archives_;
   std::vector<std::string> held_;
+  std::vector<std::string> put_back_;
   std::uint64_t generation_ = 0;
   std::uint64_t seen_ = 0;
 };

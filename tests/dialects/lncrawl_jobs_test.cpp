@@ -599,6 +599,19 @@ TEST_F(LncrawlJobs, AreBegunUntilTheRunnerIsStopped) {
   EXPECT_TRUE(host_.heldTypes().empty());
 }
 
+TEST_F(LncrawlJobs, ThatRunArePutBackByASoftRestart) {
+  EXPECT_EQ(post("/api/admin/soft-restart", "", ann_).body, R"({"error":"Forbidden","detail":null})");
+  EXPECT_TRUE(host_.putBackTypes().empty());
+  const auto root = token("root");
+  EXPECT_EQ(post("/api/admin/soft-restart", "", root).body, "true");
+  EXPECT_EQ(host_.putBackTypes(), api::lncrawl::allTypes());
+  EXPECT_EQ(get("/api/admin/runner/status", root).body, "true");
+  EXPECT_EQ(post("/api/admin/runner/stop", "", root).body, "true");
+  EXPECT_EQ(post("/api/admin/soft-restart", "", root).body, "true");
+  EXPECT_EQ(get("/api/admin/runner/status", root).body, "false") << "what is stopped stays so";
+  EXPECT_EQ(host_.heldTypes(), api::lncrawl::allTypes());
+}
+
 struct Title {
   int kind;
   std::string params, expected;

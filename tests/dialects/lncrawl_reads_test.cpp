@@ -232,7 +232,10 @@ TEST_F(LncrawlReads, UnknownIdsAreSaidByName) {
                                                  {"/api/chapter/x", "No such chapter"},
                                                  {"/api/chapter/x/read", "No such chapter"},
                                                  {"/api/chapter/x/images", "No such chapter"},
-                                                 {"/api/artifact/x", "No such artifact"}};
+                                                 {"/api/artifact/x", "No such artifact"},
+                                                 {"/api/library/x", "No such library"},
+                                                 {"/api/library/x/novels", "No such library"},
+                                                 {"/api/feedback/x", "No such feedback"}};
   for (const auto& [path, message] : cases) {
     const auto answer = get(path);
     EXPECT_EQ(answer.status, 404) << path;
@@ -288,6 +291,10 @@ TEST_F(LncrawlReads, Acceptance02BadParametersAreNamed) {
                       "/api/chapter/" + chapterId(1) + "/images?available_only=2",
                       "/api/artifacts?limit=1000",
                       "/api/artifacts?format=" + long_text,
+                      "/api/library/my?limit=101",
+                      "/api/library/public?offset=-1",
+                      "/api/library/my?query=" + long_text,
+                      "/api/feedbacks?limit=x",
                       "/api/read-history/by-novel"};
   for (const auto& target : targets) {
     const auto answer = get(target);
@@ -467,6 +474,40 @@ TEST_F(LncrawlReads, PagesOfTheClientHaveWhatTheyAskFor) {
   EXPECT_EQ(memberOf(asAdmin("GET", "/api/user/" + user_).body, "email"), "reader");
   EXPECT_EQ(asAdmin("GET", "/api/user/nobody").body, R"({"error":"No such user","detail":null})");
   EXPECT_EQ(asAdmin("GET", "/api/admin/configs").body.find(R"([{"key":)"), 0U);
+}
+
+TEST_F(LncrawlReads, WhatIsNotKeptHereIsEmptyOrRefusedInTheDialectsShape) {
+  for (const char* path : {"/api/library/my", "/api/library/public", "/api/feedbacks"}) {
+    EXPECT_EQ(get(path + std::string("?query=a&offset=3&limit=7")).body,
+              R"({"total":0,"offset":3,"limit":7,"items":[]})");
+    EXPECT_EQ(host_.bare("GET", path).body, R"({"error":"Unauthorized","detail":null})");
+  }
+  EXPECT_EQ(get("/api/library/my/list").body, "[]");
+  EXPECT_EQ(get("/api/library/all").body, R"({"error":"Forbidden","detail":null})");
+  EXPECT_EQ(asAdmin("GET", "/api/library/all").body, R"({"total":0,"offset":0,"limit":20,"items":[]})");
+  struct Write {
+    std::string method, path, body;
+    int status;
+    std::string error;
+  };
+  const Write writes[] = {
+      {"POST", "/api/library", R"({"name":"mine","is_public":false})", 501, "Libraries are not kept here"},
+      {"PATCH", "/api/library/x", R"({"name":"mine"})", 404, "No such library"},
+      {"DELETE", "/api/library/x", "", 404, "No such library"},
+      {"PUT", "/api/library/x/novel/" + kNovel, "", 404, "No such library"},
+      {"DELETE", "/api/library/x/novels/" + kNovel, "", 404, "No such library"},
+      {"POST", "/api/feedback", R"({"type":0,"subject":"s","message":"m"})", 501, "Reports are not kept here"},
+      {"PUT", "/api/settings/notifications", R"({"email_alerts":{"10":true}})", 501, "No mail is sent from here"},
+  };
+  for (const auto& [method, path, body, status, error] : writes) {
+    const auto answer = host_.bare(method, path, body, "Authorization: Bearer " + token_ + "\r\n");
+    EXPECT_EQ(answer.status, status) << method << " " << path;
+    EXPECT_EQ(memberOf(answer.body, "error"), error) << answer.body;
+    EXPECT_EQ(host_.bare(method, path, body).status, 401) << method << " " << path;
+  }
+  for (const char* path : {"/api/library/x/y", "/api/feedback/x/y", "/api/settings/none", "/api/settings"}) {
+    EXPECT_EQ(get(path).body, R"({"detail":"Not Found"})") << path << " is not minion's";
+  }
 }
 
 TEST_F(LncrawlReads, ANovelIsRemovedByAnAdminWithAllThatIsBelow) {

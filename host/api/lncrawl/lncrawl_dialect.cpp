@@ -11,9 +11,10 @@ namespace jobhost::api::lncrawl {
 namespace {
 
 /// First segments below /api that are this surface's, whatever follows.
-constexpr std::string_view kWords[] = {"admin", "announcement", "artifact", "artifacts", "auth",  "chapter",
-                                       "image", "job",          "jobs",     "meta",      "novel", "novels",
-                                       "ping",  "read-history", "user",     "users",     "volume"};
+constexpr std::string_view kWords[] = {"admin",    "announcement", "artifact", "artifacts", "auth",         "chapter",
+                                       "feedback", "feedbacks",    "image",    "job",       "jobs",         "library",
+                                       "meta",     "novel",        "novels",   "ping",      "read-history", "settings",
+                                       "user",     "users",        "volume"};
 
 bool startsWithSegment(std::string_view path, std::string_view segment) {
   return path.starts_with(segment) && (path.size() == segment.size() || path[segment.size()] == '/');
@@ -77,6 +78,7 @@ LncrawlDialect::LncrawlDialect(const Deps& deps, const ServerOptions& options)
   addCreateRoutes(routes_, parts_);
   addJobRoutes(routes_, parts_);
   addRunnerRoutes(routes_, parts_);
+  addAbsentRoutes(routes_);
 }
 
 core::Result<void> LncrawlDialect::start() {

@@ -18,6 +18,14 @@ Response turn(const Parts& parts, const Call& call, bool on) {
   return answerTrue();
 }
 
+/// What runs of this surface goes back to the queue and is begun anew; where begun is nothing, it waits for the start.
+Response restart(const Parts& parts, const Call& call) {
+  if (!parts.deps.put_back_types) return failure(501, "This host cannot restart its runner");
+  parts.deps.put_back_types(allTypes());
+  telemetry::log("api").info("lncrawl runner restarted user={}", call.principal->id);
+  return answerTrue();
+}
+
 }  // namespace
 
 void addRunnerRoutes(RouteTable& routes, const Parts& parts) {
@@ -29,6 +37,9 @@ void addRunnerRoutes(RouteTable& routes, const Parts& parts) {
   routes.add(
       Method::Post, "/api/admin/runner/stop", Privilege::Admin,
       [parts](Call& call) { return turn(parts, call, false); }, false, Body::Small);
+  routes.add(
+      Method::Post, "/api/admin/soft-restart", Privilege::Admin, [parts](Call& call) { return restart(parts, call); },
+      false, Body::Small);
 }
 
 }  // namespace jobhost::api::lncrawl
