@@ -63,8 +63,8 @@ class Lncrawl : public LncrawlHost {
   }
 };
 
-/// The contract's two seconds with room for a machine that does other things too; what is waited for would not come by
-/// itself.
+/// Where the contract says two seconds. A machine that does other things too cannot be held to them, so times are
+/// measured, printed and recorded, and a test fails only when what is waited for would not have come by itself.
 constexpr auto kSoon = 10s;
 
 TEST_F(Lncrawl, 1_LoginGivesATokenAndBasicWorks) {
@@ -406,10 +406,20 @@ TEST_F(Lncrawl, 8_ADownloadStopsAtOnceAndWhatIsDoneIsLeftAlone) {
   const auto admin = this->admin();
   const auto id = fetch(admin);
   ASSERT_TRUE(site_.asked("/book/1/one"));
+  const auto begin = std::chrono::steady_clock::now();
   EXPECT_EQ(admin.post("/api/job/" + id + "/cancel").status, 200);
   EXPECT_TRUE(site_.left("/book/1/one", kSoon)) << "the download went on";
+  const auto stopped = std::chrono::steady_clock::now() - begin;
   const auto job = admin.ended(id, kSoon);
+  const auto ended = std::chrono::steady_clock::now() - begin;
   EXPECT_EQ(number(job, "status"), 4);
+  const auto millis = [](auto span) {
+    return static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(span).count());
+  };
+  std::printf("canceled: the download stopped after %d ms, the job ended after %d ms (the contract: 2000)\n",
+              millis(stopped), millis(ended));
+  RecordProperty("download_stopped_ms", millis(stopped));
+  RecordProperty("job_ended_ms", millis(ended));
   site_.release("/book/1/one");
 
   const auto done = admin.ended(fetch(admin));
@@ -556,6 +566,37 @@ TEST_F(Lncrawl, 12_TwoLowJobsOfOneUserNeverOverlap) {
   site_.release("/b/");
   site_.release("/c/");
   for (const auto& id : {a, b, c}) EXPECT_EQ(number(ann.ended(id), "status"), 2);
+}
+
+TEST_F(Lncrawl, 12_NorDoTheChildrenOfItsFullNovels) {
+  for (const char* folder : {"/premium/", "/a/", "/b/"}) site_.putBook(folder, book({"one", "two", "three"}));
+  for (const char* path : {"/premium/one", "/premium/two"}) site_.hold(path);
+  start({"runner.max_per_plugin=3", "plugin.org.jobhost.fetch-novel.at_once=4"});
+  // Where the tier allows it, chapters do overlap: the host has the room.
+  const auto premium = user("premium@example.test", 1);
+  const auto other = fetch(premium, "/premium/");
+  for (const char* path : {"/premium/one", "/premium/two"}) ASSERT_TRUE(site_.asked(path)) << path << host_->log();
+  for (const char* path : {"/premium/one", "/premium/two"}) site_.release(path);
+  EXPECT_EQ(number(premium.ended(other), "status"), 2);
+
+  site_.slow("", 50ms);  // two at once would be seen in their times
+  const auto ann = user("ann@example.test", 0);
+  const std::vector<std::string> roots{fetch(ann, "/a/"), fetch(ann, "/b/")};
+  std::vector<Object> leaves;  // the others wait for theirs
+  for (const auto& id : roots) {
+    EXPECT_EQ(units(ann.ended(id)), "7/0/7");
+    for (const auto& job : ann.tree(id)) {
+      EXPECT_EQ(number(job, "priority"), 0) << jsonOf(job);
+      if (number(job, "type") == 10 || number(job, "type") == 40) leaves.push_back(job);
+    }
+  }
+  ASSERT_EQ(leaves.size(), 8U);
+  std::sort(leaves.begin(), leaves.end(),
+            [](const Object& a, const Object& b) { return number(a, "started_at") < number(b, "started_at"); });
+  for (std::size_t i = 1; i < leaves.size(); ++i) {
+    EXPECT_LE(number(leaves[i - 1], "finished_at"), number(leaves[i], "started_at")) << jsonOf(leaves[i - 1]) << "\n"
+                                                                                     << jsonOf(leaves[i]);
+  }
 }
 
 TEST_F(Lncrawl, 13_OneIdIsASingleJobAndTwoAreABatch) {
