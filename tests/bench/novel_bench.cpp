@@ -1,6 +1,6 @@
 // How many pages a second fetch-novel stores, beside wget on the same loopback site; politeness is off. The novel has
 // so many chapters of 12 KiB; each becomes a job, a file and a record, all durable. Also what the book of them takes,
-// and the most memory any process of the plugins had. Prints one line each.
+// and the most memory that a runner of each plugin had. Prints one line each.
 //   novel_bench [chapters] [requests at once]
 #include <sys/wait.h>
 
@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <string>
@@ -41,15 +42,30 @@ std::string chapterText(int number) {
   return html;
 }
 
-/// Peak resident memory in MiB of each process of the host's, by what it is called.
+/// The id of the plugin that a runner has loaded; empty: it is none, or has not yet. The host's own copy of a plugin,
+/// which is what runners open, is ID/VERSION-DIGEST/ID.so.
+std::string pluginOf(const std::string& process) {
+  std::ifstream maps(process + "/maps");
+  std::string line;
+  while (std::getline(maps, line)) {
+    const auto at = line.find('/');
+    if (at == std::string::npos) continue;
+    const std::filesystem::path path = line.substr(at);
+    if (path.extension() == ".so" && path.parent_path().parent_path().filename() == path.stem()) return path.stem();
+  }
+  return {};
+}
+
+/// Peak resident memory in MiB of the host's processes: by plugin, and of others by what they are called. Of several
+/// runners of one plugin, the largest.
 void addPeaks(const HostProcess& host, std::map<std::string, long>& peaks) {
   for (const auto pid : host.otherProcesses()) {
     const auto folder = "/proc/" + std::to_string(pid);
     std::ifstream status(folder + "/status");
     std::string line;
-    std::string name;
+    std::string name = pluginOf(folder);
     while (std::getline(status, line)) {
-      if (line.starts_with("Name:")) name = line.substr(line.find_last_of(" \t") + 1);
+      if (line.starts_with("Name:") && name.empty()) name = line.substr(line.find_last_of(" \t") + 1);
       if (line.starts_with("VmHWM:")) {
         const long mib = std::strtol(line.c_str() + 6, nullptr, 10) / 1024;
         peaks[name] = std::max(peaks[name], mib);
