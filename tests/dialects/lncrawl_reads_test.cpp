@@ -491,13 +491,13 @@ TEST_F(LncrawlReads, WhatIsNotKeptHereIsEmptyOrRefusedInTheDialectsShape) {
     std::string error;
   };
   const Write writes[] = {
-      {"POST", "/api/library", R"({"name":"mine","is_public":false})", 501, "Libraries are not kept here"},
+      {"POST", "/api/library", R"({"name":"mine","is_public":false})", 403, "Libraries are not kept here"},
       {"PATCH", "/api/library/x", R"({"name":"mine"})", 404, "No such library"},
       {"DELETE", "/api/library/x", "", 404, "No such library"},
       {"PUT", "/api/library/x/novel/" + kNovel, "", 404, "No such library"},
       {"DELETE", "/api/library/x/novels/" + kNovel, "", 404, "No such library"},
-      {"POST", "/api/feedback", R"({"type":0,"subject":"s","message":"m"})", 501, "Reports are not kept here"},
-      {"PUT", "/api/settings/notifications", R"({"email_alerts":{"10":true}})", 501, "No mail is sent from here"},
+      {"POST", "/api/feedback", R"({"type":0,"subject":"s","message":"m"})", 403, "Reports are not kept here"},
+      {"PUT", "/api/settings/notifications", R"({"email_alerts":{"10":true}})", 403, "No mail is sent from here"},
   };
   for (const auto& [method, path, body, status, error] : writes) {
     const auto answer = host_.bare(method, path, body, "Authorization: Bearer " + token_ + "\r\n");

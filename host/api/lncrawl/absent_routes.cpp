@@ -28,7 +28,7 @@ void addNone(RouteTable& routes, Method method, std::string pattern, std::string
 void addRefusal(RouteTable& routes, Method method, std::string pattern, std::string_view error,
                 std::string_view detail) {
   routes.add(
-      method, std::move(pattern), Privilege::Known, [error, detail](Call&) { return failure(501, error, detail); },
+      method, std::move(pattern), Privilege::Known, [error, detail](Call&) { return failure(403, error, detail); },
       false, Body::Small);
 }
 
