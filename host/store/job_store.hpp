@@ -323,7 +323,7 @@ class JobStore {
   /// about to receive the batch, asks again. So no job is ever claimed beyond what the caller can run.
   virtual void claim(ClaimRequest request) = 0;
   /// Ends attempts. Terminal moves happen once; counters of ancestors change in the same transaction; parents whose
-  /// children have all ended move on.
+  /// children have all ended move on. What is below a job that failed is canceled, beyond some 1000 in later commits.
   virtual void settle(std::vector<AttemptOutcome> outcomes, Done<std::vector<Settled>> done) = 0;
   virtual void update(std::vector<AttemptUpdate> updates, Done<void> done) = 0;
   /// Extends leases to now + lease; answers those that were no longer held.

@@ -17,8 +17,6 @@ CommandOps::CommandOps(Database& db, Ledger& ledger, JobTable& table, Moves& mov
       moves_(moves),
       records_(records),
       children_(db, "SELECT id FROM jobs INDEXED BY jobs_by_parent WHERE parent = $1 ORDER BY id"),
-      unique_taken_(db, "SELECT id FROM jobs WHERE type_id = $1 AND unique_key = $2 AND state < 4"),
-      unique_key_(db, "SELECT unique_key FROM jobs WHERE id = $1 AND unique_key IS NOT NULL"),
       keep_last_job_(db,
                      "INSERT INTO meta (name, value) VALUES ('last_job', $1) "
                      "ON CONFLICT (name) DO UPDATE SET value = excluded.value"),
@@ -36,6 +34,7 @@ core::Result<LiveRow> CommandOps::find(core::JobId id) {
 }
 
 core::Result<LiveRow> CommandOps::findSettled(core::JobId id) {
+  moves_.settleDeserted();
   const auto row = find(id);
   if (!row) return row;
   moves_.settleCounters(row->parent ? core::JobId{*row->parent} : id);
@@ -69,43 +68,22 @@ std::optional<std::vector<core::JobId>> CommandOps::smallTree(core::JobId id) {
 
 core::Result<CommandOps::CancelStep> CommandOps::cancel(core::JobId id, const std::string& reason,
                                                         const std::string& reason_below) {
+  moves_.settleDeserted();
   moves_.settleCounters(id);
   auto found = find(id);
   if (!found) return found.error();
   const auto outcome = core::isTerminal(found->state)      ? CancelOutcome::AlreadyEnded
                        : found->state == JobState::Running ? CancelOutcome::Asked
                                                            : CancelOutcome::Canceled;
-  if (outcome != CancelOutcome::AlreadyEnded) cancelOne(*found, canceledText(reason));
+  if (outcome != CancelOutcome::AlreadyEnded) moves_.cancelOne(*found, canceledText(reason));
   std::vector<core::JobId> below;
   for (Query query(children_, id.value); query.step();) below.push_back({query.number(0)});
   return CancelStep{outcome, cancelMore(std::move(below), reason_below.empty() ? reason : reason_below)};
 }
 
-/// Parents first: a parent that is canceled is no longer woken by the end of its children, which is worked off
-/// afterwards.
 std::vector<core::JobId> CommandOps::cancelMore(std::vector<core::JobId> ids, const std::string& reason) {
-  const std::string error = canceledText(reason);
-  std::size_t done = 0;
-  for (; done < ids.size() && done < kTreeStep; ++done) {
-    const core::JobId id = ids[done];
-    for (Query query(children_, id.value); query.step();) ids.push_back({query.number(0)});
-    moves_.settleCounters(id);
-    auto row = table_.load(id);
-    if (row && !core::isTerminal(row->state)) cancelOne(*row, error);
-  }
-  ids.erase(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(done));
-  return ids;
-}
-
-void CommandOps::cancelOne(LiveRow& row, const std::string& error) {
-  if (row.state != JobState::Running) {
-    moves_.end(row, JobState::Canceled, error);
-  } else if (row.ask != Ask::Cancel) {
-    row.ask = Ask::Cancel;
-    table_.addEvent(row, EventKind::CancelRequested, "{\"reason\":\"cancel\"}");
-    table_.save(row);
-    table_.setError(row.id, error);
-  }
+  std::size_t room = kTreeStep;
+  return moves_.cancelTrees(std::move(ids), canceledText(reason), room);
 }
 
 core::Result<void> CommandOps::checkRoom(const LiveRow& row, const BulkOptions& limits) const {
@@ -122,6 +100,7 @@ core::Result<void> CommandOps::checkRoom(const LiveRow& row, const BulkOptions& 
 }
 
 core::Result<void> CommandOps::retry(core::JobId id, const BulkOptions& limits) {
+  moves_.settleDeserted();
   moves_.settleCounters(id);
   auto row = find(id);
   if (!row) return row.error();
@@ -129,26 +108,10 @@ core::Result<void> CommandOps::retry(core::JobId id, const BulkOptions& limits) 
     return conflict(*row, "only failed and canceled jobs can be retried");
   }
   if (beingRemoved(*row)) return conflict(*row, "it is being deleted");
-  if ((row->docs & kHasDeps) != 0) {
-    const int open = moves_.outstandingDependencies(id);
-    if (open < 0) return conflict(*row, "a job it depends on did not succeed");
-    row->deps_pending = open;
-  }
-  if (Query key(unique_key_, id.value); key.step()) {
-    if (Query taken(unique_taken_, row->type_id, key.view(0)); taken.step()) {
-      return conflict(*row, "job " + std::to_string(taken.number(0)) + " has its unique key now");
-    }
-  }
+  if (moves_.isDeserted(*row)) return conflict(*row, "the jobs below it are still being canceled");
+  if (const auto why = moves_.whyNotAgain(*row)) return conflict(*row, *why);
   if (auto room = checkRoom(*row, limits); !room) return room;
-  moves_.revive(*row);
-  row->max_attempts = std::max(row->max_attempts, row->attempt + 1);
-  ++row->retries;
-  row->rescues = 0;
-  table_.saveRescues(*row);
-  row->resumed = Resume::None;
-  row->run_at = core::toMicros(ledger_.now);
-  table_.clearResult(*row);
-  moves_.toQueue(*row, "retry");
+  moves_.runAgain(*row, ledger_.now);
   return {};
 }
 

@@ -18,7 +18,7 @@ namespace jobhost::store {
 /// is never held for long. Until the last step others see a part of the tree done.
 class CommandOps {
  public:
-  static constexpr std::size_t kTreeStep = 1000;
+  static constexpr std::size_t kTreeStep = Moves::kTreeStep;
 
   CommandOps(Database& database, Ledger& ledger, JobTable& table, Moves& moves, RecordOps& records);
 
@@ -56,7 +56,6 @@ class CommandOps {
   core::Result<LiveRow> find(core::JobId id);
   /// The same once all that ended before in this batch is known to it and its parent, whom that may have ended.
   core::Result<LiveRow> findSettled(core::JobId id);
-  void cancelOne(LiveRow& row, const std::string& error);
   core::Result<void> checkRoom(const LiveRow& row, const BulkOptions& limits) const;
   std::optional<std::vector<core::JobId>> smallTree(core::JobId id);
   bool beingRemoved(const LiveRow& row);
@@ -69,7 +68,7 @@ class CommandOps {
   JobTable& table_;
   Moves& moves_;
   RecordOps& records_;
-  Statement children_, unique_taken_, unique_key_, keep_last_job_, forget_deleted_;
+  Statement children_, keep_last_job_, forget_deleted_;
   Statement last_child_, mark_removal_, drop_removal_;
 };
 

@@ -45,6 +45,11 @@ void Ledger::load(Database& database, const core::Clock& clock) {
     removing.insert(removals_uncanceled.back());
     removals_due.insert(removals_uncanceled.back());
   }
+  Statement failed(database, "SELECT job FROM deserted ORDER BY job");
+  for (Query query(failed); query.step();) {
+    deserted_to_walk.push_back({query.number(0)});
+    deserted.emplace(deserted_to_walk.back(), true);
+  }
   Statement delayed(
       database, "SELECT run_at FROM jobs INDEXED BY jobs_delayed WHERE state = 0 AND hold = 1 ORDER BY run_at LIMIT 1");
   if (Query query(delayed); query.step()) next_delayed = query.number(0);

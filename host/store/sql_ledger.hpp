@@ -101,6 +101,10 @@ class Ledger {
     noteDue(now);
   }
 
+  // ---- jobs below one that did not succeed, to be canceled (Moves)
+  std::map<core::JobId, bool> deserted;       ///< those that failed; true: it is in the table of that name
+  std::vector<core::JobId> deserted_to_walk;  ///< they or what is below them, parents first; empty: all is done
+
   // ---- of the batch at hand
   core::Instant now;
   core::Clock::Steady steady_now;

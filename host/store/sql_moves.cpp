@@ -4,6 +4,7 @@
 #include <tuple>
 #include <utility>
 
+#include "core/job_codes.hpp"
 #include "core/queue_key.hpp"
 
 namespace jobhost::store {
@@ -19,6 +20,11 @@ void requireMove(JobState from, JobState to) {
 Moves::Moves(Database& db, Ledger& ledger, JobTable& table)
     : ledger_(ledger),
       table_(table),
+      children_(db, "SELECT id FROM jobs INDEXED BY jobs_by_parent WHERE parent = $1 ORDER BY id"),
+      unique_taken_(db, "SELECT id FROM jobs WHERE type_id = $1 AND unique_key = $2 AND state < 4"),
+      unique_key_(db, "SELECT unique_key FROM jobs WHERE id = $1 AND unique_key IS NOT NULL"),
+      keep_deserted_(db, "INSERT INTO deserted (job) VALUES ($1)"),
+      drop_deserted_(db, "DELETE FROM deserted WHERE job = $1"),
       dependents_(db, "SELECT job, any_outcome FROM job_deps WHERE dep = $1 AND done = 0"),
       dep_done_(db, "UPDATE job_deps SET done = 1 WHERE job = $1 AND dep = $2"),
       deps_open_(db,
@@ -90,6 +96,7 @@ void Moves::end(LiveRow& row, JobState to, const std::string& error) {
   table_.save(row);
   if (!error.empty()) table_.setError(row.id, error);
   ended(row);
+  if (to == JobState::Failed) desert(row);
 }
 
 void Moves::toSuspended(LiveRow& row) {
@@ -106,6 +113,7 @@ void Moves::leaveAttempt(LiveRow& row, JobState to, core::EventKind kind, std::s
   requireMove(row.state, to);
   ledger_.count(row, row.state, to);
   ledger_.stopped(row.id);
+  const bool asked = row.ask == Ask::Cancel;  // then what is below it was canceled with it
   row.ask = Ask::None;
   row.lease = 0;
   row.hold = core::Hold::None;
@@ -116,6 +124,7 @@ void Moves::leaveAttempt(LiveRow& row, JobState to, core::EventKind kind, std::s
   }
   table_.addEvent(row, kind, std::move(data));
   if (core::isTerminal(to)) ended(row);
+  if (to == JobState::Failed || (to == JobState::Canceled && !asked)) desert(row);
 }
 
 void Moves::startAttempt(LiveRow& row, core::Millis lease) {
@@ -249,15 +258,131 @@ void Moves::settleCounters() {
   }
 }
 
+namespace {
+
+/// The error of what is canceled because a job above it did not succeed.
+const std::string& desertedText() {
+  static const std::string text =
+      errorText({core::ErrorClass::Permanent, core::kParentFailed, "a job above it did not succeed", {}});
+  return text;
+}
+
+}  // namespace
+
+std::vector<core::JobId> Moves::cancelTrees(std::vector<core::JobId> ids, const std::string& error, std::size_t& room) {
+  std::size_t done = 0;
+  for (; done < ids.size() && room > 0; ++done, --room) {
+    const core::JobId id = ids[done];
+    for (Query query(children_, id.value); query.step();) ids.push_back({query.number(0)});
+    settleCounters(id);
+    auto row = table_.load(id);
+    if (row && !core::isTerminal(row->state)) cancelOne(*row, error);
+  }
+  ids.erase(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(done));
+  return ids;
+}
+
+void Moves::cancelOne(LiveRow& row, const std::string& error) {
+  if (row.state != JobState::Running) {
+    end(row, JobState::Canceled, error);
+  } else if (row.ask != Ask::Cancel) {
+    row.ask = Ask::Cancel;
+    table_.addEvent(row, core::EventKind::CancelRequested, "{\"reason\":\"cancel\"}");
+    table_.save(row);
+    table_.setError(row.id, error);
+  }
+}
+
+/// Nobody waits for what is below a job that did not succeed.
+void Moves::desert(const LiveRow& row) {
+  if (row.children.done >= row.children.total) return;
+  if (ledger_.deserted.try_emplace(row.id, false).second) ledger_.deserted_to_walk.push_back(row.id);
+}
+
+/// Answers whether there was anything to do, and room for it.
+bool Moves::cancelDeserted() {
+  auto& walk = ledger_.deserted_to_walk;
+  if (walk.empty() || room_ == 0) return false;
+  walk = cancelTrees(std::move(walk), desertedText(), room_);  // those it begins with have ended and are passed over
+  return true;
+}
+
+/// What there was no room for must be found again by the host after this one.
+void Moves::keepDeserted() {
+  if (ledger_.deserted.empty()) return;
+  if (ledger_.deserted_to_walk.empty()) {
+    for (const auto& [id, kept] : ledger_.deserted) {
+      if (kept) Query(drop_deserted_, id.value).run();
+    }
+    ledger_.deserted.clear();
+    return;
+  }
+  for (auto& [id, kept] : ledger_.deserted) {
+    if (!kept) Query(keep_deserted_, id.value).run();
+    kept = true;
+  }
+  ledger_.noteDue(ledger_.now);
+}
+
+void Moves::settleDeserted() {
+  if (ledger_.deserted.empty()) return;
+  settleCounters();
+  cancelDeserted();
+  keepDeserted();
+}
+
+bool Moves::isDeserted(const LiveRow& row) {
+  if (ledger_.deserted.empty()) return false;
+  std::optional<LiveRow> at = row;
+  while (at && !ledger_.deserted.contains(at->id)) at = at->parent ? table_.load({*at->parent}) : std::nullopt;
+  return at.has_value();
+}
+
+bool Moves::wasDeserted(core::JobId id) {
+  return table_.error(id) == desertedText();
+}
+
+std::optional<std::string> Moves::whyNotAgain(LiveRow& row) {
+  if ((row.docs & kHasDeps) != 0) {
+    const int open = outstandingDependencies(row.id);
+    if (open < 0) return "a job it depends on did not succeed";
+    row.deps_pending = open;
+  }
+  if (Query key(unique_key_, row.id.value); key.step()) {
+    if (Query taken(unique_taken_, row.type_id, key.view(0)); taken.step()) {
+      return "job " + std::to_string(taken.number(0)) + " has its unique key now";
+    }
+  }
+  return std::nullopt;
+}
+
+void Moves::runAgain(LiveRow& row, core::Instant at) {
+  revive(row);
+  row.max_attempts = std::max(row.max_attempts, row.attempt + 1);
+  ++row.retries;
+  row.rescues = 0;
+  table_.saveRescues(row);
+  row.resumed = Resume::None;
+  row.run_at = core::toMicros(at);
+  table_.clearResult(row);
+  toQueue(row, "retry");
+}
+
 void Moves::settleAll() {
-  // Each can feed the other. The counters come first: one that ends because of what it depends on ends with them right.
+  // Each can feed the others. The counters come first: one that ends because of what it depends on ends with them
+  // right. Then all that fails by what it depends on, so that it does not matter which of those trees is canceled
+  // first.
   for (;;) {
     settleCounters();
-    if (ended_.empty()) break;
+    if (ended_.empty()) {
+      if (!cancelDeserted()) break;
+      continue;
+    }
     const auto [id, succeeded] = ended_.back();
     ended_.pop_back();
     releaseDependents(id, succeeded);
   }
+  keepDeserted();
   while (!ledger_.dirty_keys.empty()) {
     const std::string key = *ledger_.dirty_keys.begin();
     ledger_.dirty_keys.erase(ledger_.dirty_keys.begin());
@@ -327,6 +452,7 @@ void Moves::releaseDependents(core::JobId dependency, bool succeeded) {
     dependents.emplace_back(core::JobId{query.number(0)}, query.integer(1) != 0);
   }
   for (const auto& [id, any_outcome] : dependents) {
+    settleCounters(id);
     auto row = table_.load(id);
     if (!row) continue;
     if (succeeded || any_outcome) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,9 @@ namespace jobhost::store {
 /// Writer thread only; methods throw SqlError.
 class Moves {
  public:
+  /// Jobs of a tree in one transaction; of a larger one the rest is left to the next.
+  static constexpr std::size_t kTreeStep = 1000;
+
   Moves(Database& database, Ledger& ledger, JobTable& table);
 
   /// Sets state and hold of a row that is (back) in the queue; `at_once` overlooks run_at. The caller saves it.
@@ -57,7 +61,27 @@ class Moves {
   int promoteDue(int limit);
   /// Another number of jobs may run per key: every key's queue is looked at again.
   void setMaxPerKey(int max);
-  /// Works off every consequence noted so far.
+  /// Cancels the first jobs of these trees, as many as there is `room` for, which it uses up. Running ones are asked.
+  /// Parents first: a parent that is canceled is no longer woken by the end of its children, which is worked off
+  /// afterwards. Answers what is left.
+  std::vector<core::JobId> cancelTrees(std::vector<core::JobId> ids, const std::string& error, std::size_t& room);
+  void cancelOne(LiveRow& row, const std::string& error);
+  /// Cancels what is below jobs that failed in this batch, before a command that would find it otherwise than in the
+  /// next one.
+  void settleDeserted();
+  /// Whether jobs below this one, or below one above it, are still to be canceled because that one did not succeed.
+  bool isDeserted(const LiveRow& row);
+  /// Whether the job was canceled because one above it did not succeed.
+  bool wasDeserted(core::JobId id);
+  /// Why a job that did not succeed cannot be run again now; the caller has refused other states. Sets what it depends
+  /// on anew.
+  std::optional<std::string> whyNotAgain(LiveRow& row);
+  /// A job that did not succeed back to the queue, with one more attempt at least; saves it.
+  void runAgain(LiveRow& row, core::Instant at);
+
+  /// A new batch: what it may cancel of deserted trees is counted from here.
+  void begin() { room_ = kTreeStep; }
+  /// Works off every consequence noted so far; of deserted trees as much as the batch has room for.
   void settleAll();
   /// Forgets them (the transaction was rolled back).
   void reset();
@@ -72,6 +96,9 @@ class Moves {
   /// Whether it is out of its ancestors already.
   [[nodiscard]] bool isOut(core::JobId id) const { return ledger_.removing.contains(id); }
   void ended(const LiveRow& row);
+  void desert(const LiveRow& row);
+  bool cancelDeserted();
+  void keepDeserted();
   void applyDelta(core::JobId id, const Delta& delta);
   void releaseDependents(core::JobId dependency, bool succeeded);
   void rebalance(const std::string& key);
@@ -80,6 +107,8 @@ class Moves {
   JobTable& table_;
   std::map<core::JobId, Delta> deltas_;  ///< parents have smaller ids than their children: worked off from the end
   std::vector<std::pair<core::JobId, bool>> ended_;
+  std::size_t room_ = kTreeStep;
+  Statement children_, unique_taken_, unique_key_, keep_deserted_, drop_deserted_;
   Statement dependents_, dep_done_, deps_open_, due_, first_delayed_, units_below_, key_ready_, key_parked_, next_key_,
       set_meta_;
 };

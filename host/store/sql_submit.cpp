@@ -56,7 +56,7 @@ core::Result<SubmittedBatch> SubmitOps::submit(const std::vector<core::JobDraft>
   made.jobs.reserve(drafts.size());
   for (const core::JobDraft& draft : drafts) {
     auto existing = findExisting(draft);
-    made.jobs.push_back(existing ? *existing : add(draft));
+    made.jobs.push_back(existing ? takeUp(*existing, draft) : add(draft));
   }
   if (options.idempotency) {
     std::string ids;
@@ -147,7 +147,8 @@ core::Result<void> SubmitOps::check(const std::vector<core::JobDraft>& drafts, c
         return taken;
       }
     }
-    if (limited && !findExisting(draft)) {
+    const auto existing = limited ? findExisting(draft) : std::nullopt;
+    if (limited && (!existing || wasDeserted(*existing))) {
       ++of_type[draft.type];
       ++of_owner[draft.owner];
     }
@@ -226,6 +227,21 @@ std::optional<Submitted> SubmitOps::findExisting(const core::JobDraft& draft) {
     if (query.step()) return Submitted{{query.number(0)}, static_cast<JobState>(query.integer(1)), true};
   }
   return std::nullopt;
+}
+
+bool SubmitOps::wasDeserted(const Submitted& existing) {
+  return existing.state == JobState::Canceled && moves_.wasDeserted(existing.id);
+}
+
+/// A child that went with an attempt of its parent which failed is run again for a later one: who asks for it means to
+/// have it. One that was canceled by itself, or with its parent by a caller, stays canceled.
+Submitted SubmitOps::takeUp(const Submitted& existing, const core::JobDraft& draft) {
+  if (!wasDeserted(existing)) return existing;
+  moves_.settleCounters(existing.id);
+  auto row = table_.load(existing.id);
+  if (!row || ledger_.removing.contains(row->id) || moves_.whyNotAgain(*row)) return existing;
+  moves_.runAgain(*row, draft.run_at.value_or(ledger_.now));
+  return {row->id, row->state, true};
 }
 
 void SubmitOps::markCreated(const LiveRow& row) {

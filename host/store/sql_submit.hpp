@@ -31,6 +31,8 @@ class SubmitOps {
   core::Result<void> checkReferences(const core::JobDraft& draft, bool own_only);
   core::Result<void> checkTaken(const core::JobDraft& draft);
   std::optional<Submitted> findExisting(const core::JobDraft& draft);
+  bool wasDeserted(const Submitted& existing);
+  Submitted takeUp(const Submitted& existing, const core::JobDraft& draft);
   void markCreated(const LiveRow& row);
   Submitted add(const core::JobDraft& draft);
   int addDependencies(LiveRow& row, const core::JobDraft& draft, bool& failed);

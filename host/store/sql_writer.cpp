@@ -178,6 +178,7 @@ std::optional<SqlError> Writer::tryCommit(std::span<const std::unique_ptr<Comman
     side_.ledger.now = clock_.now();
     side_.ledger.steady_now = clock_.steadyNow();
     side_.ledger.due.reset();
+    side_.moves.begin();
     due_learned_ = false;
     ledger_valid_ = false;  // until the commit has made it so
     Transaction transaction(side_.database);

@@ -28,7 +28,9 @@ TickResult tickNow(WriteSide& side, bool every) {
   result.promoted = side.moves.promoteDue(kPromotedPerTick);
   side.submits.forgetExpiredKeys(kForgottenPerTick);
   side.records.forgetExpired(kForgottenPerTick);
-  const bool more = side.commands.removeDue();
+  const bool removes = side.commands.removeDue();
+  side.moves.settleAll();
+  const bool more = removes || !side.ledger.deserted.empty();
   result.next_due = more ? side.ledger.now : side.attempts.nextLeaseEnd();
   if (const auto delayed = side.ledger.next_delayed) {
     const core::Instant at = core::fromMicros(*delayed);

@@ -294,6 +294,23 @@ TEST_F(LncrawlJobs, Item7CancelIsForTheOwnerAndAdminsAndTakesTheTreeAlong) {
   EXPECT_TRUE(has(get("/api/job/" + third, ann_).body, R"("error":"Canceled by admin")"));
 }
 
+TEST_F(LncrawlJobs, WhatIsBelowAJobThatFailedIsCanceledAsWithACancel) {
+  const auto root = fetchNovel(ann_);
+  const auto running = host_.start(number(root));
+  const auto batch = child(root, "volume_batch"), volume = child(batch, "volume");
+  core::JobError error{core::ErrorClass::Upstream, "novel.no_requests", "Failed to create requests", ""};
+  host_.settle(running, OutcomeKind::Failed, "", error);
+  const auto failed = get("/api/job/" + root, ann_).body;
+  EXPECT_TRUE(has(failed, R"("status":3,"is_done":true,"error":"Failed to create requests")")) << failed;
+  EXPECT_TRUE(has(failed, R"("done":3,"failed":3,"total":3)")) << failed;
+  for (const auto& id : {batch, volume}) {
+    const auto below = get("/api/job/" + id, ann_).body;
+    EXPECT_TRUE(has(below, R"("status":4,"is_done":true,"error":"Canceled by one of the parent")")) << below;
+    EXPECT_NE(rawOf(below, "started_at"), "null");
+    EXPECT_NE(rawOf(below, "finished_at"), "null");
+  }
+}
+
 TEST_F(LncrawlJobs, Item8CancelOfAFinishedJobLeavesItUnchanged) {
   const auto id = fetchNovel(ann_);
   host_.settle(host_.start(number(id)), OutcomeKind::Succeeded, "{}");

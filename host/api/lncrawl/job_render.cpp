@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "api/json_reader.hpp"
+#include "core/job_codes.hpp"
 #include "core/units.hpp"
 
 namespace jobhost::api::lncrawl {
@@ -71,6 +72,10 @@ void writeExtra(JsonWriter& json, const core::Job& job) {
 void writeError(JsonWriter& json, const core::Job& job) {
   if (!job.error || (job.state != core::JobState::Failed && job.state != core::JobState::Canceled)) {
     json.null();
+    return;
+  }
+  if (job.error->code == core::kParentFailed) {
+    json.string(kCanceledByParent);
     return;
   }
   const auto cause = textOf(membersOf(job.error->details_json), "cause");

@@ -12,6 +12,9 @@
 
 namespace jobhost::api::lncrawl {
 
+/// The error of what was canceled because a job above it was, or failed.
+inline constexpr const char* kCanceledByParent = "Canceled by one of the parent";
+
 /// 0 PENDING, 1 RUNNING, 2 SUCCESS, 3 FAILED, 4 CANCELED.
 int statusOf(core::JobState state);
 

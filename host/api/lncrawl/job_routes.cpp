@@ -108,7 +108,7 @@ Response cancel(const Parts& parts, Call& call) {
   if (core::isTerminal(job->state)) return answerTrue();
   const bool own = job->owner == call.principal->id;
   const auto outcome =
-      parts.deps.jobs.cancel(job->id, own ? "Canceled by user" : "Canceled by admin", "Canceled by one of the parent");
+      parts.deps.jobs.cancel(job->id, own ? "Canceled by user" : "Canceled by admin", kCanceledByParent);
   if (!outcome) return failure(outcome.error());
   if (*outcome == store::CancelOutcome::Asked) awaitEnd(parts, job->id, std::chrono::steady_clock::now() + kCancelWait);
   return answerTrue();

@@ -73,6 +73,7 @@ struct Model {
     LeaseToken lease = 0;
   };
   std::vector<Job> jobs;
+  std::vector<int> deserted;  // failed before their children, which are canceled when the command is over
   std::int64_t now = 0, steady = 0;
 
   int outstanding(int i) const {
@@ -86,6 +87,7 @@ struct Model {
   }
   void end(int i, JobState to) {
     jobs[static_cast<std::size_t>(i)].state = to;
+    if (to == JobState::Failed && outstanding(i) > 0) deserted.push_back(i);
     for (int k = 0; k < static_cast<int>(jobs.size()); ++k) {
       Job& other = at(k);
       const bool held = other.state == JobState::Queued || other.state == JobState::Suspended;
@@ -197,6 +199,11 @@ struct Model {
       }
     }
     for (const int each : ended) end(each, JobState::Canceled);
+  }
+  void cancelDeserted() {
+    while (!deserted.empty()) {
+      for (const int i : std::exchange(deserted, {})) cancel(i);
+    }
   }
 };
 
@@ -396,6 +403,7 @@ class Run {
     model_.at(index).until = model_.steady + 30'000'000;
   }
   std::string compare() {
+    model_.cancelDeserted();
     std::ostringstream out;
     std::map<JobState, std::int64_t> by_state;
     for (int i = 0; i < static_cast<int>(model_.jobs.size()); ++i) {

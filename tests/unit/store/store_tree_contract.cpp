@@ -592,4 +592,140 @@ TEST_P(StoreContract, RemovesALargeTreeAcrossARestart) {
   EXPECT_EQ(count("leaf", JobState::Canceled), 0);
 }
 
+TEST_P(StoreContract, CancelsWhatIsBelowAJobThatFailed) {
+  const auto top = submit("top");
+  const auto above = claim(1, {"top"});
+  const auto root = child(top, "root");
+  const auto running = claim(1, {"root"});
+  const auto over = child(root, "over");
+  settle(claim(1, {"over"})[0], OutcomeKind::Succeeded);
+  const auto middle = child(root, "middle");
+  const auto attempt = claim(1, {"middle"});
+  const auto leaf = child(middle, "leaf");
+  const auto busy = child(root, "busy");
+  const auto busy_attempt = claim(1, {"busy"});
+  const auto suspended = child(root, "suspended");
+  ASSERT_TRUE(store->suspend(suspended).ok());
+  settle(attempt[0], OutcomeKind::Succeeded);
+  ASSERT_EQ(state(middle), JobState::Waiting);
+  settle(above[0], OutcomeKind::Succeeded);
+
+  EXPECT_EQ(settle(running[0], OutcomeKind::Failed).state, JobState::Failed);
+  EXPECT_EQ(job(root).error->code, "boom");
+  EXPECT_EQ(state(over), JobState::Succeeded);
+  for (const auto id : {middle, leaf, suspended}) {
+    EXPECT_EQ(state(id), JobState::Canceled);
+    EXPECT_EQ(job(id).error->code, "parent_failed");
+  }
+  EXPECT_EQ(state(busy), JobState::Running);
+  EXPECT_TRUE(job(busy).cancel_requested);
+  EXPECT_EQ(state(top), JobState::Succeeded) << "its one child has ended";
+  EXPECT_EQ(core::unitsOf(job(root)), (core::Units{6, 4, 6})) << "as when it failed";
+  EXPECT_EQ(core::unitsOf(job(top)), (core::Units{7, 4, 7}));
+  settle(busy_attempt[0], OutcomeKind::Failed);
+  EXPECT_EQ(state(busy), JobState::Canceled);
+  EXPECT_EQ(job(busy).error->code, "parent_failed");
+  EXPECT_EQ(job(root).children, (core::ChildCounters{4, 4, 3}));
+  EXPECT_EQ(job(root).descendants, (core::ChildCounters{5, 5, 4}));
+  EXPECT_EQ(core::unitsOf(job(root)), (core::Units{6, 4, 6}));
+  EXPECT_EQ(core::unitsOf(job(top)), (core::Units{7, 4, 7}));
+}
+
+TEST_P(StoreContract, LeavesTheChildrenOfAJobThatIsTriedAgain) {
+  const auto root = submit("root");
+  const auto below = [&] {
+    const auto running = claim(1, {"root"});
+    const auto made = child(root, "c");
+    settle(running[0], OutcomeKind::Retry);
+    return made;
+  }();
+  EXPECT_EQ(state(below), JobState::Queued);
+  for (int i = 0; i <= kMaxRescues; ++i) {
+    EXPECT_EQ(state(below), JobState::Queued);
+    ASSERT_THAT(claim(1, {"root"}), SizeIs(1));
+    ASSERT_TRUE(store->rescueAll().ok());
+  }
+  EXPECT_EQ(job(root).error->code, "lease_expired");
+  EXPECT_EQ(state(below), JobState::Canceled) << "given up, and its children with it";
+}
+
+TEST_P(StoreContract, CancelsWhatIsBelowAJobWhoseDependencyFailed) {
+  core::JobDraft draft;
+  draft.type = "late";
+  draft.depends_on = {submit("first")};
+  const auto late = submit(draft);
+  const auto below = child(late, "c");
+  settle(claim(1, {"first"})[0], OutcomeKind::Failed);
+  EXPECT_EQ(job(late).error->code, "dependency_failed");
+  EXPECT_EQ(state(below), JobState::Canceled);
+}
+
+TEST_P(StoreContract, RunsTheChildrenOfAFailedAttemptAgainWhenTheNextOneAsksForThem) {
+  const auto root = submit("root");
+  auto running = claim(1, {"root"});
+  core::JobDraft draft;
+  draft.parent = root;
+  const auto keyed = [&](const std::string& type) {
+    draft.type = type;
+    draft.dedupe_key = type;
+    return submit(draft);
+  };
+  const auto first = keyed("first");
+  const auto unwanted = keyed("unwanted");
+  ASSERT_TRUE(store->cancel(unwanted, "not this one").ok());
+  draft.depends_on = {first};
+  const auto second = keyed("second");
+  settle(running[0], OutcomeKind::Failed);
+  ASSERT_EQ(state(second), JobState::Canceled);
+  ASSERT_TRUE(store->retry(root).ok());
+  running = claim(1, {"root"});
+  ASSERT_THAT(running, SizeIs(1));
+  draft.depends_on.clear();
+  SubmitOptions full;
+  full.max_queued_per_type = 1;
+  submit("first");
+  draft.type = draft.dedupe_key = "first";
+  EXPECT_EQ(store->submit({draft}, full).error().code, core::ErrorCode::Exhausted) << "it would be one queued job more";
+  EXPECT_EQ(keyed("first"), first);
+  EXPECT_EQ(keyed("unwanted"), unwanted);
+  draft.depends_on = {first};
+  EXPECT_EQ(keyed("second"), second);
+  EXPECT_EQ(state(first), JobState::Queued);
+  EXPECT_EQ(state(unwanted), JobState::Canceled) << "that one was canceled for itself";
+  EXPECT_EQ(job(second).hold, Hold::Dependency);
+  settle(running[0], OutcomeKind::Succeeded);
+  EXPECT_EQ(job(root).children, (core::ChildCounters{3, 1, 1}));
+  settle(claim(1, {"first"})[0], OutcomeKind::Succeeded);
+  settle(claim(1, {"second"}).at(0), OutcomeKind::Succeeded);
+  EXPECT_EQ(state(root), JobState::Succeeded);
+  EXPECT_EQ(core::unitsOf(job(root)), (core::Units{4, 1, 4}));
+}
+
+TEST_P(StoreContract, CancelsALargeTreeBelowAFailedJobAcrossARestart) {
+  const auto root = submit("root");
+  const auto running = claim(1, {"root"});
+  core::JobDraft draft;
+  draft.type = "leaf";
+  draft.parent = root;
+  ASSERT_TRUE(store->submit(std::vector<core::JobDraft>(2500, draft), {}).ok());
+  settle(running[0], OutcomeKind::Failed);
+  const auto canceled = count("leaf", JobState::Canceled);
+  EXPECT_GT(canceled, 0);
+  EXPECT_LE(canceled, 1000) << "the writer is not held for more";
+  EXPECT_EQ(store->retry(root).error().code, core::ErrorCode::Conflict) << "its children are being canceled";
+  reopen();
+  auto swept = store->rescueAll();
+  ASSERT_TRUE(swept.ok());
+  for (int i = 0; i < 5 && swept->next_due; ++i) swept = tick();
+  EXPECT_FALSE(swept->next_due) << "nothing is left to do";
+  EXPECT_EQ(count("leaf", JobState::Canceled), 2500);
+  EXPECT_EQ(job(root).children, (core::ChildCounters{2500, 2500, 2500}));
+  EXPECT_EQ(core::unitsOf(job(root)), (core::Units{2501, 2501, 2501}));
+  ASSERT_TRUE(store->retry(root).ok());
+  EXPECT_THAT(claim(1, {"root"}), SizeIs(1));
+  reopen();
+  ASSERT_TRUE(store->rescueAll().ok());
+  EXPECT_EQ(state(root), JobState::Queued) << "and it is no longer looked at below it";
+}
+
 }  // namespace jobhost::store

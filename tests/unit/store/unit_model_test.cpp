@@ -75,7 +75,8 @@ struct Model {
     LeaseToken lease = 0;
   };
   std::vector<Job> jobs;
-  std::vector<int> ended;  // whose dependents are still to hear of it
+  std::vector<int> ended;     // whose dependents are still to hear of it
+  std::vector<int> deserted;  // failed before their children; what is below them is still to be canceled
 
   Job& at(int i) { return jobs[static_cast<std::size_t>(i)]; }
   int size() const { return static_cast<int>(jobs.size()); }
@@ -145,6 +146,7 @@ struct Model {
     }
     job.state = to;
     job.asked = false;
+    if (to == JobState::Failed && outstanding(i)) deserted.push_back(i);
     countEnd(i, 1);
     if (!job.removing) credit(job.parent, left, failed, 0);
     ended.push_back(i);
@@ -156,7 +158,14 @@ struct Model {
     job.own_done ? succeed(i) : static_cast<void>(job.state = JobState::Queued);
   }
   void succeed(int i) { end(i, at(i).strict && at(i).children.failed > 0 ? JobState::Failed : JobState::Succeeded); }
-  /// What follows for those that depend on what ended; at the end of each command.
+  /// What follows from what ended, at the end of each command: for those that depend on it, then for those below it.
+  void settleEnds() {
+    tellDependents();
+    while (!deserted.empty()) {
+      for (const int i : std::exchange(deserted, {})) cancel(i);
+      tellDependents();
+    }
+  }
   void tellDependents() {
     while (!ended.empty()) {
       const int i = ended.back();
@@ -288,7 +297,7 @@ class Run {
   /// Does the step in both; what went wrong, or nothing.
   std::string apply(const Step& step) {
     if (std::string wrong = act(step); !wrong.empty()) return wrong;
-    model_.tellDependents();
+    model_.settleEnds();
     harness_.tick();
     model_.sweep();
     return compare();
@@ -385,6 +394,7 @@ class Run {
       removed = harness_.store->remove(id(index), Removal::CancelFirst).ok();
     });
     model_.settle(ending, kind);
+    model_.settleEnds();
     model_.cancelAndDelete(index);
     return settled && settled->front().applied && removed ? "" : "settle and delete";
   }
