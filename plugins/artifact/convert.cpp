@@ -1,12 +1,18 @@
 #include "artifact/convert.hpp"
 
+#include <poll.h>
+
 #include <array>
+#include <chrono>
 #include <fstream>
+#include <string>
+#include <string_view>
 #include <system_error>
+#include <utility>
 #include <variant>
 
 #include "artifact/text.hpp"
-#include "artifact/turn.hpp"
+#include "support/files/turns.hpp"
 
 namespace jobhost::artifact {
 namespace {
@@ -23,6 +29,9 @@ constexpr std::int64_t kMaxOutput = 4LL << 30;                   // of a file it
 constexpr std::uint64_t kMaxUpload = (16u << 20) - (64u << 10);  // the host takes 16 MiB with the head
 constexpr std::size_t kTail = 8 * 1024;                          // of what the program prints
 constexpr std::size_t kMaxRefusal = 64 * 1024;
+constexpr std::chrono::milliseconds kInPlace{1000};   // that a turn is waited for with the runner kept
+constexpr std::chrono::milliseconds kComeBack{5000};  // and without it
+constexpr std::chrono::milliseconds kApart{250};
 
 /// What the program prints, line by line as it comes: the percents become progress, the end is kept.
 class Output {
@@ -120,12 +129,32 @@ void askService(Job& job, Format format, const HttpCall& call, const ConversionF
   }
 }
 
+/// A converter's turn: among all processes that share the folder. Only the conversions wait here: books of our own
+/// making do not.
+support::Turns::Turn converterTurn(Job& job, const Settings& settings) {
+  constexpr std::string_view kWhy = "waiting for other conversions";
+  const auto folder = settings.temporary();
+  std::error_code wrong;
+  std::filesystem::create_directories(folder, wrong);
+  if (wrong) throw Failure(FailureKind::Io, "file.write", "the folder of the converter's locks: " + wrong.message());
+  support::Turns turns(folder, "converter", static_cast<std::size_t>(settings.conversions));
+  const auto wait = [&job, kWhy](int fd, std::chrono::milliseconds most) {
+    job.progress(0, 0, kWhy);
+    std::array<pollfd, 2> fds{pollfd{fd, POLLIN, 0}, {static_cast<int>(job.cancelHandle()), POLLIN, 0}};
+    ::poll(fds.data(), fds.size(), static_cast<int>(most.count()));
+    job.check();
+  };
+  if (auto turn = turns.take(wait, kInPlace)) return *std::move(turn);
+  // Nothing is lost by coming back, and a conversion takes minutes: others have the runner. Not all at the same time.
+  job.runAgainIn(kComeBack + kApart * (job.id() % 20), std::string(kWhy));
+}
+
 }  // namespace
 
 void convert(Job& job, Format format, const Novel& novel, const ConversionFiles& files, const Settings& settings) {
   const Converters converters{kProgram, settings.converter_url, settings.browser_sandbox};
   const ConversionCall call = planConversion(format, novel, files, converters);
-  const Turn turn(job, settings.temporary(), settings.conversions);
+  const auto turn = converterTurn(job, settings);
   if (const auto* http = std::get_if<HttpCall>(&call)) return askService(job, format, *http, files, settings);
   runProgram(job, format, std::get<ProgramCall>(call), files, settings);
 }

@@ -102,7 +102,7 @@ class NovelJob {
     const Json& old_etag = known["cover_etag"];
     try {
       if (!novel.cover_url.empty()) {
-        Web web(job_, settings_);
+        Web web(job_, settings_, true);
         if (same) web.ifChanged(novel.cover_url, std::string(old_etag.stringOr("")));
         web.download(novel.cover_url, url_, [&](::jobhost::HttpResponse& response) {
           files_.write(file, toJpeg(response, settings_.image, support::stopCheckOf(job_)).bytes);

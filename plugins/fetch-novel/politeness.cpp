@@ -86,6 +86,11 @@ void Politeness::setGap(std::string_view name, Span gap) {
   entry.gap = std::max({entry.gap, options_.gap, std::min(gap, options_.max_gap)});
 }
 
+Politeness::Span Politeness::gap(std::string_view name) const {
+  const auto found = hosts_.find(std::string(name));
+  return found == hosts_.end() ? options_.gap : found->second.gap;
+}
+
 std::optional<Politeness::Span> Politeness::wait(std::string_view name, Time now) const {
   const auto found = hosts_.find(std::string(name));
   if (found == hosts_.end()) return Span{0};
@@ -118,9 +123,10 @@ void Politeness::finished(std::string_view name, int status, std::string_view re
     return;
   }
   entry.refusals = std::min(entry.refusals + 1, 16);
-  Span pause = options_.back_off * (1 << (entry.refusals - 1));
-  if (const auto asked = parseRetryAfter(retry_after, now); asked && status != 0) pause = std::max(*asked, entry.gap);
-  entry.next = std::max(entry.next, now + std::min(pause, options_.max_wait));
+  Span pause = std::min<Span>(options_.back_off * (1 << (entry.refusals - 1)), options_.max_wait);
+  if (const auto asked = parseRetryAfter(retry_after, now); asked && status != 0)
+    pause = std::clamp(*asked, entry.gap, std::max(entry.gap, kLongestPause));
+  entry.next = std::max(entry.next, now + pause);
 }
 
 }  // namespace jobhost::novel

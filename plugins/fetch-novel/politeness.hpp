@@ -19,15 +19,19 @@ class Politeness {
     Span gap{3000};           ///< between the starts of two requests to a host
     std::size_t at_once = 1;  ///< requests under way to a host
     Span back_off{5000};      ///< after the first refusal without Retry-After; doubles with each
-    Span max_wait{600'000};   ///< what a Retry-After or the doubling may come to
+    Span max_wait{600'000};   ///< what the doubling may come to
     Span max_gap{60'000};
     std::size_t hosts = 10'000;  ///< remembered; those at rest go first
   };
+
+  /// What a Retry-After may come to.
+  static constexpr Span kLongestPause{24 * 3600 * 1000};
 
   explicit Politeness(Options options) : options_(options) {}
 
   /// A spec's rate, a Crawl-delay: the longest of those that were set and the options' holds.
   void setGap(std::string_view host, Span gap);
+  [[nodiscard]] Span gap(std::string_view host) const;
 
   /// How long to wait before a request to `host` may start; zero: now. nullopt: too many are under way, ask again
   /// after finished().

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <ctime>
 #include <optional>
 #include <utility>
 
@@ -23,6 +24,7 @@ constexpr std::int64_t kMostRobotsBytes = 4 << 20;
 constexpr std::int64_t kRobotsStay = 24 * 3600 * 1000;
 constexpr std::int64_t kSilenceStays = 30 * 1000;  // what forbids all because the site is down
 constexpr milliseconds kSign{30'000};              // a job that waits says so
+constexpr std::int64_t kMostLate = 3;              // times a job may have its pages fetched again
 
 std::string_view reasonOf(int status) {
   static constexpr std::array<std::pair<int, std::string_view>, 17> kReasons{{{400, "Bad Request"},
@@ -57,6 +59,14 @@ std::string retryAfterOf(const ::jobhost::HttpResponse& response) {
 // Broken connections and the like: of the network's, not of the request's.
 bool mayPassLater(const Error& error) {
   return error.errorClass() == JH_CLASS_UPSTREAM || error.errorClass() == JH_CLASS_TRANSIENT;
+}
+
+std::string timeText(std::chrono::system_clock::time_point time) {
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
+  std::tm parts{};
+  ::gmtime_r(&seconds, &parts);
+  std::array<char, 32> text{};
+  return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%S UTC", &parts)};
 }
 
 /// Whether a robots.txt with this answer (0: none) could not be had.
@@ -98,10 +108,15 @@ std::string httpErrorText(int status, std::string_view url) {
          std::string(reasonOf(status)) + " for url: " + std::string(url);
 }
 
-Web::Web(Job& job, const Settings& settings)
+Web::Web(Job& job, const Settings& settings, bool went_on)
     : job_(job),
       settings_(settings),
-      gate_(Files(settings.dir).gate(), settings.politeness, [this](int fd, milliseconds most) { waitFor(fd, most); }) {
+      gate_(Files(settings.dir).gate(), settings.politeness, [this](int fd, milliseconds most) { waitFor(fd, most); }),
+      went_on_(went_on) {
+  const auto kept = job.resumed() ? job.loadCheckpoint() : std::nullopt;
+  if (!kept) return;
+  const Json past = Json::parse(*kept);
+  past_ = {past["late"].intOr(0), std::string(past["url"].stringOr("")), past["tries"].intOr(0)};
 }
 
 void Web::ifChanged(std::string url, std::string etag) {
@@ -135,11 +150,35 @@ bool Web::mayPass(int status, std::int64_t retry_after_ms) const {
   return status == 408 || status == 429 || status == 500 || status == 502 || status == 503 || status == 504;
 }
 
+HostGate::Turn Web::turnAt(const std::string& host, const std::string& url, int tries) {
+  const bool fresh = pages_ == 0 && !went_on_;
+  const bool may_come_back = fresh || past_.late < kMostLate;
+  HostGate::Entry entry = gate_.enter(host, fresh           ? HostGate::Patience::Little
+                                            : may_come_back ? HostGate::Patience::Some
+                                                            : HostGate::Patience::Endless);
+  if (entry.turn) return *std::move(entry.turn);
+  if (entry.refused) {
+    const auto until = std::chrono::system_clock::now() + entry.away;
+    throw CrawlError(Kind::Network, host + " wants to be left alone until " + timeText(until));
+  }
+  if (!fresh) ++past_.late;
+  comeBackIn(entry.away, host, url, tries);
+}
+
+void Web::comeBackIn(milliseconds away, const std::string& host, const std::string& url, int tries) {
+  if (past_.late > 0 || tries > 0)
+    job_.saveCheckpoint(Json{{"late", past_.late}, {"url", url}, {"tries", tries}}.dump());
+  job_.runAgainIn(away, "waiting for its turn at " + host);
+}
+
 void Web::send(const ::jobhost::HttpRequest& request, const Url& url, const Use& use) {
   const bool repeatable = request.method == "GET" || request.method == "HEAD";
-  for (int tries = 0;; ++tries) {
+  // A job that came back goes on where it was: a site that always refuses must not make it ask for ever.
+  int tries =
+      past_.url == request.url ? static_cast<int>(std::clamp<std::int64_t>(past_.tries, 0, settings_.retries)) : 0;
+  for (;; ++tries) {
     const bool last = tries >= settings_.retries || !repeatable;
-    HostGate::Turn turn = gate_.enter(url.authority());
+    HostGate::Turn turn = turnAt(url.authority(), request.url, tries);
     std::optional<::jobhost::HttpResponse> response;
     try {
       response.emplace(job_.fetch(request));
@@ -242,6 +281,7 @@ void Web::ask(::jobhost::HttpRequest request, Url url, const Use& use) {
     redirect(request, status, next->origin() == url.origin());
     request.url = next->text();
     url = *std::move(next);
+    went_on_ = true;
   }
 }
 

@@ -25,14 +25,19 @@ struct NotModified {};
 /// The network as one attempt sees it: through the host's HTTP door, when robots.txt allows it and the host's turn has
 /// come (as its spec's rate_limit and its Crawl-delay say, whatever is asked for), again after 429, 503 and what may
 /// pass. One thread; borrows the job.
+///
+/// A job that would wait long hands itself back instead of keeping its runner (Job::runAgainIn): whenever it has
+/// fetched nothing yet, and a few times where pages would be fetched again.
 class Web : public Fetcher {
  public:
-  Web(Job& job, const Settings& settings);
+  /// `went_on`: another Web of this attempt has fetched pages already.
+  Web(Job& job, const Settings& settings, bool went_on = false);
 
   /// GETs of this address are conditional from now on. An empty etag: not.
   void ifChanged(std::string url, std::string etag);
 
-  /// A page. Throws CrawlError (Network, Limit; Unable where robots.txt says no), NotModified, Cancelled.
+  /// A page. Throws CrawlError (Network, Limit; Unable where robots.txt says no), NotModified, Cancelled,
+  /// Suspended.
   HttpResponse fetch(const HttpRequest& request) override;
   /// A picture: `use` gets the response, status 200. Throws as fetch(), and CrawlError Refused.
   void download(const std::string& url, const std::string& referer,
@@ -56,6 +61,9 @@ class Web : public Fetcher {
   void ask(::jobhost::HttpRequest request, Url url, const Use& use);
   void send(const ::jobhost::HttpRequest& request, const Url& url, const Use& use);
   bool mayPass(int status, std::int64_t retry_after_ms) const;
+  HostGate::Turn turnAt(const std::string& host, const std::string& url, int tries);
+  [[noreturn]] void comeBackIn(std::chrono::milliseconds away, const std::string& host, const std::string& url,
+                               int tries);
   void waitFor(int fd, std::chrono::milliseconds most);
 
   Job& job_;
@@ -67,7 +75,15 @@ class Web : public Fetcher {
   std::string conditional_url_, conditional_etag_;
   std::int64_t bytes_ = 0;
   int pages_ = 0;
+  bool went_on_;  ///< something would be asked for again
   std::string etag_, etag_url_;
+  /// What a job that hands itself back has to know again.
+  struct Past {
+    std::int64_t late = 0;   ///< how often it did so with pages fetched already
+    std::string url;         ///< what it was about to ask for
+    std::int64_t tries = 0;  ///< … and how often it had been refused
+  };
+  Past past_;
   std::string refusal_;
 };
 

@@ -599,6 +599,31 @@ TEST_F(Lncrawl, 12_NorDoTheChildrenOfItsFullNovels) {
   }
 }
 
+TEST_F(Lncrawl, 12_ASiteThatWantsToBeLeftAloneHoldsUpNoOther) {
+  NovelSite busy;
+  std::vector<std::string> waiting;
+  for (int i = 0; i < 20; ++i) {
+    waiting.push_back("/busy/" + std::to_string(i) + "/");
+    busy.fail(waiting.back(), 429, -1, {{"Retry-After", "60"}});
+  }
+  site_.putBook("/book/1/", book({"one", "two"}));
+  start({"runner.max_per_plugin=2"});
+  const auto admin = this->admin();
+  for (auto& path : waiting) path = text(admin.created("fetch-novel", bodyOf("url", busy.url(path))), "id");
+  ASSERT_TRUE(busy.asked("/busy/0/"));
+  const auto novel = admin.ended(fetch(admin), 40s);
+  EXPECT_EQ(number(novel, "status"), 2) << jsonOf(novel);
+  EXPECT_EQ(units(novel), "6/0/6");
+  int asked = 0;
+  for (const auto& [path, times] : busy.counts()) asked += path == "/robots.txt" ? 0 : times;
+  EXPECT_EQ(asked, 1) << "one was told to wait, and the others with it";
+  for (const auto& id : waiting) {
+    EXPECT_EQ(number(admin.job(id), "status"), 0) << "it waits as one in the queue";
+    EXPECT_EQ(admin.post("/api/job/" + id + "/cancel").status, 200);
+    EXPECT_TRUE(isTrue(admin.ended(id), "is_done"));
+  }
+}
+
 TEST_F(Lncrawl, 13_OneIdIsASingleJobAndTwoAreABatch) {
   site_.putBook("/book/1/", picturesBook());
   spec("127.0.0.1", site_.bookSpec() + "chapters_per_volume: 1\n");

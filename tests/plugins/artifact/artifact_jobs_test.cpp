@@ -389,7 +389,7 @@ TEST_F(Conversions, WaitForTheirTurn) {
   onConvert("x");
   std::filesystem::create_directories(shelf_.dir() / "tmp");
   const auto hold = [&](int number) {
-    const auto path = shelf_.dir() / "tmp" / ("converter-" + std::to_string(number) + ".lock");
+    const auto path = shelf_.dir() / "tmp" / ("converter." + std::to_string(number));
     support::UniqueFd file(::open(path.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC, 0644));
     EXPECT_EQ(::flock(file.get(), LOCK_EX | LOCK_NB), 0);
     return file;
@@ -405,6 +405,16 @@ TEST_F(Conversions, WaitForTheirTurn) {
   ASSERT_TRUE(done.succeeded()) << cause(done);
   EXPECT_TRUE(waited);
   EXPECT_EQ(done.progress.front().note, "waiting for other conversions");
+
+  first = hold(0);
+  host_.onCall({});
+  const Attempt busy = make("mobi");
+  EXPECT_TRUE(busy.handedBack()) << "it does not keep its runner";
+  EXPECT_GE(busy.retry_after_ms, 5000);
+  EXPECT_EQ(busy.error_message, "waiting for other conversions");
+  EXPECT_TRUE(busy.spawns.empty());
+  first = {};
+  EXPECT_TRUE(host_.runAgain().succeeded());
 
   first = hold(0);
   host_.onCall([&](const Call& call) {

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <fstream>
 #include <vector>
 
 #include "samples.hpp"
@@ -44,6 +45,10 @@ pid_t inChild(Work work) {
   ::_exit(0);
 }
 
+HostGate::Turn turnOf(HostGate& gate, const std::string& host = "a.test") {
+  return *std::move(gate.enter(host).turn);
+}
+
 class Gate : public ::testing::Test {
  protected:
   struct Turn {
@@ -69,7 +74,7 @@ TEST_F(Gate, ManyProcessesTakeTurns) {
     pids.push_back(inChild([&] {
       HostGate gate(folder_.path() / "hosts", apart(40), &pollFor);
       for (int n = 0; n < 3; ++n) {
-        auto turn = gate.enter("a.test");
+        auto turn = turnOf(gate);
         const std::int64_t begin = nowMs();
         pollFor(-1, milliseconds(10));
         tell({begin, nowMs()});
@@ -90,7 +95,7 @@ TEST_F(Gate, ManyProcessesTakeTurns) {
 TEST_F(Gate, OneThatIsKilledLosesItsTurn) {
   const pid_t holder = inChild([&] {
     HostGate gate(folder_.path() / "hosts", apart(0), &pollFor);
-    const auto turn = gate.enter("a.test");
+    const auto turn = turnOf(gate);
     tell({0, 0});
     ::pause();
   });
@@ -100,7 +105,7 @@ TEST_F(Gate, OneThatIsKilledLosesItsTurn) {
       tell({1, 1});  // it waits
       pollFor(fd, most);
     });
-    const auto turn = gate.enter("a.test");
+    const auto turn = turnOf(gate);
     tell({2, 2});
   });
   EXPECT_EQ(heard().begin, 1);
@@ -130,7 +135,7 @@ TEST_F(Gate, SeveralAtOnceWhereThatIsAllowed) {
 
 TEST_F(Gate, OthersKnowWhatTheHostAskedFor) {
   HostGate one(folder_.path() / "hosts", apart(0), &pollFor);
-  one.enter("a.test").finish(429, "100");
+  turnOf(one).finish(429, "100");
   milliseconds asked{0};
   HostGate other(folder_.path() / "hosts", apart(0), [&](int, milliseconds most) {
     asked = most;
@@ -144,9 +149,11 @@ TEST_F(Gate, OthersKnowWhatTheHostAskedFor) {
 TEST_F(Gate, NonsenseInAFileIsNothing) {
   folder_.write("hosts/h-a.test.state", "99999999999999999 x");
   folder_.write("hosts/h-b.test.state", "not a number");
+  folder_.write("hosts/h-c.test.state", "9223372036854775807 0 9223372036854775807 9223372036854775807");
   HostGate gate(folder_.path() / "hosts", apart(0), [](int, milliseconds) { FAIL() << "waited"; });
   const auto a = gate.enter("a.test");
   const auto b = gate.enter("b.test");
+  const auto c = gate.enter("c.test");
 }
 
 TEST_F(Gate, WhatNobodyAskedForGoesAndTurnsStayTurns) {
@@ -168,6 +175,146 @@ TEST_F(Gate, WhatNobodyAskedForGoesAndTurnsStayTurns) {
   sweepGate(folder);
   EXPECT_TRUE(std::filesystem::is_empty(folder));
   const auto again = gate.enter("a.test");
+}
+
+// ------------------------------------------------------------------------------------------------- coming back
+
+using Patience = HostGate::Patience;
+
+class Booking : public Gate {
+ protected:
+  /// A gate of a process of its own, whose waits are counted and do not take place.
+  HostGate gate(const Politeness::Options& options) {
+    return {folder_.path() / "hosts", options, [this](int, milliseconds most) {
+              waited_ += most;
+              if (most > milliseconds(10)) throw 1;
+              pollFor(-1, most);
+            }};
+  }
+  [[nodiscard]] std::vector<std::int64_t> state(const std::string& name = "h-a.test.state") const {
+    std::ifstream in(folder_.path() / "hosts" / name);
+    std::vector<std::int64_t> out;
+    for (std::int64_t number = 0; in >> number;) out.push_back(number);
+    return out;
+  }
+  void write(std::int64_t next, std::int64_t booked) const {
+    folder_.write("hosts/h-a.test.state", std::to_string(next) + " 0 " + std::to_string(booked) + " 0\n");
+  }
+  static std::int64_t wallMs() {
+    return std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  }
+  milliseconds waited_{0};
+};
+
+TEST_F(Booking, TellsEachWhenToComeBackOneAfterTheOther) {
+  HostGate refused = gate(apart(3000));
+  turnOf(refused, "b.test").finish(429, "60");
+  std::vector<std::int64_t> told;
+  for (int i = 0; i < 4; ++i) {
+    HostGate other = gate(apart(3000));
+    const auto entry = other.enter("b.test", Patience::Little);
+    ASSERT_FALSE(entry.turn);
+    EXPECT_FALSE(entry.refused);
+    told.push_back(wallMs() + entry.away.count());
+  }
+  EXPECT_NEAR(static_cast<double>(told[0] - wallMs()), 63'000, 1000) << "after the pause the site asked for";
+  for (std::size_t i = 1; i < told.size(); ++i)
+    EXPECT_NEAR(static_cast<double>(told[i] - told[i - 1]), 3000, 200) << "a gap apart";
+  EXPECT_EQ(waited_.count(), 0);
+}
+
+TEST_F(Booking, WaitsInPlaceForNoMoreThanTheGap) {
+  HostGate first = gate(apart(3000));
+  { static_cast<void>(turnOf(first)); }
+  HostGate second = gate(apart(3000));
+  EXPECT_THROW((void)second.enter("a.test", Patience::Little), int) << "it waits";
+  EXPECT_GT(waited_, milliseconds(2500));
+  write(wallMs() + 3500, 0);
+  const auto entry = second.enter("a.test", Patience::Little);
+  EXPECT_FALSE(entry.turn) << "longer than the gap";
+  write(wallMs() + 25'000, 0);
+  EXPECT_THROW((void)second.enter("a.test", Patience::Some), int);
+  write(wallMs() + 35'000, 0);
+  EXPECT_FALSE(second.enter("a.test", Patience::Some).turn);
+  EXPECT_THROW((void)second.enter("a.test", Patience::Endless), int);
+}
+
+TEST_F(Booking, AHostThatSomebodyHasIsComeBackTo) {
+  Politeness::Options options = apart(0);
+  HostGate holder(folder_.path() / "hosts", options, &pollFor);
+  auto held = turnOf(holder);
+  HostGate other(folder_.path() / "hosts", options, &pollFor);
+  std::int64_t last = 0;
+  for (int i = 1; i <= 3; ++i) {
+    const auto begun = nowMs();
+    const auto entry = other.enter("a.test", Patience::Little);
+    ASSERT_FALSE(entry.turn);
+    EXPECT_LT(nowMs() - begun, 1000) << "it waits for a moment at most";
+    EXPECT_GT(entry.away.count(), 0);
+    EXPECT_GT(state().at(2), last) << "each after the one before";
+    last = state().at(2);
+  }
+  held.finish(200, "");
+}
+
+TEST_F(Booking, APageThatTakesLongPutsThemFurtherApart) {
+  HostGate slow(folder_.path() / "hosts", apart(0), &pollFor);
+  {
+    auto turn = turnOf(slow);
+    pollFor(-1, milliseconds(300));
+    turn.finish(200, "");
+  }
+  const auto held = turnOf(slow);
+  HostGate other(folder_.path() / "hosts", apart(0), &pollFor);
+  EXPECT_GE(other.enter("a.test", Patience::Little).away, milliseconds(290));
+}
+
+TEST_F(Booking, WhoComesOnTimeGetsItsTurn) {
+  HostGate holder(folder_.path() / "hosts", apart(20), &pollFor);
+  HostGate other(folder_.path() / "hosts", apart(20), &pollFor);
+  milliseconds away{0};
+  {
+    const auto held = turnOf(holder);
+    away = other.enter("a.test", Patience::Little).away;
+  }
+  ASSERT_GT(away.count(), 0);
+  pollFor(-1, away);
+  EXPECT_TRUE(other.enter("a.test", Patience::Little).turn);
+}
+
+TEST_F(Booking, WhatWasBookedForJobsThatNeverComeIsForgotten) {
+  HostGate canceled = gate(apart(1000));
+  const std::int64_t next = wallMs() + 10'000;
+  for (int i = 0; i < 500; ++i) {
+    write(next, i == 0 ? 0 : state().at(2));
+    ASSERT_FALSE(canceled.enter("a.test", Patience::Little).turn);
+  }
+  EXPECT_LE(state().at(2), next + 120'000) << "no further ahead than that";
+  write(wallMs() - 1, state().at(2));
+  EXPECT_TRUE(gate(apart(1000)).enter("a.test", Patience::Little).turn) << "the host is free: nobody waits for them";
+  write(wallMs() + 10'000, wallMs() + 3'600'000);
+  EXPECT_LT(canceled.enter("a.test", Patience::Little).away, milliseconds(12'000)) << "a clock was set back";
+}
+
+TEST_F(Booking, SaysThatAHostWantsToBeLeftAloneForLong) {
+  Politeness::Options options = apart(0);
+  options.max_wait = milliseconds(60'000);
+  HostGate asked = gate(options);
+  turnOf(asked).finish(429, "7200");
+  for (const auto patience : {Patience::Little, Patience::Some, Patience::Endless}) {
+    const auto entry = gate(options).enter("a.test", patience);
+    EXPECT_TRUE(entry.refused);
+    EXPECT_FALSE(entry.turn);
+    EXPECT_NEAR(static_cast<double>(entry.away.count()), 7'200'000, 5000);
+  }
+  turnOf(asked, "b.test").finish(429, "9999999");
+  EXPECT_LE(gate(options).enter("b.test").away, std::chrono::hours(24)) << "a day is the most";
+}
+
+TEST_F(Booking, AStateOfTwoNumbersIsRead) {
+  folder_.write("hosts/h-a.test.state", std::to_string(wallMs() + 60'000) + " 2\n");
+  EXPECT_FALSE(gate(apart(0)).enter("a.test", Patience::Little).turn);
+  EXPECT_EQ(state().at(1), 2);
 }
 
 }  // namespace

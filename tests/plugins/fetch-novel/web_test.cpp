@@ -23,6 +23,8 @@ class NovelWeb : public NovelPlugin {
       return found != site_.end() ? found->second : FetchEnd::answered(404);
     });
   }
+  /// As if the time a site asked for had gone by.
+  void pauseIsOver() const { folder_.write("novels-root/tmp/hosts/h-site.test.state", "0 1 0 0\n"); }
   bool first_done_ = false;
 };
 
@@ -90,6 +92,84 @@ TEST_F(NovelWeb, LeavesASiteAloneThatAsksForLonger) {
   const Attempt done = fetchBook();
   EXPECT_THAT(causeOf(done), HasSubstr("429 Client Error: Too Many Requests"));
   EXPECT_EQ(pagesOf(done).size(), 1U);
+}
+
+TEST_F(NovelWeb, HandsItselfBackForAPauseThatTakesLonger) {
+  FetchEnd busy = FetchEnd::answered(429);
+  busy.headers = {{"retry-after", "60"}};
+  answer("/book", busy);
+  const Attempt first = fetchBook();
+  ASSERT_TRUE(first.handedBack()) << causeOf(first);
+  EXPECT_EQ(first.error_message, "waiting for its turn at site.test");
+  EXPECT_GT(first.retry_after_ms, 58'000);
+  EXPECT_LE(first.retry_after_ms, 61'000);
+  EXPECT_EQ(pagesOf(first).size(), 1U);
+  const Attempt early = host_.runAgain();
+  ASSERT_TRUE(early.handedBack()) << "the pause is not over";
+  EXPECT_TRUE(early.fetches.empty());
+  const Attempt other = fetchBook();
+  EXPECT_TRUE(other.handedBack()) << "nobody asks the site meanwhile";
+  EXPECT_TRUE(other.fetches.empty());
+}
+
+TEST_F(NovelWeb, AJobThatComesBackGivesUpAfterAsManyTriesAsOneThatWaits) {
+  FetchEnd busy = FetchEnd::answered(429);
+  busy.headers = {{"retry-after", "60"}};
+  answer("/book", busy);
+  Attempt last = fetchBook();
+  std::size_t asked = pagesOf(last).size();
+  int runs = 1;
+  for (; last.handedBack() && runs < 20; ++runs) {
+    pauseIsOver();
+    last = host_.runAgain();
+    asked += pagesOf(last).size();
+  }
+  EXPECT_THAT(causeOf(last), HasSubstr("429 Client Error: Too Many Requests"));
+  EXPECT_EQ(asked, 3U) << "retries is 2";
+  EXPECT_EQ(runs, 3);
+}
+
+TEST_F(NovelWeb, AJobWithPagesComesBackAFewTimesAndThenWaits) {
+  spec("site.test.yaml", R"(spec: 1
+base_url: https://site.test/
+rate_limit: 0
+novel: { title: { css: h1 } }
+toc: { request: { page: novel }, items: { css: "ol.toc a", fields: { title: {}, url: { attr: href } } } }
+chapter:
+  request: { paginate: { next: { css: "a.next", attr: href } } }
+  body: { css: "#text" }
+)");
+  ASSERT_TRUE(fetchBook().succeeded());
+  const std::string chapter = chapters()[0];
+  serve("/c/1", "<div id=text><p>One</p></div><a class=next href=/c/2>Next</a>");
+  FetchEnd busy = FetchEnd::answered(429);
+  busy.headers = {{"retry-after", "60"}};
+  answer("/c/2", busy);
+  configure({{"retries", 10}});
+  Attempt run = fetchChapter(chapter);
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(run.handedBack()) << i << causeOf(run);
+    pauseIsOver();
+    if (i == 2) {
+      host_.onCall([&](const Call& call) {
+        if (call.name == "progress" && asked_.back().url == absolute("/c/2")) host_.cancel();
+      });
+    }
+    run = host_.runAgain();
+    EXPECT_EQ(pagesOf(run).front(), "https://site.test/c/1") << "its pages come again";
+  }
+  EXPECT_EQ(run.code, JH_E_CANCELLED) << "it waited";
+}
+
+TEST_F(NovelWeb, DoesNotAskASiteThatWantsToBeLeftAloneForLong) {
+  FetchEnd busy = FetchEnd::answered(429);
+  busy.headers = {{"retry-after", "7200"}};
+  firstAnswers(busy);
+  EXPECT_THAT(causeOf(fetchBook()), HasSubstr("429 Client Error: Too Many Requests"));
+  const Attempt refused = fetchBook();
+  EXPECT_THAT(causeOf(refused), ::testing::MatchesRegex(
+                                    "site.test wants to be left alone until [0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8} UTC"));
+  EXPECT_TRUE(refused.fetches.empty());
 }
 
 TEST_F(NovelWeb, TriesABrokenConnectionAgain) {
