@@ -470,8 +470,9 @@ TEST_F(Lncrawl, 10_DeleteTakesTheTreeAndLeavesTheFiles) {
   const auto ann = user("ann@example.test", 2);
   const auto id = fetch(ann);
   ASSERT_TRUE(site_.asked("/book/1/two"));
+  // The site is asked for the next chapter before the end of the one before it is stored, or after.
+  ASSERT_TRUE(HostProcess::eventually([&] { return isTrue(allOfType(ann.tree(id), 10).at(0), "is_done"); }));
   const auto leaf = allOfType(ann.tree(id), 10).at(0);
-  EXPECT_TRUE(isTrue(leaf, "is_done"));
   EXPECT_EQ(ann.remove("/api/job/" + text(leaf, "id")).body, "true");
   ASSERT_TRUE(HostProcess::eventually([&] { return ann.get("/api/job/" + text(leaf, "id")).status == 404; }));
   EXPECT_EQ(number(ann.job(id), "total"), 5);
@@ -493,6 +494,25 @@ TEST_F(Lncrawl, 10_DeleteTakesTheTreeAndLeavesTheFiles) {
   EXPECT_TRUE(left->isNull("job_id"));
   EXPECT_EQ(ann.file("novels/" + text(file, "novel_id") + "/artifacts/The%20Small%20Book.epub").status, 200);
   expectError(ann.remove("/api/job/" + id), 404, "No such job");
+}
+
+TEST_F(Lncrawl, 10_DeleteOfAChapterThatRunsTakesItsUnitOut) {
+  site_.putBook("/book/1/", book({"one", "two"}));
+  site_.hold("/book/1/two");
+  start();
+  const auto ann = user("ann@example.test", 2);
+  const auto id = fetch(ann);
+  ASSERT_TRUE(site_.asked("/book/1/two"));
+  const auto leaf = allOfType(ann.tree(id), 10).at(1);
+  EXPECT_FALSE(isTrue(leaf, "is_done"));
+  EXPECT_EQ(ann.remove("/api/job/" + text(leaf, "id")).body, "true");
+  EXPECT_EQ(number(ann.job(id), "total"), 5) << "at once, not when its runner has ended";
+  site_.release("/book/1/two");
+  const auto root = ann.ended(id);
+  EXPECT_EQ(number(root, "status"), 2) << jsonOf(root);
+  EXPECT_EQ(units(root), "5/0/5") << "as if it had never been";
+  EXPECT_TRUE(HostProcess::eventually([&] { return ann.get("/api/job/" + text(leaf, "id")).status == 404; }));
+  expectCountersHold(ann.tree(id));
 }
 
 TEST_F(Lncrawl, 11_AKilledHostGoesOnWhereItWas) {
