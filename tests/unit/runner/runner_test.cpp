@@ -254,7 +254,8 @@ TEST(Runner, KeepsACheckpointOfManyMegabytes) {
   const std::string params = R"({"until":2,"bytes":16777216})";
   EXPECT_EQ(host.done(host.run("checkpoint", params)).error_message, "run 1");
   EXPECT_EQ(kept.size(), 16'777'216U);
-  EXPECT_EQ(host.done(host.run("checkpoint", params, 2, wire::kRunHasCheckpoint)).result_json, R"({"runs":2,"rescues":0})");
+  EXPECT_EQ(host.done(host.run("checkpoint", params, 2, wire::kRunHasCheckpoint)).result_json,
+            R"({"runs":2,"rescues":0})");
 }
 
 TEST(Runner, PassesOnTheErrorOfAPlugin) {
