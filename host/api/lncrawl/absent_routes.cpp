@@ -10,7 +10,7 @@ namespace {
 Response emptyPage(const Call& call, std::string_view search) {
   QueryFields query(call.request);
   const auto span = query.span();
-  query.text(search);
+  query.filter(search);
   if (!query.faults().empty()) return invalid(query.faults());
   return answerList(0, span, [](JsonWriter&) {});
 }

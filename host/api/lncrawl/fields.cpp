@@ -8,6 +8,8 @@
 namespace jobhost::api::lncrawl {
 namespace {
 
+constexpr std::size_t kMaxFilter = 512;
+
 std::string numbers(const std::vector<std::int64_t>& values) {
   std::string all;
   for (std::size_t i = 0; i < values.size(); ++i) {
@@ -67,6 +69,18 @@ QueryFields::QueryFields(const Request& request) : query_(Query::parse(request.q
 std::optional<std::string> QueryFields::text(std::string_view name) {
   const auto found = query_ ? query_->last(name) : std::nullopt;
   return found ? std::optional<std::string>(*found) : std::nullopt;
+}
+
+std::optional<std::string> QueryFields::filter(std::string_view name) {
+  auto given = text(name);
+  if (!given || given->empty()) return std::nullopt;
+  if (given->size() > kMaxFilter) {
+    auto wrong = tooLong({"query", std::string(name)}, kMaxFilter);
+    wrong.input_json = jsonText(*given);
+    fault(std::move(wrong));
+    return std::nullopt;
+  }
+  return given;
 }
 
 std::optional<std::int64_t> QueryFields::integer(std::string_view name, std::int64_t min, std::int64_t max) {

@@ -21,6 +21,8 @@ class QueryFields {
 
   /// nullopt: absent, or wrong (a fault was added).
   std::optional<std::string> text(std::string_view name);
+  /// One that a list is searched for, 512 bytes at most; empty is as absent.
+  std::optional<std::string> filter(std::string_view name);
   std::optional<std::int64_t> integer(std::string_view name, std::int64_t min, std::int64_t max);
   std::optional<bool> boolean(std::string_view name);
   /// One of these numbers.

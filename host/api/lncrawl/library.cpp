@@ -20,7 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kMaxSearch = 512;
 constexpr int kSourcesAge = 14'400;  ///< seconds
 constexpr auto kCancelWait = std::chrono::seconds(2);
 
@@ -40,22 +39,6 @@ bool isMember(const store::Record& record, std::string_view member, std::string_
   if (!raw) return false;
   if (!json.starts_with('"')) return *raw == json;
   return core::jsonString(*raw) == core::jsonString(json);
-}
-
-/// nullopt: no filter.
-std::optional<std::string> filterText(QueryFields& query, std::string_view name) {
-  auto text = query.text(name);
-  if (!text || text->empty()) return std::nullopt;
-  if (text->size() > kMaxSearch) {
-    const auto most = std::to_string(kMaxSearch);
-    query.fault({"string_too_long",
-                 {"query", std::string(name)},
-                 "String should have at most " + most + " characters",
-                 jsonText(*text),
-                 R"({"max_length":)" + most + "}"});
-    return std::nullopt;
-  }
-  return text;
 }
 
 Response noPage(const QueryFields::Span& span) {
@@ -121,8 +104,8 @@ Response Library::array(store::RecordQuery query, const Write& write) const {
 Response Library::novels(const Request& request) const {
   QueryFields query(request);
   const auto span = query.span();
-  auto title = filterText(query, "search");
-  auto url = filterText(query, "domain");
+  auto title = query.filter("search");
+  auto url = query.filter("domain");
   if (!query.faults().empty()) return invalid(query.faults());
   auto wanted = kNovels.childrenOf("novels");
   wanted.descending = true;
@@ -336,7 +319,7 @@ Response Library::readHistory(const Principal& caller, const Request& request) {
 Response Library::artifacts(const Request& request) const {
   QueryFields query(request);
   const auto span = query.span();
-  const auto job = filterText(query, "job_id");
+  const auto job = query.filter("job_id");
   // The most telling first: its index leads, the others are looked at record by record.
   std::vector<std::pair<std::string, std::string>> filters;
   if (job) {
@@ -344,7 +327,7 @@ Response Library::artifacts(const Request& request) const {
     filters.emplace_back("job_id", id ? std::to_string(id->value) : "null");
   }
   for (const char* name : {"novel_id", "user_id", "format"}) {
-    if (const auto text = filterText(query, name)) filters.emplace_back(name, core::quoteJson(*text));
+    if (const auto text = query.filter(name)) filters.emplace_back(name, core::quoteJson(*text));
   }
   if (!query.faults().empty()) return invalid(query.faults());
   if (job && filters.front().second == "null") return noPage(span);

@@ -113,7 +113,7 @@ TEST_F(PluginRun, WaitsForAJobThatWantsToRunLater) {
   const auto begun = std::chrono::steady_clock::now();
   const auto report = runTestkit("checkpoint", R"({"until":21,"later_ms":20})");
   ASSERT_TRUE(report) << report.error().message;
-  EXPECT_EQ(report->job.end.result_json, R"({"runs": 21, "rescues": 0, "attempt": 1, "resumed": true})");
+  EXPECT_EQ(report->job.end.result_json, R"({"runs":21,"rescues":0,"attempt":1,"resumed":true})");
   EXPECT_GE(std::chrono::steady_clock::now() - begun, core::Millis(20 * 20));
   ASSERT_EQ(said.size(), 20U);
   EXPECT_EQ(said[1], "20 busy, says run 2");
