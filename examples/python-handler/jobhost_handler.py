@@ -402,6 +402,9 @@ class _Session:
         self.credit = 0
         self.calls = {}
         self.next_call = 0
+        self.later = threading.Condition()  # guards what follows
+        self.due = None  # (when, the job whose progress goes out then)
+        self.telling = None  # the job whose progress goes out now
 
     def send(self, kind, payload=b"", number=0, job=0):
         with self.sending:
@@ -430,8 +433,10 @@ class _Session:
         self.plugin_dir = load.str()
         self.manifest = json.loads(load.bytes() or b"{}")
 
-    def start_reading(self):
-        threading.Thread(target=self.read, name="jobhost", daemon=True).start()
+    def start_threads(self):
+        # Both stay: a thread that came and went with a job would look like one the job left behind.
+        for target in (self.read, self.tell):
+            threading.Thread(target=target, name="jobhost", daemon=True).start()
 
     def read(self):
         try:
@@ -442,6 +447,34 @@ class _Session:
         except (_ProtocolError, struct.error, ValueError) as error:
             print(f"jobhost_handler: protocol: {error}", file=sys.stderr, flush=True)
             _leave(70, self.page)
+
+    def tell(self):
+        while True:
+            with self.later:
+                while self.due is None or self.due[0] > time.monotonic():
+                    self.later.wait(self.due and max(0.0, self.due[0] - time.monotonic()))
+                (_, self.telling), self.due = self.due, None
+            try:
+                self.telling._send_progress()
+            except OSError:
+                return  # the host is gone, which ends the process where it is read
+            finally:
+                with self.later:
+                    self.telling = None
+                    self.later.notify_all()
+
+    def tell_later(self, job, when):
+        with self.later:
+            if self.due is None:
+                self.due = when, job
+                self.later.notify_all()
+
+    def tell_no_more(self, job):
+        """Nothing of the job is sent by another thread once this returns."""
+        with self.later:
+            if self.due and self.due[1] is job:
+                self.due = None
+            self.later.wait_for(lambda: self.telling is not job)
 
     def handle(self, kind, number, slot, payload):
         fields = _Fields(payload)
@@ -625,7 +658,7 @@ class Job:
         self.params = None
         self._cancel = 0
         self._lock = threading.Lock()
-        self._progress, self._progress_sent, self._progress_timer = None, 0.0, None
+        self._progress, self._progress_sent = None, 0.0
         self._log_tokens, self._log_time, self._dropped = float(session.burst), time.monotonic(), 0
         self._outputs, self._open_outputs, self._outputs_begun = {}, set(), 0
         self._output_dir = self._temp_dir = None
@@ -677,18 +710,17 @@ class Job:
         gap = 1.0 / max(1, self._session.progress_per_s)
         with self._lock:
             self._progress = payload
-            wait = self._progress_sent + gap - time.monotonic()
-            if wait > 0 and self._progress_timer is None:
-                self._progress_timer = threading.Timer(wait, self._send_progress)
-                self._progress_timer.daemon = True
-                self._progress_timer.start()
-        if wait <= 0:
+            when = self._progress_sent + gap
+        if when > time.monotonic():
+            self._session.tell_later(self, when)
+        else:
             self._send_progress()
 
     def _send_progress(self):
         with self._lock:
-            payload, self._progress, self._progress_timer = self._progress, None, None
-            self._progress_sent = time.monotonic()
+            payload, self._progress = self._progress, None
+            if payload:
+                self._progress_sent = time.monotonic()
         if payload:
             self._session.send_credited(_PROGRESS, payload, self.slot, lambda: False)
 
@@ -900,11 +932,7 @@ class Job:
     # -- its end
 
     def _clean_up(self):
-        with self._lock:
-            timer = self._progress_timer
-        if timer:
-            timer.cancel()
-            timer.join()
+        self._session.tell_no_more(self)
         self._send_progress()
         for output in list(self._open_outputs):
             output.abort()
@@ -1047,15 +1075,39 @@ def _usage():
     return cpu, own.ru_maxrss * 1024, read, written
 
 
+def _threads():
+    """How many this process has, without those that end just now: they are listed until the kernel is done with them."""
+    count = 0
+    for task in os.listdir("/proc/self/task"):
+        try:
+            with open(f"/proc/self/task/{task}/stat", "rb") as file:
+                flags = int(file.read().rsplit(b")", 1)[1].split()[6])
+        except OSError:
+            continue  # it has ended meanwhile
+        count += not flags & 4  # PF_EXITING, proc(5)
+    return count
+
+
+def _leaves_threads(before, known_before):
+    """Whether there are more threads than `before`. join() returns while the system still ends the thread: as long as
+    Python knows of none that is left, that end is waited for, a moment at most."""
+    end = time.monotonic() + 0.5
+    while _threads() > before:
+        if threading.active_count() > known_before or time.monotonic() > end:
+            return True
+        time.sleep(0.001)
+    return False
+
+
 def _attempt(session, job):
-    before, threads, started = _usage(), len(os.listdir("/proc/self/task")), _now_us()
+    before, threads, known_threads, started = _usage(), _threads(), threading.active_count(), _now_us()
     session.page.show(4, job)
     session.send(_STARTED, struct.pack("<q", started), job=job.slot)
     status, error, result = _run(session, job)
     job._clean_up()
     sys.stdout.flush()
     outputs = [(name, media_type, size) for name, (media_type, size) in job._outputs.items()] if status == _SUCCEEDED else []
-    flags = (1 if job._output_dir else 0) | (2 if len(os.listdir("/proc/self/task")) > threads else 0)
+    flags = (1 if job._output_dir else 0) | (2 if _leaves_threads(threads, known_threads) else 0)
     after = _usage()
     usage = (after[0] - before[0], after[1], after[2] - before[2], after[3] - before[3])
     with session.changed:
@@ -1096,7 +1148,7 @@ def serve(init=None):
         session.send(_LOADED, struct.pack("<IIIB", 1, 0, 0, sandbox) + _str("") + struct.pack("<QQI", 0, took, len(names)) +
                      b"".join(map(_str, names)))
         session.page.show(3)
-        session.start_reading()
+        session.start_threads()
         while job := session.next_job():
             _attempt(session, job)
         session.page.show(5)

@@ -1,10 +1,14 @@
 #include "runner/job_loop.hpp"
 
-#include <cstdio>
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
 
 #include "runner/crash.hpp"
 #include "runner/host_table.hpp"
@@ -50,10 +54,39 @@ ReadWritten measureIo() {
   return io;
 }
 
+/// Whether the thread with this folder in /proc/self/task is being ended: pthread_join() returns before it is gone
+/// there.
+bool isExiting(const char* task) {
+  constexpr unsigned kPfExiting = 4;  // linux/sched.h; proc(5), the ninth field of stat
+  char path[64];
+  std::snprintf(path, sizeof(path), "/proc/self/task/%.20s/stat", task);
+  char text[512];
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  const ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+  if (fd >= 0) close(fd);
+  if (n <= 0) return true;  // it is gone
+  text[n] = '\0';
+  const char* after_name = std::strrchr(text, ')');
+  unsigned flags = 0;
+  return after_name != nullptr && std::sscanf(after_name, ") %*c %*d %*d %*d %*d %*d %u", &flags) == 1 &&
+         (flags & kPfExiting) != 0;
+}
+
 /// Counts the threads of this process: each is a folder in /proc/self/task. Looking that path up costs as much as a
 /// no-op, so it is kept open; a plugin may close what is not its own, and then the number may belong to another file.
 class ThreadCounter {
  public:
+  /// Without those that are being ended, at the price of opening a file for each.
+  std::uint64_t countLasting() {
+    std::uint64_t lasting = 0;
+    std::error_code error;
+    for (std::filesystem::directory_iterator at("/proc/self/task", error), end; !error && at != end;
+         at.increment(error)) {
+      if (!isExiting(at->path().filename().c_str())) ++lasting;
+    }
+    return lasting + kLinksOfAFolder;
+  }
+
   std::uint64_t count() {
     struct stat info {};
     if (fd_ >= 0 && fstat(fd_, &info) == 0 && info.st_dev == device_ && info.st_ino == inode_) return info.st_nlink;
@@ -65,6 +98,8 @@ class ThreadCounter {
   }
 
  private:
+  static constexpr std::uint64_t kLinksOfAFolder = 2;  // count() has them: "." and the entry in its parent
+
   int fd_ = -1;
   dev_t device_ = 0;
   ino_t inode_ = 0;
@@ -180,7 +215,8 @@ void runJobs(Session& session, const PluginLibrary& plugin) {
       done.written_bytes = io_after.written - io_before.written;
       io_before = io_after;
     }
-    const std::uint64_t threads_after = threads.count();
+    std::uint64_t threads_after = threads.count();
+    if (threads_after > threads_before) threads_after = threads.countLasting();
     if (threads_after > threads_before) done.flags |= wire::kDoneLeftThreads;
     threads_before = threads_after;
     session.finish(*attempt, std::move(done));

@@ -183,6 +183,19 @@ TEST_F(Process, AStubbornHandlerIsKilledWithWhatItStarted) {
   EXPECT_EQ(text(run("py-echo"), "state"), "succeeded");
 }
 
+TEST_F(Process, AProgramIsReplacedForAThreadThatIsLeftAndForNoneThatWasJoined) {
+  putTestHandler();
+  const auto process = [&](const std::string& params) {
+    const auto job = run("py-threads", params);
+    EXPECT_EQ(text(job, "state"), "succeeded");
+    return job->optValue<std::int64_t>("result", 0);
+  };
+  const auto first = process("{}");
+  for (int i = 0; i < 60; ++i) ASSERT_EQ(process("{}"), first) << "after " << i;
+  EXPECT_EQ(process(R"({"leave":true})"), first);
+  EXPECT_NE(process("{}"), first);
+}
+
 struct Bad {
   const char* how;
   const char* code;

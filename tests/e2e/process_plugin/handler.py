@@ -7,6 +7,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 
 import jobhost_handler
@@ -50,6 +51,19 @@ def stubborn(job):
         except jobhost_handler.Cancelled:
             pass
         time.sleep(0.05)
+
+
+@handler("py-threads")
+def threads(job):
+    some = [threading.Thread(target=sum, args=(range(1000),)) for _ in range(8)]
+    for step, thread in enumerate(some):
+        thread.start()
+        job.progress(step, len(some))  # the second and later ones go out a moment later
+    for thread in some:
+        thread.join()
+    if job.params.get("leave"):
+        threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+    return os.getpid()
 
 
 @handler("py-bad")

@@ -81,6 +81,13 @@ Json threads(std::int64_t amount) {
   return {{"threads", wanted}};
 }
 
+Json joinedThreads(std::int64_t amount) {
+  std::vector<std::thread> all(static_cast<std::size_t>(std::min<std::int64_t>(amount > 0 ? amount : 4, 64)));
+  for (auto& one : all) one = std::thread([] {});
+  for (auto& one : all) one.join();
+  return {{"threads", all.size()}};
+}
+
 Json outputBytes(jobhost::Job& job, std::int64_t amount) {
   const std::string block(64 * 1024, 'o');
   auto out = job.output("big.bin");
@@ -124,6 +131,7 @@ jobhost::Json hog(jobhost::Job& job) {
   if (what == "forks") return hold(forks(amount));
   if (what == "orphans") return orphans(amount);
   if (what == "threads") return threads(amount);
+  if (what == "joined_threads") return joinedThreads(amount);
   if (what == "fds") return openFiles(amount);
   if (what == "output_bytes") return outputBytes(job, amount > 0 ? amount : 1 << 20);
   if (what == "result_bytes") {

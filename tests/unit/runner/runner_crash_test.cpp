@@ -149,5 +149,16 @@ TEST(RunnerRules, TellsOfThreadsLeftBehind) {
   EXPECT_NE(host.runAndWait("hog", R"({"what":"threads"})").flags & wire::kDoneLeftThreads, 0U);
 }
 
+TEST(RunnerRules, TakesNoThreadThatWasJoinedForOneLeftBehind) {
+  RunnerDriver host;
+  host.startTestkit();
+  int told = 0;
+  for (int i = 0; i < 500; ++i) {
+    const auto done = host.runAndWait("hog", R"({"what":"joined_threads","amount":16})");
+    told += (done.flags & wire::kDoneLeftThreads) != 0 ? 1 : 0;
+  }
+  EXPECT_EQ(told, 0);
+}
+
 }  // namespace
 }  // namespace jobhost::runner
