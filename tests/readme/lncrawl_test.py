@@ -80,6 +80,11 @@ class LncrawlWalk(unittest.TestCase):
         self.assertEqual(made, ["epub", "json", "txt"])
         self.assertEqual(again, [20, 0])
 
+        added, libraries, titles = self.lines("library")
+        self.assertEqual(added, True)
+        self.assertEqual(libraries, [{"name": "Manuals", "novels": 1}])
+        self.assertEqual(titles, ["Debian Policy Manual"])
+
 
 if __name__ == "__main__":
     unittest.main()

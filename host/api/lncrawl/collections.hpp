@@ -55,6 +55,10 @@ inline constexpr Shelf kImages{kNovelPlugin, "images"};
 inline constexpr Shelf kSources{kNovelPlugin, "sources"};
 inline constexpr Shelf kArtifacts{kArtifactPlugin, "artifacts"};
 /// And what this surface keeps itself.
-inline constexpr Shelf kReadMarks{"org.jobhost.lncrawl", "read_marks"};
+inline constexpr std::string_view kOwn = "org.jobhost.lncrawl";
+inline constexpr Shelf kReadMarks{kOwn, "read_marks"};
+inline constexpr Shelf kLibraries{kOwn, "libraries"};
+inline constexpr Shelf kLibraryNovels{kOwn, "library_novels"};
+inline constexpr Shelf kReports{kOwn, "reports"};
 
 }  // namespace jobhost::api::lncrawl

@@ -25,6 +25,12 @@ Fault tooLong(std::vector<std::string> where, std::size_t max_bytes) {
           R"({"max_length":)" + most + "}"};
 }
 
+Fault notOneOf(std::vector<std::string> where, const std::vector<std::int64_t>& values, std::string input_json) {
+  const auto expected = numbers(values);
+  return {"enum", std::move(where), "Input should be " + expected, std::move(input_json),
+          R"({"expected":)" + jsonText(expected) + "}"};
+}
+
 /// As pydantic reads an integer from text: blanks around it, a sign, digits, perhaps a fraction of zeros.
 std::optional<std::int64_t> integerText(std::string_view text) {
   while (text.starts_with(' ')) text.remove_prefix(1);
@@ -60,6 +66,12 @@ std::optional<bool> booleanWord(std::string_view text) {
     if (sameNoCase(text, word)) return false;
   }
   return std::nullopt;
+}
+
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t\r\n\f\v";
+  const auto begin = text.find_first_not_of(kBlanks);
+  return begin == std::string_view::npos ? "" : text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
 }
 
 QueryFields::QueryFields(const Request& request) : query_(Query::parse(request.query)) {
@@ -122,12 +134,7 @@ std::optional<std::int64_t> QueryFields::oneOf(std::string_view name, const std:
   if (!given) return std::nullopt;
   const auto number = integerText(*given);
   if (number && std::find(values.begin(), values.end(), *number) != values.end()) return number;
-  const auto expected = numbers(values);
-  fault({"enum",
-         {"query", std::string(name)},
-         "Input should be " + expected,
-         jsonText(*given),
-         R"({"expected":)" + jsonText(expected) + "}"});
+  fault(notOneOf({"query", std::string(name)}, values, jsonText(*given)));
   return std::nullopt;
 }
 
@@ -178,19 +185,44 @@ const JsonValue* BodyFields::value(std::string_view name, bool required) {
 
 std::optional<std::string> BodyFields::text(std::string_view name, std::size_t max_bytes) {
   const auto* found = value(name, true);
-  if (found == nullptr) return std::nullopt;
+  return found == nullptr ? std::nullopt : textOf(*found, name, max_bytes);
+}
+
+std::optional<std::string> BodyFields::textOrNull(std::string_view name, std::size_t max_bytes) {
+  return has(name) ? textOf(*value(name, false), name, max_bytes) : std::nullopt;
+}
+
+std::optional<std::string> BodyFields::textOf(const JsonValue& value, std::string_view name, std::size_t max_bytes) {
   const std::vector<std::string> where{"body", std::string(name)};
-  if (found->kind != JsonKind::String) {
+  if (value.kind != JsonKind::String) {
     fault({"string_type", where, "Input should be a valid string",
-           name == "password" ? std::string("null") : std::string(found->raw)});
+           name == "password" ? std::string("null") : std::string(value.raw)});
     return std::nullopt;
   }
-  auto text = unescape(found->raw);
+  auto text = unescape(value.raw);
   if (text.size() > max_bytes) {
     fault(tooLong(where, max_bytes));
     return std::nullopt;
   }
   return text;
+}
+
+std::optional<std::string> BodyFields::title(std::string_view name, std::size_t max_bytes) {
+  const auto given = text(name, max_bytes);
+  if (!given) return std::nullopt;
+  const auto bare = trimmed(*given);
+  if (!bare.empty()) return std::string(bare);
+  fault({"string_too_short",
+         {"body", std::string(name)},
+         "String should have at least 1 character",
+         jsonText(*given),
+         R"({"min_length":1})"});
+  return std::nullopt;
+}
+
+bool BodyFields::has(std::string_view name) {
+  const auto* found = value(name, false);
+  return found != nullptr && found->kind != JsonKind::Null;
 }
 
 bool BodyFields::boolean(std::string_view name, bool otherwise) {
@@ -207,6 +239,25 @@ bool BodyFields::boolean(std::string_view name, bool otherwise) {
          scalar ? "Input should be a valid boolean, unable to interpret input" : "Input should be a valid boolean",
          std::string(found->raw)});
   return otherwise;
+}
+
+std::optional<bool> BodyFields::booleanOrNull(std::string_view name) {
+  if (!has(name)) return std::nullopt;
+  const auto before = faults_.size();
+  const bool given = boolean(name, false);
+  return faults_.size() == before ? std::optional(given) : std::nullopt;
+}
+
+std::optional<std::int64_t> BodyFields::oneOf(std::string_view name, const std::vector<std::int64_t>& values) {
+  const auto* found = value(name, true);
+  if (found == nullptr) return std::nullopt;
+  const bool scalar = found->kind == JsonKind::Number || found->kind == JsonKind::String;
+  const auto number =
+      !scalar ? std::nullopt
+              : integerText(found->kind == JsonKind::String ? unescape(found->raw) : std::string(found->raw));
+  if (number && std::find(values.begin(), values.end(), *number) != values.end()) return number;
+  fault(notOneOf({"body", std::string(name)}, values, std::string(found->raw)));
+  return std::nullopt;
 }
 
 std::optional<std::vector<JsonValue>> BodyFields::list(std::string_view name, std::size_t max_items) {

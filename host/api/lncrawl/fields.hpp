@@ -51,8 +51,18 @@ class BodyFields {
   /// The value of a member; nullptr: there is no such member. `required` adds a fault then. Null is a value.
   const JsonValue* value(std::string_view name, bool required);
   std::optional<std::string> text(std::string_view name, std::size_t max_bytes);
+  /// The same of a member that may be absent or null.
+  std::optional<std::string> textOrNull(std::string_view name, std::size_t max_bytes);
+  /// A text with something in it but blanks, without those around it.
+  std::optional<std::string> title(std::string_view name, std::size_t max_bytes);
   /// JSON's own, 0 and 1, and the words upstream takes: yes, no, on, off, true, false, t, f, y, n.
   bool boolean(std::string_view name, bool otherwise);
+  /// nullopt: absent, null, or wrong (a fault was added).
+  std::optional<bool> booleanOrNull(std::string_view name);
+  /// A required whole number, one of these.
+  std::optional<std::int64_t> oneOf(std::string_view name, const std::vector<std::int64_t>& values);
+  /// Whether the member is there and not null.
+  bool has(std::string_view name);
   /// The elements of a required array; nullopt: there is none (a fault was added).
   std::optional<std::vector<JsonValue>> list(std::string_view name, std::size_t max_items);
   /// A required array of texts.
@@ -62,6 +72,8 @@ class BodyFields {
   [[nodiscard]] const std::vector<Fault>& faults() const { return faults_; }
 
  private:
+  std::optional<std::string> textOf(const JsonValue& value, std::string_view name, std::size_t max_bytes);
+
   std::string_view body_;
   std::optional<JsonDocument> document_;
   std::vector<Fault> faults_;
@@ -69,6 +81,8 @@ class BodyFields {
 
 /// yes, no, on, off, true, false, t, f, y, n, 1, 0, without case; nullopt: none of them.
 std::optional<bool> booleanWord(std::string_view text);
+/// Without the blanks around it.
+std::string_view trimmed(std::string_view text);
 /// A text as JSON.
 std::string jsonText(std::string_view text);
 

@@ -22,7 +22,8 @@ class Library {
 
   Response novels(const Request& request) const;
   Response novel(const std::string& id) const;
-  /// With its volumes, chapters, images, artifacts, read marks and files; its jobs that have not ended are canceled.
+  /// With its volumes, chapters, images, artifacts, read marks, places in libraries and files; its jobs that have not
+  /// ended are canceled.
   Response removeNovel(const std::string& id);
   Response novelVolumes(const std::string& id) const;
   Response novelChapters(const Request& request, const std::string& id) const;
@@ -43,6 +44,9 @@ class Library {
   Response sources() const;
   /// The same with an ETag, to be kept for hours.
   Response supportedSources(const Request& request) const;
+
+  /// As every route shows one.
+  void showNovel(JsonWriter& json, const RecordDoc& record) const;
 
   /// `/static/{path}`, for whoever has a token in the query.
   Response file(const Request& request, const std::string& path) const;
@@ -65,7 +69,6 @@ class Library {
   core::Result<void> clearNovel(const std::string& id);
   [[nodiscard]] std::optional<std::string> jobOf(const RecordDoc& artifact) const;
 
-  void showNovel(JsonWriter& json, const RecordDoc& record) const;
   void showChapter(JsonWriter& json, const RecordDoc& record) const;
   void showArtifact(JsonWriter& json, const RecordDoc& record) const;
 

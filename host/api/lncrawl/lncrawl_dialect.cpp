@@ -78,7 +78,7 @@ LncrawlDialect::LncrawlDialect(const Deps& deps, const ServerOptions& options)
   addCreateRoutes(routes_, parts_);
   addJobRoutes(routes_, parts_);
   addRunnerRoutes(routes_, parts_);
-  addAbsentRoutes(routes_);
+  addUserRoutes(routes_, parts_);
 }
 
 core::Result<void> LncrawlDialect::start() {

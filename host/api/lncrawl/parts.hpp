@@ -36,8 +36,8 @@ void addReadRoutes(RouteTable& routes, const Parts& parts);
 void addJobRoutes(RouteTable& routes, const Parts& parts);
 void addCreateRoutes(RouteTable& routes, const Parts& parts);
 void addRunnerRoutes(RouteTable& routes, const Parts& parts);
-/// What is not kept here; they need nothing of the host.
-void addAbsentRoutes(RouteTable& routes);
+/// What users keep here: libraries and reports.
+void addUserRoutes(RouteTable& routes, const Parts& parts);
 
 /// UNIX milliseconds, as every time of this surface is told.
 inline std::int64_t millis(core::Instant at) {

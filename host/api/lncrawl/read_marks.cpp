@@ -10,9 +10,6 @@
 namespace jobhost::api::lncrawl {
 namespace {
 
-constexpr int kRemovedAtOnce = 500;
-constexpr int kMostRounds = 4'000;  ///< 2 000 000 records
-
 std::string shelfOf(const std::string& user, const std::string& novel) {
   return user + "/" + novel;
 }
@@ -23,29 +20,14 @@ std::string keyOf(const std::string& user, const std::string& chapter) {
 
 }  // namespace
 
-core::Result<void> ReadMarks::declare() {
-  if (declared_) return {};
-  const auto declared =
-      records_.declareCollections(std::string(kReadMarks.plugin), {{std::string(kReadMarks.collection), {"novel_id"}}});
-  if (!declared) return declared.error();
-  declared_ = true;
-  return {};
-}
-
 core::Result<void> ReadMarks::mark(const std::string& user, const std::string& novel, const std::string& chapter) {
-  if (auto declared = declare(); !declared) return declared;
-  store::RecordWrite write;
-  write.at = kReadMarks.at(keyOf(user, chapter));
-  const auto there = records_.record(write.at, false);
-  if (!there) return there.error();
-  if (*there) return {};
+  const auto key = keyOf(user, chapter);
+  const auto there = records_.store().record(kReadMarks.at(key), false);
+  if (there && *there) return {};
+  if (!there && there.error().code != core::ErrorCode::NotFound) return there.error();
   JsonWriter json;
   json.beginObject().key("novel_id").string(novel).key("chapter_id").string(chapter).endObject();
-  write.body = json.take();
-  write.parent = shelfOf(user, novel);
-  std::vector<store::RecordWrite> writes;
-  writes.push_back(std::move(write));
-  return writeNow(records_, std::move(writes));
+  return records_.write({writeOf(kReadMarks, key, json.take(), shelfOf(user, novel))});
 }
 
 core::Result<std::string> ReadMarks::ofNovel(const std::string& user, const std::string& novel) {
@@ -53,7 +35,7 @@ core::Result<std::string> ReadMarks::ofNovel(const std::string& user, const std:
   query.with_bodies = false;
   JsonWriter json;
   json.beginObject();
-  const auto read = eachRecord(records_, std::move(query), kMostScanned, [&](const store::Record& mark) {
+  const auto read = eachRecord(records_.store(), std::move(query), kMostScanned, [&](const store::Record& mark) {
     json.key(std::string_view(mark.key).substr(user.size() + 1)).boolean(true);
     return true;
   });
@@ -63,24 +45,7 @@ core::Result<std::string> ReadMarks::ofNovel(const std::string& user, const std:
 
 core::Result<void> ReadMarks::forgetNovel(const std::string& novel) {
   const auto query = kReadMarks.having("novel_id", novel);
-  return query ? removeAll(records_, *query) : core::Result<void>();
-}
-
-core::Result<void> removeAll(store::RecordStore& records, store::RecordQuery query) {
-  query.with_bodies = false;
-  for (int round = 0; round < kMostRounds; ++round) {
-    std::vector<store::RecordWrite> writes;
-    const auto read = eachRecord(records, query, kRemovedAtOnce, [&](const store::Record& record) {
-      store::RecordWrite write;
-      write.at = {query.plugin, query.collection, record.key};
-      writes.push_back(std::move(write));
-      return true;
-    });
-    if (!read) return read.error();
-    if (writes.empty()) return {};
-    if (auto removed = writeNow(records, std::move(writes)); !removed) return removed;
-  }
-  return core::Error{core::ErrorCode::Conflict, "it is still being written to; cancel its jobs first", "", {}};
+  return query ? removeAll(records_.store(), *query) : core::Result<void>();
 }
 
 }  // namespace jobhost::api::lncrawl

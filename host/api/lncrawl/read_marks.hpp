@@ -1,19 +1,18 @@
 #pragma once
 
-#include <atomic>
 #include <string>
 
+#include "api/lncrawl/own_records.hpp"
 #include "core/result.hpp"
-#include "store/record_store.hpp"
 
 namespace jobhost::api::lncrawl {
 
-/// Which chapters somebody has read: records of this dialect's own, whose collection is made with the first.
+/// Which chapters somebody has read: records of this surface's own.
 /// Thread-safety, blocking and errors as RecordStore.
 class ReadMarks {
  public:
   /// Borrowed until destroyed.
-  explicit ReadMarks(store::RecordStore& records) : records_(records) {}
+  explicit ReadMarks(store::RecordStore& store) : records_(store) {}
 
   /// Nothing is written when the mark is there already.
   core::Result<void> mark(const std::string& user, const std::string& novel, const std::string& chapter);
@@ -24,13 +23,7 @@ class ReadMarks {
   core::Result<void> forgetNovel(const std::string& novel);
 
  private:
-  core::Result<void> declare();
-
-  store::RecordStore& records_;
-  std::atomic<bool> declared_{false};
+  OwnRecords records_;
 };
-
-/// Removes all records the query is for, some at a time. Stops with an error where they come faster than they go.
-core::Result<void> removeAll(store::RecordStore& records, store::RecordQuery query);
 
 }  // namespace jobhost::api::lncrawl

@@ -5,6 +5,10 @@
 #include <optional>
 #include <utility>
 
+#include <Poco/UTF8String.h>
+
+#include "core/json_text.hpp"
+
 namespace jobhost::api::lncrawl {
 namespace {
 
@@ -69,6 +73,23 @@ core::Result<Slice> sliceOf(store::RecordStore& records, store::RecordQuery quer
   });
   if (!read) return read.error();
   return slice;
+}
+
+std::string folded(std::string text) {
+  return Poco::UTF8::toLower(text);
+}
+
+bool hasPart(const store::Record& record, std::string_view member, const std::string& part) {
+  const auto raw = core::jsonFind(record.body, member);
+  auto text = raw ? core::jsonString(*raw) : std::nullopt;
+  return text && folded(*std::move(text)).find(part) != std::string::npos;
+}
+
+bool isMember(const store::Record& record, std::string_view member, std::string_view json) {
+  const auto raw = core::jsonFind(record.body, member);
+  if (!raw) return false;
+  if (!json.starts_with('"')) return *raw == json;
+  return core::jsonString(*raw) == core::jsonString(json);
 }
 
 core::Result<void> eachRecord(store::RecordStore& records, store::RecordQuery query, int most,

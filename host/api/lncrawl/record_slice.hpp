@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/result.hpp"
@@ -25,6 +27,13 @@ inline constexpr int kMostScanned = 50'000;
 /// The same of those that match, which may be read to the end or to kMostScanned.
 core::Result<Slice> sliceOf(store::RecordStore& records, store::RecordQuery query, std::int64_t offset, int limit,
                             const std::function<bool(const store::Record&)>& matches);
+
+/// Without regard to case.
+std::string folded(std::string text);
+/// Whether a text member of a record's document has `part`, which is folded, without regard to case.
+bool hasPart(const store::Record& record, std::string_view member, const std::string& part);
+/// Whether a member of a record's document is this scalar.
+bool isMember(const store::Record& record, std::string_view member, std::string_view json);
 
 /// Shows all the query is for in its order, page by page, until `take` answers false. At most `most` of them.
 core::Result<void> eachRecord(store::RecordStore& records, store::RecordQuery query, int most,
