@@ -11,6 +11,7 @@
 #include <Poco/JSON/Object.h>
 
 #include "e2e/host_process.hpp"
+#include "e2e/python_plugin.hpp"
 #include "integration/fetch/rude_server.hpp"
 
 namespace jobhost::e2e {
@@ -29,15 +30,9 @@ class Http : public testing::Test {
     fs::path plugins = fs::path(JOBHOST_TEST_PLUGIN_DIR) / "http";
     if (!python.empty()) {
       plugins = folder_ / "plugins";
-      fs::create_directories(plugins);
-      fs::copy_file(fs::path(JOBHOST_SOURCE_DIR) / "examples/python-handler/jobhost_handler.py",
-                    plugins / "jobhost_handler.py");
-      std::ofstream(plugins / "handler.py") << python;
-      fs::permissions(plugins / "handler.py", fs::perms(0755));
-      std::ofstream(plugins / "handler.plugin.json")
-          << R"({"manifest":1,"kind":"process","command":["./handler.py"],"files":["jobhost_handler.py"],)"
-          << R"("id":"test.py-fetch","version":"1.0.0","permissions":{"net":["127.0.0.1"]},)"
-          << R"("job_types":[{"name":"py-fetch"}]})";
+      putPythonPlugin(plugins, python,
+                      R"("id":"test.py-fetch","version":"1.0.0","permissions":{"net":["127.0.0.1"]},)"
+                      R"("job_types":[{"name":"py-fetch"}])");
     }
     set.emplace_back("plugins.early_crashes=1000");
     host_ = std::make_unique<HostProcess>(

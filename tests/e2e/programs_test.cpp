@@ -13,6 +13,7 @@
 #include <Poco/JSON/Object.h>
 
 #include "e2e/host_process.hpp"
+#include "e2e/python_plugin.hpp"
 
 namespace jobhost::e2e {
 namespace {
@@ -63,15 +64,9 @@ class Programs : public testing::Test {
     fs::path plugins = fs::path(JOBHOST_TEST_PLUGIN_DIR) / "process";
     if (!python.empty()) {
       plugins = folder_ / "plugins";
-      fs::create_directories(plugins);
-      fs::copy_file(fs::path(JOBHOST_SOURCE_DIR) / "examples/python-handler/jobhost_handler.py",
-                    plugins / "jobhost_handler.py");
-      std::ofstream(plugins / "handler.py") << python;
-      fs::permissions(plugins / "handler.py", fs::perms(0755));
-      std::ofstream(plugins / "handler.plugin.json")
-          << R"({"manifest":1,"kind":"process","command":["./handler.py"],"files":["jobhost_handler.py"],)"
-          << R"("id":"test.py-program","version":"1.0.0","permissions":{"exec":["tool"]},)"
-          << R"("job_types":[{"name":"py-program"}]})";
+      putPythonPlugin(plugins, python,
+                      R"("id":"test.py-program","version":"1.0.0","permissions":{"exec":["tool"]},)"
+                      R"("job_types":[{"name":"py-program"}])");
     }
     host_ = std::make_unique<HostProcess>(
         HostProcess::Options{.data = folder_ / "data",

@@ -1,21 +1,10 @@
 #include <gtest/gtest.h>
 
 #include "fetch-novel/novel.hpp"
+#include "site.hpp"
 
 namespace jobhost::novel {
 namespace {
-
-Novel novelOf(int chapters) {
-  Novel out;
-  out.title = "t";
-  for (int i = 1; i <= chapters; ++i) {
-    Chapter chapter;
-    chapter.title = "c" + std::to_string(i);
-    chapter.url = "http://a.test/" + std::to_string(i);
-    out.chapters.push_back(chapter);
-  }
-  return out;
-}
 
 std::string volumes(const Novel& novel) {
   std::string out;

@@ -5,20 +5,10 @@
 #include <algorithm>
 #include <string_view>
 
+#include "site.hpp"
+
 namespace jobhost::novel {
 namespace {
-
-Novel novelOf(int chapters) {
-  Novel out;
-  out.title = "t";
-  for (int i = 1; i <= chapters; ++i) {
-    Chapter chapter;
-    chapter.title = "c" + std::to_string(i);
-    chapter.url = "http://a.test/" + std::to_string(i);
-    out.chapters.push_back(chapter);
-  }
-  return out;
-}
 
 StoredChapter known(const std::string& url, const std::string& title, bool untitled = false,
                     const std::string& volume = {}) {

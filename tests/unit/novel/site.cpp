@@ -82,4 +82,16 @@ std::shared_ptr<const Spec> specWith(const std::string& text) {
   return spec(all);
 }
 
+Novel novelOf(int chapters) {
+  Novel out;
+  out.title = "t";
+  for (int i = 1; i <= chapters; ++i) {
+    Chapter chapter;
+    chapter.title = "c" + std::to_string(i);
+    chapter.url = "http://a.test/" + std::to_string(i);
+    out.chapters.push_back(chapter);
+  }
+  return out;
+}
+
 }  // namespace jobhost::novel

@@ -55,4 +55,7 @@ std::string problemsOf(const std::string& text, const std::map<std::string, std:
 /// A whole spec with one part replaced: `toc` and `chapter` are there unless `text` has its own.
 std::shared_ptr<const Spec> specWith(const std::string& text);
 
+/// As crawled, before normalise(): chapters "c1", "c2", … at a.test, in no volume.
+Novel novelOf(int chapters);
+
 }  // namespace jobhost::novel
