@@ -167,7 +167,12 @@ Json runBatch(Job& job, std::string_view type) {
       urls.insert(url->text());
     }
     const std::size_t made = makeChildren(job, [&](Children& children) {
-      for (const std::string& url : urls) children.make(type, Json{{"url", url}}, url);
+      const Records novels = job.records("novels");
+      for (const std::string& url : urls) {
+        Json params{{"url", url}};
+        if (const std::string id = novelId(url); novels.get(id)) params.set("novel_id", id);
+        children.make(type, params, url);
+      }
     });
     return Json{{"jobs", made}};
   });

@@ -391,6 +391,16 @@ TEST_F(NovelJob, MakesAJobForEachDistinctAddressOfABatch) {
   EXPECT_EQ(host_.run("novel_batch", {{"urls", Json::array({})}}).result["jobs"], Json(0));
 }
 
+TEST_F(NovelJob, ABatchTellsItsJobsWhichNovelsAreKnown) {
+  serveBook({{"/c/1", "One"}});
+  ASSERT_TRUE(fetchBook().succeeded());
+  const Attempt done =
+      host_.run("novel_batch", {{"urls", Json::array({"https://site.test/a", "https://site.test/book"})}});
+  ASSERT_EQ(done.children.size(), 2U) << causeOf(done);
+  EXPECT_EQ(done.children[0].params, (Json{{"url", "https://site.test/a"}}));
+  EXPECT_EQ(done.children[1].params, (Json{{"url", "https://site.test/book"}, {"novel_id", novel()}}));
+}
+
 TEST_F(NovelJob, MakesNoJobOfABatchWithAnAddressThatNobodyReads) {
   configure({{"generic", false}});
   const Attempt done =
