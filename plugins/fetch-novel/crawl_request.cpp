@@ -27,7 +27,7 @@ bool isTrouble(const CrawlError& error) {
 // A payload in which anything but a text stands cannot be a form.
 bool isForm(const Payload& payload) {
   return std::all_of(payload.members.begin(), payload.members.end(),
-                     [](const auto& member) { return member.second.kind == Data::Kind::String; });
+                     [](const auto& member) { return member.value.kind == Data::Kind::String; });
 }
 
 std::string jsonOf(const Payload& payload, const std::function<std::string(const Template&)>& fill) {

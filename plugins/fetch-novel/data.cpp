@@ -200,7 +200,7 @@ class JsonParser {
       if (!fresh && unique_) fail("'" + name + "' is there twice");
       Data member = value(depth + 1);
       if (fresh) {
-        out.members.emplace_back(std::move(name), std::move(member));
+        out.members.push_back({std::move(name), std::move(member)});
       } else {
         *out.find(name) = std::move(member);
       }

@@ -4,7 +4,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace jobhost::novel {
@@ -13,14 +12,15 @@ namespace jobhost::novel {
 /// Numbers keep their spelling: ids of more than 53 bits stay what they are.
 struct Data {
   enum class Kind : unsigned char { Null, Bool, Number, String, List, Map };
+  struct Member;
 
   Kind kind = Kind::Null;
   bool boolean = false;
   std::string text;  ///< String; Number as it was written
   std::vector<Data> items;
-  std::vector<std::pair<std::string, Data>> members;  ///< in order; names are unique
-  int line = 0;                                       ///< from 1; 0: unknown
-  int file = 0;                                       ///< which file of a merged spec; the loader's
+  std::vector<Member> members;  ///< in order; names are unique
+  int line = 0;                 ///< from 1; 0: unknown
+  int file = 0;                 ///< which file of a merged spec; the loader's
 
   [[nodiscard]] bool isNull() const { return kind == Kind::Null; }
   [[nodiscard]] bool isString() const { return kind == Kind::String; }
@@ -30,6 +30,11 @@ struct Data {
   [[nodiscard]] Data* find(std::string_view name);
   /// A scalar as text: a string, the spelling of a number, "true", "false"; else empty.
   [[nodiscard]] std::string scalarText() const;
+};
+
+struct Data::Member {
+  std::string name;
+  Data value;
 };
 
 /// Where a document stopped making sense.

@@ -148,7 +148,7 @@ class YamlParser {
       next();
       Data member = value(depth + 1);
       member.line = at;  // what people look for is the name's line
-      out.members.emplace_back(name, std::move(member));
+      out.members.push_back({name, std::move(member)});
     }
   }
 

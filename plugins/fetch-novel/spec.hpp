@@ -124,11 +124,18 @@ struct Paginate {
 
 /// A payload as it is written, with its templates compiled.
 struct Payload {
+  struct Member;
+
   Data::Kind kind = Data::Kind::Null;
   std::string literal;           ///< Bool, Number
   std::optional<Template> text;  ///< String
   std::vector<Payload> items;
-  std::vector<std::pair<std::string, Payload>> members;
+  std::vector<Member> members;
+};
+
+struct Payload::Member {
+  std::string name;
+  Payload value;
 };
 
 struct Request {

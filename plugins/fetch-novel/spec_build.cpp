@@ -203,9 +203,9 @@ void mergeInto(Data& parent, const Data& child) {
   for (const auto& [name, value] : child.members) {
     Data* mine = parent.find(name);
     if (value.isNull()) {
-      std::erase_if(parent.members, [&name](const auto& member) { return member.first == name; });
+      std::erase_if(parent.members, [&name = name](const auto& member) { return member.name == name; });
     } else if (mine == nullptr) {
-      parent.members.emplace_back(name, value);
+      parent.members.push_back({name, value});
     } else if (mine->isMap() && value.isMap()) {
       mergeInto(*mine, value);
     } else if (name == "fallback" && mine->isList() && value.isList()) {

@@ -23,7 +23,7 @@ Payload SpecBuilder::payload(const Data& value, const std::string& field, const 
       break;
     case Data::Kind::Map:
       for (const auto& [name, member] : value.members) {
-        out.members.emplace_back(name, payload(member, SpecReader::join(field, name), scope));
+        out.members.push_back({name, payload(member, SpecReader::join(field, name), scope)});
       }
   }
   return out;

@@ -284,8 +284,8 @@ std::optional<Step> SpecReader::step(const Data& value, const std::string& field
   std::string name = value.text;
   const Data* argument = &kNothing;
   if (value.isMap() && value.members.size() == 1) {
-    name = value.members[0].first;
-    argument = &value.members[0].second;
+    name = value.members[0].name;
+    argument = &value.members[0].value;
   } else if (!value.isString()) {
     problem(value, field, "a step is a name or a mapping of one name to its arguments");
     return std::nullopt;
@@ -331,7 +331,7 @@ std::optional<Step> SpecReader::step(const Data& value, const std::string& field
       if (const Data* names = named_or_first({"names", "tags", "attrs", "values"}); names != nullptr) {
         out.names = strings(*names, at);
       } else if (argument->isMap() && !argument->members.empty()) {
-        out.names = strings(argument->members[0].second, at);
+        out.names = strings(argument->members[0].value, at);
       }
       if (out.names.empty()) missing("a text or a list of texts");
       if (takesNode(out.op)) {
