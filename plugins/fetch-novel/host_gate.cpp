@@ -18,7 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using std::chrono::milliseconds;
-using Clock = std::chrono::system_clock;
 using support::isRemoved;
 using support::lockShared;
 using support::openShared;
@@ -91,8 +90,12 @@ struct HostGate::Memory {
   milliseconds took{0};     ///< the last request
 };
 
-HostGate::HostGate(fs::path folder, Politeness::Options options, Wait wait)
-    : folder_(std::move(folder)), options_(options), politeness_(withoutTurns(options)), wait_(std::move(wait)) {}
+HostGate::HostGate(fs::path folder, Politeness::Options options, Wait wait, Now now)
+    : folder_(std::move(folder)),
+      options_(options),
+      politeness_(withoutTurns(options)),
+      wait_(std::move(wait)),
+      now_(std::move(now)) {}
 
 void HostGate::remembered(const std::string& host, const std::function<void(Memory&, Politeness::Time)>& change) {
   const fs::path path = folder_ / (fileName(host) + ".state");
@@ -102,7 +105,7 @@ void HostGate::remembered(const std::string& host, const std::function<void(Memo
     state = openShared(path);
     static_cast<void>(lockShared(state.get(), LOCK_EX));
   }
-  const auto now = Clock::now();
+  const auto now = now_();
   Memory memory;
   // "next_ms refusals booked_ms took_ms"; anything else is as if nothing were known.
   const std::vector<std::int64_t> numbers = readNumbers(state.get());

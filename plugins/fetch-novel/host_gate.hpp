@@ -22,8 +22,11 @@ namespace jobhost::novel {
 class HostGate {
  public:
   using Wait = support::Turns::Wait;
+  /// The wall clock, which processes share; a test has one of its own.
+  using Now = std::function<Politeness::Time()>;
 
-  HostGate(std::filesystem::path folder, Politeness::Options options, Wait wait);
+  HostGate(std::filesystem::path folder, Politeness::Options options, Wait wait,
+           Now now = &std::chrono::system_clock::now);
 
   /// The longer one of it and the options' gap counts.
   void setGap(std::string_view host, std::chrono::milliseconds gap) { politeness_.setGap(host, gap); }
@@ -71,6 +74,7 @@ class HostGate {
   Politeness::Options options_;
   Politeness politeness_;
   Wait wait_;
+  Now now_;
 };
 
 /// Removes what is remembered of hosts that nobody asked for a day.
