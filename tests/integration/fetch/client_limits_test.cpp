@@ -104,20 +104,21 @@ TEST_F(Limits, ASlowDripIsGivenUp) {
     while (to.send("x") && !to.clientLeaves(100)) {
     }
   });
+  options.slow_after = 1s;
   const auto got = fetchPath("/drip");
   EXPECT_EQ(got.code(), "http.too_slow") << got.message();
 }
 
 TEST_F(Limits, AFetchEndsWhenItsTimeIsOver) {
-  server.on("/silent", [](const Asked&, Connection& to) { to.clientLeaves(20'000); });
-  options.slow_after = 30s;
+  server.on("/silent", [](const Asked&, Connection& to) { to.clientLeaves(60'000); });
+  options.timeout = options.max_timeout = options.slow_after = 60s;
   Request request = get("/silent");
   request.timeout = 300ms;
   const auto begin = Steady::now();
   const auto got = fetch(request);
   EXPECT_EQ(got.code(), "http.timeout") << got.message();
   EXPECT_THAT(got.message(), HasSubstr("300 ms"));
-  EXPECT_LT(Steady::now() - begin, 2s);
+  EXPECT_LT(Steady::now() - begin, 30s) << "anything else would have taken a minute";
 }
 
 TEST_F(Limits, TheTimeOfAllRedirectsCountsTogether) {
@@ -249,12 +250,13 @@ class DeafPort {
 
 TEST_F(Limits, AnAddressThatDoesNotAnswerIsGivenUpInTime) {
   const DeafPort deaf;
+  options.timeout = options.max_timeout = options.connect_timeout = 60s;
   Request request = to("http://127.0.0.1:" + std::to_string(deaf.number()) + "/");
   request.connect_timeout = 200ms;
   const auto begin = Steady::now();
   const auto got = fetch(request);
   EXPECT_EQ(got.code(), "http.connect_timeout") << got.message();
-  EXPECT_LT(Steady::now() - begin, 5s);
+  EXPECT_LT(Steady::now() - begin, 30s) << "anything else would have taken a minute";
 }
 
 TEST_F(Limits, RedirectLoopsEnd) {

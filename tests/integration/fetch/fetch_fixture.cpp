@@ -38,7 +38,7 @@ FetchTest::FetchTest() {
   options.guard = *AddressGuard::make(false, {"127.0.0.1"});
   options.timeout = 20s;
   options.max_timeout = 30s;
-  options.slow_after = 1s;
+  options.slow_after = 20s;
   options.max_body_bytes = 4 << 20;
   options.max_header_bytes = 16 * 1024;
 }
