@@ -26,6 +26,11 @@ class Hostile : public PoolTest, public testing::WithParamInterface<Crash> {};
 
 TEST_P(Hostile, EndsItsOwnJobWithAPreciseErrorAndTheNextJobRuns) {
   const auto& crash = GetParam();
+  if (crash.how == std::string("half_frame")) {
+    auto options = defaultOptions(data_);
+    options.stall_timeout = core::Millis(300);
+    restart(options);
+  }
   const auto end = run("crash", std::string(R"({"how":")") + crash.how + "\"}");
   EXPECT_EQ(end.kind, Kind::Failed);
   ASSERT_TRUE(end.error);
@@ -67,6 +72,7 @@ INSTANTIATE_TEST_SUITE_P(
 class Hog : public PoolTest {};
 
 TEST_F(Hog, ThatLoopsWithoutHeedingCancelIsKilledAfterItsGrace) {
+  publish([](catalog::JobTypeInfo& type) { type.cancel_grace = core::Millis(200); });
   const auto id = start("hog", R"({"what":"cpu_deaf"})");
   ASSERT_TRUE(recorder_.waitForStart(id));
   pool_->stop(id, dispatch::StopReason::TimedOut);

@@ -120,7 +120,6 @@ RunnerPoolOptions PoolTest::defaultOptions(const fs::path& data) {
   options.data_folder = data;
   options.max_runners_per_plugin = 2;
   options.max_runners = 4;
-  options.stall_timeout = core::Millis(300);
   options.term_grace = core::Millis(200);
   options.restart_delay = core::Millis(50);
   options.watch_interval = core::Millis(50);
@@ -147,7 +146,7 @@ void PoolTest::publish(const std::function<void(catalog::JobTypeInfo&)>& change)
     entry.info.name = name;
     entry.info.plugin_id = generation->plugin_id;
     entry.info.generation = generation->id;
-    entry.info.cancel_grace = core::Millis(200);
+    entry.info.cancel_grace = core::Millis(30'000);  // for those who heed it: they may stand still for a while
     if (change) change(entry.info);
     entry.generation = generation;
     types[name] = entry;

@@ -29,7 +29,7 @@ class Recorder final : public dispatch::RunnerListener {
   void logged(core::JobId id, std::string line_json) override;
   void capacityChanged(const std::string& plugin, int slots) override;
 
-  /// Fails the test when nothing comes within a minute.
+  /// Fails the test when nothing comes in two minutes.
   dispatch::AttemptEnd waitForEnd(core::JobId id);
   bool waitForStart(core::JobId id);
   bool waitForLog(core::JobId id, const std::string& part);
@@ -42,7 +42,7 @@ class Recorder final : public dispatch::RunnerListener {
  private:
   template <class Ready>
   bool wait(std::unique_lock<std::mutex>& lock, Ready ready) {
-    return changed_.wait_for(lock, std::chrono::seconds(core::kSanitized ? 300 : 60), ready);
+    return changed_.wait_for(lock, std::chrono::seconds(core::kSanitized ? 300 : 120), ready);
   }
   std::mutex mutex_;
   std::condition_variable changed_;
