@@ -28,7 +28,7 @@ void fail(AttemptOutcome& outcome, core::JobError error, core::Millis retry_afte
   const auto wait = core::decideRetry(error, retry_after, facts.backoff, facts.attempt, facts.retries,
                                       facts.max_attempts, facts.random);
   outcome.kind = wait ? OutcomeKind::Retry : OutcomeKind::Failed;
-  if (wait) outcome.retry_at = facts.now + *wait;
+  if (wait) outcome.retry_at = outcome.finished_at + *wait;  // not from when the dispatcher came to it
   outcome.error = std::move(error);
 }
 
@@ -41,7 +41,7 @@ void keepWrites(AttemptOutcome& outcome, std::shared_ptr<const store::AttemptWri
   const auto wait = core::decideRetry(refused, core::Millis(-1), facts.backoff, facts.attempt, facts.retries,
                                       facts.max_attempts, facts.random);
   outcome.if_refused = wait ? OutcomeKind::Retry : OutcomeKind::Failed;
-  if (wait) outcome.refused_retry_at = facts.now + *wait;
+  if (wait) outcome.refused_retry_at = outcome.finished_at + *wait;
   outcome.writes = std::move(writes);
 }
 
@@ -96,7 +96,7 @@ store::AttemptOutcome decideOutcome(AttemptEnd end, const AttemptFacts& facts) {
       outcome.kind = OutcomeKind::AwaitChildren;
       outcome.error.reset();
       if (end.retry_after.count() >= 0) {
-        outcome.not_before = facts.now + end.retry_after;
+        outcome.not_before = outcome.finished_at + end.retry_after;
         outcome.reason = std::move(end.reason);
       }
       keepWrites(outcome, std::move(end.writes), facts);

@@ -70,6 +70,25 @@ TEST(OutcomeLater, IsATimeAndAReasonAndNoError) {
   }
 }
 
+TEST(OutcomeTimes, CountFromTheEndOfTheAttemptHoweverLateItIsDecided) {
+  AttemptFacts facts;
+  facts.now = core::fromMicros(1'000'000'000);
+  facts.max_attempts = 2;
+  AttemptEnd end;
+  end.finished_at = facts.now - core::Millis(4'000);
+  end.kind = End::Failed;
+  end.error = error(ErrorClass::Transient, "net");
+  const auto failed = decideOutcome(end, facts);
+  EXPECT_EQ(failed.finished_at, end.finished_at);
+  EXPECT_EQ(failed.retry_at, end.finished_at + core::Millis(15'000));
+  end.kind = End::Suspended;
+  end.retry_after = core::Millis(2'000);
+  end.writes = std::make_shared<const store::AttemptWrites>();
+  const auto later = decideOutcome(end, facts);
+  EXPECT_EQ(later.not_before, end.finished_at + core::Millis(2'000));
+  EXPECT_EQ(later.refused_retry_at, end.finished_at + core::Millis(15'000));
+}
+
 TEST(OutcomeWrites, GoWithASuccessAndSayWhatARefusalOfThemMeans) {
   const auto writes = std::make_shared<const store::AttemptWrites>();
   AttemptFacts facts;
