@@ -2,7 +2,6 @@
 #include <signal.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -19,7 +18,6 @@ namespace jobhost::e2e {
 namespace {
 
 namespace fs = std::filesystem;
-using namespace std::chrono_literals;
 using testing::HasSubstr;
 
 /// One program of many uses, named "tool": its first argument says which.
@@ -197,11 +195,24 @@ TEST_F(Programs, ManyArgumentsAndTooMany) {
 
 TEST_F(Programs, LimitsOfTimeOutputAndNumber) {
   start();
-  const auto late = run(tool("\"stubborn\",\"" + sign() + "\"", R"("options":{"timeout_ms":300,"grace_ms":100})"));
+  // A tool whose time is over before it was up could not yet do with a signal what it is there to do: then the time
+  // was too short for this machine, and says nothing.
+  const auto timedOut = [&](const std::string& arguments, const std::string& options, const std::string& more) {
+    Poco::JSON::Object::Ptr job;
+    for (int timeout_ms = 300; timeout_ms < 60'000; timeout_ms *= 3) {
+      fs::remove(sign());
+      job =
+          run(tool(arguments, R"("options":{"timeout_ms":)" + std::to_string(timeout_ms) + "," + options + "}" + more));
+      if (fs::exists(sign())) break;
+    }
+    EXPECT_TRUE(fs::exists(sign())) << "the tool was never up";
+    return job;
+  };
+  const auto late = timedOut("\"stubborn\",\"" + sign() + "\"", R"("grace_ms":100)", "");
   EXPECT_EQ(result(late, "timed_out"), "true");
   EXPECT_EQ(result(late, "signal"), "9");
-  const auto polite = run(tool("\"polite\",\"" + sign() + "\",\"bye.txt\"",
-                               R"("options":{"timeout_ms":500,"grace_ms":10000},"file":"bye.txt")"));
+  const auto polite =
+      timedOut("\"polite\",\"" + sign() + "\",\"bye.txt\"", R"("grace_ms":10000)", R"(,"file":"bye.txt")");
   EXPECT_EQ(result(polite, "exit_code"), "7");
   EXPECT_EQ(result(polite, "file"), "bye\n");
   const auto burnt = run(tool(R"("burn")", R"("options":{"cpu_s":1})"));
@@ -239,10 +250,11 @@ TEST_F(Programs, ACancelEndsWhatIgnoresSignals) {
   start();
   const auto id = submit(tool("\"tree\",\"" + sign() + "\"", R"("options":{"grace_ms":200})"));
   ASSERT_TRUE(signSeen());
-  const auto begin = std::chrono::steady_clock::now();
   cancel(id);
-  EXPECT_EQ(text(host_->waitForEnd(id), "state"), "canceled");
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, 4s) << "before the host had to end the runner (5 s)";
+  const auto job = host_->waitForEnd(id);
+  ASSERT_TRUE(job);
+  EXPECT_EQ(text(job, "state"), "canceled");
+  EXPECT_TRUE(job->isNull("exit")) << "the host had to end the runner";
   EXPECT_TRUE(nothingIsLeft());
 }
 
