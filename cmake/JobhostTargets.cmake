@@ -39,11 +39,12 @@ function(jobhost_add_part name)
 endfunction()
 
 # jobhost_add_test(<name> SOURCES … LIBS … [LABELS …] [ENVIRONMENT …] [TIMEOUT s] [SERIAL])
-# A GoogleTest executable whose cases are CTest tests. SERIAL: its cases do not run beside other tests.
+# A GoogleTest executable whose cases are CTest tests. SERIAL: its cases do not run beside other tests. TIMEOUT ends a
+# case that hangs: many times what one takes, for a machine that is busy with other things may be that slow.
 function(jobhost_add_test name)
   cmake_parse_arguments(ARG "SERIAL" "TIMEOUT" "SOURCES;LIBS;LABELS;ENVIRONMENT" ${ARGN})
   if(NOT ARG_TIMEOUT)
-    set(ARG_TIMEOUT 120)
+    set(ARG_TIMEOUT 600)
   endif()
   math(EXPR ARG_TIMEOUT "${ARG_TIMEOUT} * ${JOBHOST_SLOWNESS}")
   add_executable(${name} ${ARG_SOURCES})
@@ -64,5 +65,5 @@ function(jobhost_add_test name)
   if(ARG_ENVIRONMENT)
     list(APPEND properties ENVIRONMENT "${ARG_ENVIRONMENT}")
   endif()
-  gtest_discover_tests(${name} NO_PRETTY_VALUES DISCOVERY_MODE PRE_TEST PROPERTIES ${properties})
+  gtest_discover_tests(${name} NO_PRETTY_VALUES DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 120 PROPERTIES ${properties})
 endfunction()

@@ -19,7 +19,7 @@
 namespace jobhost::test {
 namespace {
 
-constexpr int kWaitMillis = 20'000;
+constexpr int kWaitMillis = 90'000;
 
 catalog::JobTypeInfo type(std::string name, std::string schema, std::vector<std::string> positional) {
   catalog::JobTypeInfo info;

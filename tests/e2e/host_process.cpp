@@ -157,7 +157,7 @@ Answer HostProcess::request(const std::string& method, const std::string& path, 
   Answer answer;
   try {
     Poco::Net::HTTPClientSession session("127.0.0.1", static_cast<Poco::UInt16>(port_));
-    session.setTimeout(Poco::Timespan(30, 0));
+    session.setTimeout(Poco::Timespan(90, 0));
     Poco::Net::HTTPRequest request(method, path, "HTTP/1.1");
     request.set("Authorization", "Bearer " + adminKey());
     if (method != "GET" && method != "HEAD") {

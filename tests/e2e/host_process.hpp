@@ -76,10 +76,10 @@ class HostProcess {
   std::optional<std::int64_t> submit(const std::string& type, const std::string& params = "{}",
                                      const std::string& more_members = {}) const;
   /// Follows the job's event stream to its end; then the job. Null when it did not end in time.
-  Poco::JSON::Object::Ptr waitForEnd(std::int64_t id, std::chrono::seconds within = std::chrono::seconds(60)) const;
+  Poco::JSON::Object::Ptr waitForEnd(std::int64_t id, std::chrono::seconds within = std::chrono::seconds(120)) const;
   /// Follows the job's event stream until an event of this name has come (or the stream ends). True when it came.
   bool waitForEvent(std::int64_t id, const std::string& event,
-                    std::chrono::seconds within = std::chrono::seconds(30)) const;
+                    std::chrono::seconds within = std::chrono::seconds(90)) const;
   Poco::JSON::Object::Ptr job(std::int64_t id) const;
 
   /// Every process now alive whose environment or arguments name this host's data folder, the host itself left out.
@@ -87,8 +87,8 @@ class HostProcess {
   [[nodiscard]] std::size_t openFiles() const;  ///< of the host
 
   /// Calls `check` until it answers true, woken by time alone: for facts about processes and folders that have no
-  /// event.
-  static bool eventually(const std::function<bool()>& check, std::chrono::seconds within = std::chrono::seconds(20));
+  /// event. `within` only ends what would hang.
+  static bool eventually(const std::function<bool()>& check, std::chrono::seconds within = std::chrono::seconds(90));
 
  private:
   Options options_;

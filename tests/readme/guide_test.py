@@ -48,7 +48,7 @@ class Guide(unittest.TestCase):
                        "PLUGINS": str(self.folder / "plugins"), "JOBHOST_URL": self.host.url,
                        "JOBHOST_KEY_FILE": str(self.folder / "data/keys/admin.key")}
         done = subprocess.run(["bash", "-euc", script], cwd=self.folder / "work", env=environment, capture_output=True, text=True,
-                              timeout=300)
+                              timeout=900)
         self.assertEqual(done.returncode, 0, f"{script}\n{done.stdout}\n{done.stderr}\n{self.host.last_log()}")
         return done.stdout
 

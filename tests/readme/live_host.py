@@ -33,7 +33,7 @@ class LiveHost:
 
 def wait_for_type(test, plugins, name):
     """A dropped plugin is offered once it lay still: there is no event for that, so `plugins()`, its list, is asked."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while f'"{name}"' not in plugins():
         test.assertLess(time.monotonic(), deadline, f"the host never offered {name}")
         time.sleep(0.1)

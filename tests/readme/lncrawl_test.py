@@ -52,7 +52,7 @@ class LncrawlWalk(unittest.TestCase):
     def sh(self, script):
         script = ("set -eu -o pipefail\n" + script).replace("http://127.0.0.1:8080", self.host.url)
         script = script.replace("http://127.0.0.1:8000", self.site_url)
-        done = subprocess.run(["bash", "-c", script], cwd=self.folder, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(["bash", "-c", script], cwd=self.folder, capture_output=True, text=True, timeout=900)
         self.assertEqual(done.returncode, 0, f"{script}\n{done.stdout}\n{done.stderr}\n{self.host.last_log()}")
         return done.stdout
 

@@ -39,7 +39,7 @@ class NativeWalk(unittest.TestCase):
 
     def sh(self, script):
         script = ("set -eu -o pipefail\n" + block("prelude") + script).replace("http://127.0.0.1:8080", self.host.url)
-        done = subprocess.run(["bash", "-c", script], cwd=self.folder, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(["bash", "-c", script], cwd=self.folder, capture_output=True, text=True, timeout=600)
         self.assertEqual(done.returncode, 0, f"{script}\n{done.stdout}\n{done.stderr}\n{self.host.last_log()}")
         return done.stdout
 

@@ -48,7 +48,7 @@ class Readme(unittest.TestCase):
     def sh(self, script):
         script = "set -eu\n" + script.replace("http://127.0.0.1:8080", self.host.url)
         environment = dict(os.environ, JOBHOST_URL=self.host.url)
-        done = subprocess.run(["bash", "-c", script], cwd=self.folder, env=environment, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(["bash", "-c", script], cwd=self.folder, env=environment, capture_output=True, text=True, timeout=900)
         self.assertEqual(done.returncode, 0, f"{script}\n{done.stdout}\n{done.stderr}\n{self.host.last_log()}")
         return done.stdout
 

@@ -75,7 +75,7 @@ class Examples(unittest.TestCase):
     @classmethod
     def sh(cls, script, folder="."):
         environment = {**os.environ, "PATH": f"{cls.prefix}/bin:{os.environ['PATH']}", "PKG_CONFIG_PATH": f"{cls.prefix}/share/pkgconfig"}
-        done = subprocess.run(["bash", "-euc", script], cwd=cls.folder / folder, env=environment, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(["bash", "-euc", script], cwd=cls.folder / folder, env=environment, capture_output=True, text=True, timeout=900)
         assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 

@@ -41,7 +41,7 @@ CCACHE = ["ccache"] if shutil.which("ccache") else []
 
 
 def run(command):
-    return subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=300)
+    return subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=900)
 
 
 def build(commands):

@@ -49,7 +49,7 @@ class Package(unittest.TestCase):
         prefix = str(getattr(cls, "prefix", ""))
         environment = {"PATH": os.environ["PATH"], "HOME": str(cls.folder), "LANG": "C.UTF-8", "PREFIX": prefix,
                        "PKG_CONFIG_PATH": f"{prefix}/share/pkgconfig", "CMAKE_PREFIX_PATH": prefix}
-        done = subprocess.run(["bash", "-euc", script], cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(["bash", "-euc", script], cwd=folder, env=environment, capture_output=True, text=True, timeout=900)
         assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
