@@ -339,10 +339,10 @@ class JobStore {
 
   // ---- callers' commands; each blocks until durable. NotFound for an unknown id.
   /// Queued, waiting and suspended jobs end at once; a running one is asked (event CancelRequested) and ends when its
-  /// attempt does. Descendants are treated alike, beyond some 1000 in steps, parents first: Unavailable in between
-  /// leaves the rest for the next call. `reason` becomes the error's message, of descendants `reason_below`, where it
-  /// is not empty. A running job that succeeds all the same has succeeded, unless children of it have not: then it is
-  /// canceled as it was asked to be.
+  /// attempt does. Descendants are treated alike, beyond some 1000 in steps, parents first; what an error or the end of
+  /// the host in between has left follows, and retry() of any of them is a Conflict until then. `reason` becomes the
+  /// error's message, of descendants `reason_below`, where it is not empty. A running job that succeeds all the same
+  /// has succeeded, unless children of it have not: then it is canceled as it was asked to be.
   virtual core::Result<CancelOutcome> cancel(core::JobId id, std::string reason, std::string reason_below = {}) = 0;
   virtual core::Result<void> retry(core::JobId id) = 0;  ///< failed or canceled → queued; Conflict otherwise
   /// queued → suspended; running: asked to stop, then suspended

@@ -76,14 +76,13 @@ core::Result<CommandOps::CancelStep> CommandOps::cancel(core::JobId id, const st
                        : found->state == JobState::Running ? CancelOutcome::Asked
                                                            : CancelOutcome::Canceled;
   if (outcome != CancelOutcome::AlreadyEnded) moves_.cancelOne(*found, canceledText(reason));
-  std::vector<core::JobId> below;
-  for (Query query(children_, id.value); query.step();) below.push_back({query.number(0)});
-  return CancelStep{outcome, cancelMore(std::move(below), reason_below.empty() ? reason : reason_below)};
+  moves_.cancelBelow(id, canceledText(reason_below.empty() ? reason : reason_below));
+  return CancelStep{outcome, moves_.cancelsBelow(id)};
 }
 
-std::vector<core::JobId> CommandOps::cancelMore(std::vector<core::JobId> ids, const std::string& reason) {
-  std::size_t room = kTreeStep;
-  return moves_.cancelTrees(std::move(ids), canceledText(reason), room);
+bool CommandOps::cancelMore(std::span<const core::JobId> ids) {
+  moves_.settleDeserted();
+  return std::any_of(ids.begin(), ids.end(), [this](core::JobId id) { return moves_.cancelsBelow(id); });
 }
 
 core::Result<void> CommandOps::checkRoom(const LiveRow& row, const BulkOptions& limits) const {
@@ -241,10 +240,6 @@ bool CommandOps::beingRemoved(const LiveRow& row) {
 
 bool CommandOps::removeDue() {
   if (ledger_.removals_due.empty()) return false;
-  if (!ledger_.removals_uncanceled.empty()) {
-    ledger_.removals_uncanceled = cancelMore(std::move(ledger_.removals_uncanceled), "deleted");
-    if (!ledger_.removals_uncanceled.empty()) return true;
-  }
   moves_.settleAll();
   std::size_t room = kTreeStep;
   for (const auto& due = ledger_.removals_due; !due.empty();) {

@@ -24,11 +24,11 @@ class CommandOps {
 
   struct CancelStep {
     CancelOutcome outcome = CancelOutcome::Canceled;
-    std::vector<core::JobId> left;  ///< for cancelMore(), until nothing is left
+    bool more = false;  ///< there was no room for all of it: the rest comes with the next transactions
   };
   core::Result<CancelStep> cancel(core::JobId id, const std::string& reason, const std::string& reason_below);
-  /// The first jobs of these trees, parents first; answers what is left.
-  std::vector<core::JobId> cancelMore(std::vector<core::JobId> ids, const std::string& reason);
+  /// Whether something below these jobs is still to be canceled, after as much of it as there is room for.
+  bool cancelMore(std::span<const core::JobId> ids);
   /// `limits` as for a submit: Exhausted when the queue it would go back to is full.
   core::Result<void> retry(core::JobId id, const BulkOptions& limits = {});
   core::Result<void> suspend(core::JobId id);

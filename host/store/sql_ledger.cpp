@@ -41,14 +41,13 @@ void Ledger::load(Database& database, const core::Clock& clock) {
   any_deps = database.number("SELECT 1 FROM job_deps LIMIT 1").has_value();
   Statement removals(database, "SELECT job FROM removals");
   for (Query query(removals); query.step();) {
-    removals_uncanceled.push_back({query.number(0)});
-    removing.insert(removals_uncanceled.back());
-    removals_due.insert(removals_uncanceled.back());
+    removing.insert({query.number(0)});
+    removals_due.insert({query.number(0)});
   }
-  Statement failed(database, "SELECT job FROM deserted ORDER BY job");
-  for (Query query(failed); query.step();) {
-    deserted_to_walk.push_back({query.number(0)});
-    deserted.emplace(deserted_to_walk.back(), true);
+  Statement forsaken(database, "SELECT job, error FROM deserted");
+  for (Query query(forsaken); query.step();) {
+    const core::JobId id{query.number(0)};
+    deserted[id] = {query.text(1), {id}, true};
   }
   Statement delayed(
       database, "SELECT run_at FROM jobs INDEXED BY jobs_delayed WHERE state = 0 AND hold = 1 ORDER BY run_at LIMIT 1");

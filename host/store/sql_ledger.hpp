@@ -91,9 +91,8 @@ class Ledger {
   } newest_block;
 
   // ---- removals that wait for the end of something
-  std::set<core::JobId> removing;                ///< out of their ancestors' units already (Moves::takeOut)
-  std::set<core::JobId> removals_due;            ///< of those: what may have ended
-  std::vector<core::JobId> removals_uncanceled;  ///< a host that went away may have left something of these to cancel
+  std::set<core::JobId> removing;      ///< out of their ancestors' units already (Moves::takeOut)
+  std::set<core::JobId> removals_due;  ///< of those: what may have ended
   /// Where this one or something below it has ended, and that was waited for.
   void noteRemovalDue(core::JobId id) {
     if (removing.empty() || !removing.contains(id)) return;
@@ -101,9 +100,13 @@ class Ledger {
     noteDue(now);
   }
 
-  // ---- jobs below one that did not succeed, to be canceled (Moves)
-  std::map<core::JobId, bool> deserted;       ///< those that failed; true: it is in the table of that name
-  std::vector<core::JobId> deserted_to_walk;  ///< they or what is below them, parents first; empty: all is done
+  // ---- jobs below one that did not succeed or was canceled, which are still to be canceled (Moves)
+  struct Deserted {
+    std::string error;                 ///< what they get; empty: that of a job above them that did not succeed
+    std::vector<core::JobId> to_walk;  ///< it, or what is below it, parents first; empty: all is done
+    bool kept = false;                 ///< it is in the table `deserted`
+  };
+  std::map<core::JobId, Deserted> deserted;
 
   // ---- of the batch at hand
   core::Instant now;

@@ -23,7 +23,7 @@ Moves::Moves(Database& db, Ledger& ledger, JobTable& table)
       children_(db, "SELECT id FROM jobs INDEXED BY jobs_by_parent WHERE parent = $1 ORDER BY id"),
       unique_taken_(db, "SELECT id FROM jobs WHERE type_id = $1 AND unique_key = $2 AND state < 4"),
       unique_key_(db, "SELECT unique_key FROM jobs WHERE id = $1 AND unique_key IS NOT NULL"),
-      keep_deserted_(db, "INSERT INTO deserted (job) VALUES ($1)"),
+      keep_deserted_(db, "INSERT INTO deserted (job, error) VALUES ($1, $2)"),
       drop_deserted_(db, "DELETE FROM deserted WHERE job = $1"),
       dependents_(db, "SELECT job, any_outcome FROM job_deps WHERE dep = $1 AND done = 0"),
       dep_done_(db, "UPDATE job_deps SET done = 1 WHERE job = $1 AND dep = $2"),
@@ -269,11 +269,18 @@ const std::string& desertedText() {
 
 }  // namespace
 
+std::vector<core::JobId> Moves::childrenOf(core::JobId id) {
+  std::vector<core::JobId> ids;
+  for (Query query(children_, id.value); query.step();) ids.push_back({query.number(0)});
+  return ids;
+}
+
 std::vector<core::JobId> Moves::cancelTrees(std::vector<core::JobId> ids, const std::string& error, std::size_t& room) {
   std::size_t done = 0;
   for (; done < ids.size() && room > 0; ++done, --room) {
     const core::JobId id = ids[done];
-    for (Query query(children_, id.value); query.step();) ids.push_back({query.number(0)});
+    const auto below = childrenOf(id);
+    ids.insert(ids.end(), below.begin(), below.end());
     settleCounters(id);
     auto row = table_.load(id);
     if (row && !core::isTerminal(row->state)) cancelOne(*row, error);
@@ -293,35 +300,46 @@ void Moves::cancelOne(LiveRow& row, const std::string& error) {
   }
 }
 
+void Moves::cancelBelow(core::JobId id, const std::string& error) {
+  if (cancelsBelow(id)) return;  // it is under way
+  std::size_t room = kTreeStep;  // its own: a small tree does not wait for large ones
+  auto left = cancelTrees(childrenOf(id), error, room);
+  room_ -= std::min(room_, kTreeStep - room);
+  if (!left.empty()) ledger_.deserted.try_emplace(id, Ledger::Deserted{error, std::move(left), false});
+}
+
 /// Nobody waits for what is below a job that did not succeed.
 void Moves::desert(const LiveRow& row) {
   if (row.children.done >= row.children.total) return;
-  if (ledger_.deserted.try_emplace(row.id, false).second) ledger_.deserted_to_walk.push_back(row.id);
+  ledger_.deserted.try_emplace(row.id, Ledger::Deserted{{}, {row.id}, false});
 }
 
 /// Answers whether there was anything to do, and room for it.
 bool Moves::cancelDeserted() {
-  auto& walk = ledger_.deserted_to_walk;
-  if (walk.empty() || room_ == 0) return false;
-  walk = cancelTrees(std::move(walk), desertedText(), room_);  // those it begins with have ended and are passed over
-  return true;
+  bool any = false;
+  for (auto& [id, tree] : ledger_.deserted) {
+    if (room_ == 0) break;
+    if (tree.to_walk.empty()) continue;
+    // The jobs that have brought this about have ended, or were asked to, and are passed over.
+    tree.to_walk = cancelTrees(std::move(tree.to_walk), tree.error.empty() ? desertedText() : tree.error, room_);
+    any = true;
+  }
+  return any;
 }
 
 /// What there was no room for must be found again by the host after this one.
 void Moves::keepDeserted() {
-  if (ledger_.deserted.empty()) return;
-  if (ledger_.deserted_to_walk.empty()) {
-    for (const auto& [id, kept] : ledger_.deserted) {
-      if (kept) Query(drop_deserted_, id.value).run();
+  for (auto at = ledger_.deserted.begin(); at != ledger_.deserted.end();) {
+    auto& [id, tree] = *at;
+    if (tree.to_walk.empty()) {
+      if (tree.kept) Query(drop_deserted_, id.value).run();
+      at = ledger_.deserted.erase(at);
+      continue;
     }
-    ledger_.deserted.clear();
-    return;
+    if (!std::exchange(tree.kept, true)) Query(keep_deserted_, id.value, TextOrNull{tree.error}).run();
+    ledger_.noteDue(ledger_.now);
+    ++at;
   }
-  for (auto& [id, kept] : ledger_.deserted) {
-    if (!kept) Query(keep_deserted_, id.value).run();
-    kept = true;
-  }
-  ledger_.noteDue(ledger_.now);
 }
 
 void Moves::settleDeserted() {

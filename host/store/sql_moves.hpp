@@ -61,15 +61,17 @@ class Moves {
   int promoteDue(int limit);
   /// Another number of jobs may run per key: every key's queue is looked at again.
   void setMaxPerKey(int max);
-  /// Cancels the first jobs of these trees, as many as there is `room` for, which it uses up. Running ones are asked.
-  /// Parents first: a parent that is canceled is no longer woken by the end of its children, which is worked off
-  /// afterwards. Answers what is left.
-  std::vector<core::JobId> cancelTrees(std::vector<core::JobId> ids, const std::string& error, std::size_t& room);
+  /// A job that has not ended is canceled, or asked to be when it runs.
   void cancelOne(LiveRow& row, const std::string& error);
+  /// Cancels what is below a job that has ended or was asked to, as much as one transaction may; what is left comes
+  /// with the next batches, those of another host too.
+  void cancelBelow(core::JobId id, const std::string& error);
+  /// Whether something below the job is left by cancelBelow(), or by its failure.
+  [[nodiscard]] bool cancelsBelow(core::JobId id) const { return ledger_.deserted.contains(id); }
   /// Cancels what is below jobs that failed in this batch, before a command that would find it otherwise than in the
   /// next one.
   void settleDeserted();
-  /// Whether jobs below this one, or below one above it, are still to be canceled because that one did not succeed.
+  /// Whether jobs below this one, or below one above it, are still to be canceled with that one.
   bool isDeserted(const LiveRow& row);
   /// Whether the job was canceled because one above it did not succeed.
   bool wasDeserted(core::JobId id);
@@ -97,6 +99,11 @@ class Moves {
   [[nodiscard]] bool isOut(core::JobId id) const { return ledger_.removing.contains(id); }
   void ended(const LiveRow& row);
   void desert(const LiveRow& row);
+  std::vector<core::JobId> childrenOf(core::JobId id);
+  /// Cancels the first jobs of these trees, as many as there is `room` for, which it uses up. Parents first: a parent
+  /// that is canceled is no longer woken by the end of its children, which is worked off afterwards. Answers what is
+  /// left.
+  std::vector<core::JobId> cancelTrees(std::vector<core::JobId> ids, const std::string& error, std::size_t& room);
   bool cancelDeserted();
   void keepDeserted();
   void applyDelta(core::JobId id, const Delta& delta);

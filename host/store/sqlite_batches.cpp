@@ -40,7 +40,7 @@ Result<bool> applyOne(WriteSide& side, BulkAction action, core::JobId id, const 
   if (action == BulkAction::Cancel) {
     auto canceled = side.commands.cancel(id, options.reason, {});
     if (!canceled) return did(canceled.error());
-    step.cancel_more.insert(step.cancel_more.end(), canceled->left.begin(), canceled->left.end());
+    if (canceled->more) step.cancel_more.push_back(id);
     return canceled->outcome != CancelOutcome::AlreadyEnded;
   }
   const auto removed = side.commands.remove(id);
@@ -77,12 +77,7 @@ Result<BulkApplied> SqliteStore::applyAll(BulkAction action, std::span<const cor
       return made;
     });
     if (!step) return step.error();
-    while (!step->cancel_more.empty()) {
-      auto left = change<std::vector<core::JobId>>(
-          [&](WriteSide& side) { return Result(side.commands.cancelMore(step->cancel_more, options.reason)); });
-      if (!left) return left.error();
-      step->cancel_more = *std::move(left);
-    }
+    if (auto rest = cancelRest(step->cancel_more, !step->cancel_more.empty()); !rest) return rest.error();
     for (const std::size_t place : step->remove_large) {
       const auto removed = removeLarge(some[place], core::Instant::max());
       if (!removed && removed.error().code != ErrorCode::Conflict) return removed.error();

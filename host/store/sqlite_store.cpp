@@ -30,7 +30,7 @@ TickResult tickNow(WriteSide& side, bool every) {
   side.records.forgetExpired(kForgottenPerTick);
   const bool removes = side.commands.removeDue();
   side.moves.settleAll();
-  const bool more = removes || !side.ledger.deserted.empty();
+  const bool more = removes || !side.ledger.removals_due.empty() || !side.ledger.deserted.empty();
   result.next_due = more ? side.ledger.now : side.attempts.nextLeaseEnd();
   if (const auto delayed = side.ledger.next_delayed) {
     const core::Instant at = core::fromMicros(*delayed);
@@ -157,19 +157,18 @@ Result<TickResult> SqliteStore::rescueAll() {
 }
 
 Result<CancelOutcome> SqliteStore::cancel(core::JobId id, std::string reason, std::string reason_below) {
-  auto step =
+  const auto step =
       change<CommandOps::CancelStep>([&](WriteSide& side) { return side.commands.cancel(id, reason, reason_below); });
   if (!step) return step.error();
-  if (auto rest = cancelRest(std::move(step->left), reason_below.empty() ? reason : reason_below); !rest)
-    return rest.error();
+  if (auto rest = cancelRest({&id, 1}, step->more); !rest) return rest.error();
   return step->outcome;
 }
-Result<void> SqliteStore::cancelRest(std::vector<core::JobId> left, const std::string& reason) {
-  while (!left.empty()) {
-    auto more = change<std::vector<core::JobId>>(
-        [&](WriteSide& side) { return Result(side.commands.cancelMore(left, reason)); });
+/// What is `left` below them. Ticks do that too, but nobody here is told when they have.
+Result<void> SqliteStore::cancelRest(std::span<const core::JobId> ids, bool left) {
+  while (left) {
+    const auto more = change<bool>([&](WriteSide& side) { return Result(side.commands.cancelMore(ids)); });
     if (!more) return more.error();
-    left = *std::move(more);
+    left = *more;
   }
   return {};
 }
@@ -190,9 +189,9 @@ Result<void> SqliteStore::setTags(core::JobId id, std::vector<std::string> tags)
 }
 Result<std::vector<core::JobId>> SqliteStore::remove(core::JobId id, Removal how) {
   if (how == Removal::CancelFirst) {
-    auto step = change<CommandOps::CancelStep>([&](WriteSide& side) { return side.commands.removeLater(id); });
+    const auto step = change<CommandOps::CancelStep>([&](WriteSide& side) { return side.commands.removeLater(id); });
     if (!step) return step.error();
-    if (auto rest = cancelRest(std::move(step->left), "deleted"); !rest) return rest.error();
+    if (auto rest = cancelRest({&id, 1}, step->more); !rest) return rest.error();
   }
   auto removed = change<CommandOps::Removed>([&](WriteSide& side) { return side.commands.remove(id); });
   Result<std::vector<core::JobId>> went = !removed   ? Result<std::vector<core::JobId>>(removed.error())

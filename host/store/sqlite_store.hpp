@@ -139,7 +139,7 @@ class SqliteStore final : public JobStore, public PrincipalStore, public RecordS
   template <class T, class Read>
   core::Result<T> readRecords(Read read);
 
-  core::Result<void> cancelRest(std::vector<core::JobId> left, const std::string& reason);
+  core::Result<void> cancelRest(std::span<const core::JobId> ids, bool left);
   /// Removes a tree larger than one step, if all of it has ended (before `cutoff`); answers its ids, parents first.
   core::Result<std::vector<core::JobId>> removeLarge(core::JobId root, core::Instant cutoff);
 

@@ -32,9 +32,10 @@ std::vector<StoreFactory> storeFactories();
 /// A store over a folder of its own, with verbs. Time stands still until moved.
 class StoreHarness {
  public:
-  explicit StoreHarness(StoreFactory factory) : factory_(std::move(factory)) {
-    folder_ = std::filesystem::temp_directory_path() /
-              ("jobhost-store-" + std::to_string(::getpid()) + "-" + std::to_string(counter()++));
+  explicit StoreHarness(StoreFactory factory,
+                        const std::filesystem::path& below = std::filesystem::temp_directory_path())
+      : factory_(std::move(factory)) {
+    folder_ = below / ("jobhost-store-" + std::to_string(::getpid()) + "-" + std::to_string(counter()++));
     std::filesystem::remove_all(folder_);
     std::filesystem::create_directories(folder_);
     reopen();
@@ -42,6 +43,7 @@ class StoreHarness {
   ~StoreHarness() {
     store.reset();
     std::filesystem::remove_all(folder_);
+    std::filesystem::remove_all(kept());
   }
   StoreHarness(const StoreHarness&) = delete;
   StoreHarness& operator=(const StoreHarness&) = delete;
@@ -54,9 +56,24 @@ class StoreHarness {
     store->setEventHook([this](std::span<const core::JobEvent> told) {
       const std::lock_guard lock(events_mutex_);
       events_.insert(events_.end(), told.begin(), told.end());
+      if (std::exchange(keep_next_, false)) std::filesystem::copy(folder_, kept());
     });
     seen_ = 0;
     generation_ = 0;
+  }
+
+  /// What a host would leave that is killed after the next commit. Call between commits.
+  void keepNextCommit() {
+    std::filesystem::remove_all(kept());
+    const std::lock_guard lock(events_mutex_);
+    keep_next_ = true;
+  }
+  /// Opens that, in place of all that came after it.
+  void reopenKept() {
+    store.reset();
+    std::filesystem::remove_all(folder_);
+    std::filesystem::rename(kept(), folder_);
+    reopen();
   }
 
   core::JobId submit(core::JobDraft draft) {
@@ -176,8 +193,10 @@ class StoreHarness {
     static int value = 0;
     return value;
   }
+  [[nodiscard]] std::filesystem::path kept() const { return folder_.string() + "-kept"; }
   StoreFactory factory_;
   std::filesystem::path folder_;
+  bool keep_next_ = false;
   std::unique_ptr<core::Mailbox<ClaimBatch>> batches_;
   std::mutex events_mutex_;
   std::vector<core::JobEvent> events_;

@@ -149,6 +149,27 @@ TEST_F(SqliteStoreFile, KeysOfTheFirstSchemaReachWhatTheyReached) {
   EXPECT_EQ(keys[0].privileges, std::vector<std::string>{"read_jobs"});
 }
 
+TEST_F(SqliteStoreFile, ARemovalOfAnEarlierSchemaIsCarriedOn) {
+  const auto root = submit("root");
+  core::JobDraft draft;
+  draft.type = "leaf";
+  draft.parent = root;
+  ASSERT_TRUE(store->submit(std::vector<core::JobDraft>(1500, draft), {}).ok());
+  store.reset();
+  {
+    // As a host of schema 8 left it that was killed after the first commit.
+    Database database({.path = folder() / "jobs.db", .vfs = {}});
+    database.execute("ALTER TABLE deserted DROP COLUMN error");
+    database.execute("INSERT INTO removals VALUES (" + core::toString(root) + ")");
+    database.execute("PRAGMA user_version = 8");
+  }
+  reopen();
+  auto swept = store->rescueAll();
+  for (int i = 0; i < 8 && swept->next_due; ++i) swept = tick();
+  EXPECT_FALSE(store->get(root).ok());
+  EXPECT_EQ(count("leaf", core::JobState::Queued), 0);
+}
+
 TEST_F(SqliteStoreFile, OneCommandThatFailsDoesNotFailTheOthersOfItsCommit) {
   // SQLite refuses a text over its limit; the other commands of the batch must not notice.
   std::vector<std::future<core::Result<std::vector<Submitted>>>> answers;

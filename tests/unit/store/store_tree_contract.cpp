@@ -728,4 +728,66 @@ TEST_P(StoreContract, CancelsALargeTreeBelowAFailedJobAcrossARestart) {
   EXPECT_EQ(state(root), JobState::Queued) << "and it is no longer looked at below it";
 }
 
+TEST_P(StoreContract, CancelsALargeTreeAcrossACrash) {
+  for (const std::string how : {"cancel", "cancel of several", "delete"}) {
+    SCOPED_TRACE(how);
+    const auto above = submit("above");
+    settle(
+        [&] {
+          const auto claimed = claim(1, {"above"});
+          child(above, "root");
+          return claimed[0];
+        }(),
+        OutcomeKind::Succeeded);
+    const auto root = claim(1, {"root"}).at(0);
+    core::JobDraft draft;
+    draft.type = "busy";
+    draft.parent = root.id;
+    const auto busy = submit(draft);
+    draft.type = "leaf";
+    ASSERT_TRUE(store->submit(std::vector<core::JobDraft>(2500, draft), {}).ok());
+    ASSERT_THAT(claim(1, {"busy"}), SizeIs(1));
+    settle(root, OutcomeKind::Succeeded);
+    const auto before = count("leaf", JobState::Canceled);
+    keepNextCommit();
+    if (how == "cancel") {
+      ASSERT_TRUE(store->cancel(root.id, "by user", "by a parent").ok());
+    } else if (how == "delete") {
+      ASSERT_TRUE(store->remove(root.id, Removal::CancelFirst).ok());
+    } else {
+      ASSERT_TRUE(store->applyAll(BulkAction::Cancel, {{root.id}}, {"by user"}).ok());
+    }
+    reopenKept();
+    EXPECT_EQ(state(root.id), JobState::Canceled) << "what was acknowledged to nobody is half done";
+    EXPECT_GT(count("leaf", JobState::Canceled), before);
+    EXPECT_LE(count("leaf", JobState::Canceled), before + 1000) << "the writer is not held for more";
+    EXPECT_EQ(store->retry(root.id).error().code, core::ErrorCode::Conflict) << "its children are being canceled";
+    auto swept = store->rescueAll();
+    ASSERT_TRUE(swept.ok());
+    for (int i = 0; i < 8 && swept->next_due; ++i) swept = tick();
+    EXPECT_FALSE(swept->next_due) << "nothing is left to do";
+    EXPECT_EQ(count("leaf", JobState::Queued), 0);
+    EXPECT_EQ(state(above), JobState::Succeeded);
+    if (how == "delete") {
+      EXPECT_FALSE(store->get(root.id).ok());
+      EXPECT_EQ(core::unitsOf(job(above)), (core::Units{1, 0, 1}));
+      continue;
+    }
+    EXPECT_EQ(count("leaf", JobState::Canceled), before + 2500);
+    EXPECT_EQ(state(busy), JobState::Canceled);
+    EXPECT_EQ(job(root.id).error->message, "by user");
+    for (const auto id : {busy, core::JobId{busy.value + 1}, core::JobId{busy.value + 2500}}) {
+      EXPECT_EQ(job(id).error->message, how == "cancel" ? "by a parent" : "by user") << id.value;
+    }
+    EXPECT_EQ(job(root.id).children, (core::ChildCounters{2501, 2501, 2501}));
+    EXPECT_EQ(core::unitsOf(job(root.id)), (core::Units{1, 0, 2502})) << "as when it was canceled";
+    EXPECT_EQ(core::unitsOf(job(above)), (core::Units{2503, 2501, 2503}));
+    ASSERT_TRUE(store->retry(root.id).ok());
+    ASSERT_THAT(claim(1, {"root"}), SizeIs(1));
+    ASSERT_TRUE(store->rescueAll().ok());
+    EXPECT_EQ(state(root.id), JobState::Queued) << "and it is no longer looked at below it";
+    ASSERT_TRUE(store->cancel(root.id, "enough").ok());
+  }
+}
+
 }  // namespace jobhost::store
