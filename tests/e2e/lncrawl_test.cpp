@@ -53,6 +53,21 @@ class Lncrawl : public LncrawlHost {
     for (const auto& one : all) ids.push_back(text(one, "id"));
     return ids;
   }
+  /// The jobs of a type as the native API has them, the oldest first.
+  [[nodiscard]] std::vector<Object> native(const std::string& type) const {
+    const auto answer = host_->get("/api/v1/jobs?order=asc&type=" + type);
+    EXPECT_EQ(answer.status, 200) << answer.body;
+    std::vector<Object> all;
+    const auto items = answer.json() ? answer.json()->getArray("jobs") : Poco::JSON::Array::Ptr();
+    for (unsigned i = 0; items && i < items->size(); ++i) all.push_back(items->getObject(i));
+    return all;
+  }
+  /// What became of a job that has ended.
+  [[nodiscard]] std::string story(const Object& job) const {
+    return host_
+        ->request("GET", "/api/v1/jobs/" + std::to_string(number(job, "id")) + "/events", {}, {{"Last-Event-ID", "1"}})
+        .body;
+  }
   /// /book/1/ with two pictures in its first chapter, the second a copy of a photo.
   NovelSite::Book picturesBook() {
     auto made = book({"one", "two"});
@@ -537,6 +552,76 @@ TEST_F(Lncrawl, 11_AKilledHostGoesOnWhereItWas) {
   for (const auto& chapter : chapters(admin, extra(root, "novel_id"))) {
     EXPECT_TRUE(isTrue(chapter, "is_available")) << jsonOf(chapter);
     EXPECT_THAT(content(admin, chapter), HasSubstr("This is what "));
+  }
+}
+
+TEST_F(Lncrawl, 11_ASoftRestartBeginsWhatRunsAnew) {
+  for (const char* folder : {"/book/1/", "/plain/"}) site_.putBook(folder, book({"one", "two", "three"}));
+  for (const char* path : {"/book/1/", "/book/1/two"}) site_.hold(path);
+  start();
+  const auto admin = this->admin();
+  const auto restarted = [&](const std::string& path) {
+    ASSERT_TRUE(site_.asked(path)) << host_->log();
+    EXPECT_EQ(admin.post("/api/admin/soft-restart").body, "true");
+    EXPECT_TRUE(site_.left(path)) << "the download went on";
+    EXPECT_TRUE(site_.asked(path, 2)) << "it was not begun anew" << host_->log();
+    site_.release(path);
+  };
+  const auto id = fetch(admin);
+  restarted("/book/1/");
+  ASSERT_TRUE(site_.asked("/book/1/two"));
+  // The site is asked for the next chapter before the end of the one before it is stored, or after.
+  ASSERT_TRUE(HostProcess::eventually([&] { return isTrue(allOfType(admin.tree(id), 10).at(0), "is_done"); }));
+  restarted("/book/1/two");
+  const auto root = admin.ended(id);
+  ASSERT_EQ(number(root, "status"), 2) << jsonOf(root) << host_->log();
+  EXPECT_EQ(units(root), "7/0/7");
+  const auto jobs = admin.tree(id);
+  expectCountersHold(jobs);
+  EXPECT_EQ(jobs.size(), 7U) << "no child twice";
+  for (const auto& job : jobs) EXPECT_EQ(number(job, "failed"), 0) << jsonOf(job);
+  EXPECT_EQ(site_.count("/book/1/one"), 1) << "it was stored";
+  EXPECT_EQ(site_.count("/book/1/three"), 1);
+  for (const auto& chapter : chapters(admin, extra(root, "novel_id"))) {
+    EXPECT_TRUE(isTrue(chapter, "is_available")) << jsonOf(chapter);
+  }
+  // What ran was put back, once and at no cost; the third chapter may have waited for its turn at the site by then.
+  for (const char* type : {"full_novel", "volume_batch", "volume", "chapter", "artifact"}) {
+    const auto all = native(type);
+    EXPECT_EQ(all.size(), type == std::string("chapter") ? 3U : 1U) << type;
+    for (const auto& job : all) {
+      EXPECT_EQ(number(job, "attempt"), 1) << jsonOf(job);
+      const auto serial = number(job->getObject("params"), "chapter_serial");
+      const bool ran = type == std::string("full_novel") || serial == 2;
+      const auto told = story(job);
+      const auto first = told.find(R"("reason":"restarted")");
+      if (serial != 3) {
+        EXPECT_EQ(first != std::string::npos, ran) << told;
+      }
+      if (first != std::string::npos) {
+        EXPECT_EQ(told.find(R"("reason":"restarted")", first + 1), std::string::npos) << told;
+      }
+    }
+  }
+  // Its files are those of a book that nothing came between.
+  const auto plain = admin.ended(fetch(admin, "/plain/"));
+  const auto files = [&](const Object& of) {
+    std::multiset<std::string> endings;
+    for (const auto& file : fs::recursive_directory_iterator(library() / "novels" / extra(of, "novel_id"))) {
+      if (file.is_regular_file()) endings.insert(file.path().extension());
+    }
+    return endings;
+  };
+  EXPECT_EQ(files(root), files(plain));
+  const auto ebook = [&](const std::string& name, const Object& of) {
+    const auto answer = admin.file("novels/" + extra(of, "novel_id") + "/artifacts/The%20Small%20Book.epub");
+    EXPECT_EQ(answer.status, 200);
+    return kept(name, answer.body);
+  };
+  const auto left = ebook("restarted.epub", root);
+  const auto right = ebook("plain.epub", plain);
+  for (const char* page : {"EPUB/nav.xhtml", "EPUB/chapter_00001.xhtml", "EPUB/chapter_00002.xhtml"}) {
+    EXPECT_EQ(entry(left, page), entry(right, page)) << page;
   }
 }
 
