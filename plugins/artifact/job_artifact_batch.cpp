@@ -28,7 +28,8 @@ std::vector<Format> readFormats(Job& job) {
   return formats;
 }
 
-/// The jobs of one batch, made one after the other.
+/// The jobs of one batch, made one after the other. Where one cannot be made the batch fails, and the host cancels the
+/// others with it, or keeps them for its next attempt.
 class Requests {
  public:
   Requests(Job& job, std::string novel_id)
@@ -42,17 +43,7 @@ class Requests {
     rememberEpub(job_, job_.id(), *epub_);
   }
   void add(Format format) { submit(format); }
-  /// Those made so far are asked to stop.
-  void cancel() {
-    for (const std::int64_t id : made_) {
-      try {
-        job_.cancelChild(id);
-      } catch (const Error& error) {
-        job_.warn("job " + std::to_string(id) + " could not be canceled: " + error.message());
-      }
-    }
-  }
-  [[nodiscard]] std::size_t count() const { return made_.size(); }
+  [[nodiscard]] std::size_t count() const { return made_; }
 
  private:
   std::int64_t submit(Format format) {
@@ -65,10 +56,10 @@ class Requests {
     if (needsConverter(format)) {
       options.after = {*epub_};
       // Jobs of the lowest priority have their owner's queue, which lets one run at a time anyway.
-      if (priority_ > 0) options.queue_key = kQueue + std::to_string(made_.size() % queues_);
+      if (priority_ > 0) options.queue_key = kQueue + std::to_string(made_ % queues_);
     }
-    made_.push_back(job_.submit("artifact", params, options));
-    return made_.back();
+    ++made_;
+    return job_.submit("artifact", params, options);
   }
 
   Job& job_;
@@ -76,7 +67,7 @@ class Requests {
   std::int64_t priority_;
   std::size_t queues_;
   std::optional<std::int64_t> epub_;
-  std::vector<std::int64_t> made_;
+  std::size_t made_ = 0;
 };
 
 }  // namespace
@@ -98,7 +89,6 @@ Json runArtifactBatch(Job& job) {
       job.progress(static_cast<double>(requests.count()), 0);
     }
   } catch (const Error& error) {
-    requests.cancel();
     throw jobError(error.errorClass(), error.code(), summary, error.message());
   }
   return Json{{"jobs", requests.count()}};

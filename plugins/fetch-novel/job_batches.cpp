@@ -74,10 +74,9 @@ Json runForEach(Job& job, const char* list, const char* what, const char* type, 
     wanted.emplace_back(id, params_of(*record));
     if (seen.size() % 100 == 0) job.progress(0, static_cast<double>(seen.size()), "looking up");
   }
-  const std::size_t made = makeChildren(job, [&](Children& children) {
-    for (const auto& [id, params] : wanted) children.make(type, params, id);
-  });
-  return Json{{"jobs", made}};
+  Children children(job);
+  for (const auto& [id, params] : wanted) children.make(type, params, id);
+  return Json{{"jobs", children.size()}};
 }
 
 }  // namespace
@@ -102,10 +101,9 @@ Json runVolume(Job& job) {
     std::vector<std::pair<std::string, Json>> wanted;
     shelf.chapters.each(RecordQuery::having("volume_id", id).limit(1000),
                         [&](const Record& one) { wanted.emplace_back(one.key, chapterParams(one, titles)); });
-    const std::size_t made = makeChildren(job, [&](Children& children) {
-      for (const auto& [chapter, params] : wanted) children.make("chapter", params, chapter);
-    });
-    return Json{{"jobs", made}};
+    Children children(job);
+    for (const auto& [chapter, params] : wanted) children.make("chapter", params, chapter);
+    return Json{{"jobs", children.size()}};
   });
 }
 

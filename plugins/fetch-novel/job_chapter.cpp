@@ -128,16 +128,14 @@ class ChapterJob {
     step(job_, kChapterFailed, [&] {
       Json ids = Json::array();
       for (const BodyImage& image : images) ids.push(image.id);
-      makeChildren(job_, [&](Children& children) {
-        children.make("image_batch",
-                      picked(Json{{"image_ids", ids},
-                                  {"novel_id", row.value["novel_id"]},
-                                  {"novel_title", novel_title},
-                                  {"chapter_id", row.key},
-                                  {"chapter_title", row.value["title"]}},
-                             {"image_ids", "novel_id", "novel_title", "chapter_id", "chapter_title"}),
-                      "images");
-      });
+      Children(job_).make("image_batch",
+                          picked(Json{{"image_ids", ids},
+                                      {"novel_id", row.value["novel_id"]},
+                                      {"novel_title", novel_title},
+                                      {"chapter_id", row.key},
+                                      {"chapter_title", row.value["title"]}},
+                                 {"image_ids", "novel_id", "novel_title", "chapter_id", "chapter_title"}),
+                          "images");
     });
   }
 

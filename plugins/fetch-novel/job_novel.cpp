@@ -158,7 +158,7 @@ Json runBatch(Job& job, std::string_view type) {
   return step(job, kRequestsFailed, [&] {
     const auto sources = loadSources(settings);
     storeSources(job, *sources);
-    // All are looked at before the first job is made, so that a wrong one leaves nothing to be stopped.
+    // All are looked at before the first job is made, so that a wrong one costs nothing.
     std::set<std::string> urls;
     for (const std::string& text : job.params()["urls"].strings()) {
       const auto url = parseUrl(text);
@@ -166,15 +166,14 @@ Json runBatch(Job& job, std::string_view type) {
       static_cast<void>(sourceFor(*sources, settings, url->text()));
       urls.insert(url->text());
     }
-    const std::size_t made = makeChildren(job, [&](Children& children) {
-      const Records novels = job.records("novels");
-      for (const std::string& url : urls) {
-        Json params{{"url", url}};
-        if (const std::string id = novelId(url); novels.get(id)) params.set("novel_id", id);
-        children.make(type, params, url);
-      }
-    });
-    return Json{{"jobs", made}};
+    Children children(job);
+    const Records novels = job.records("novels");
+    for (const std::string& url : urls) {
+      Json params{{"url", url}};
+      if (const std::string id = novelId(url); novels.get(id)) params.set("novel_id", id);
+      children.make(type, params, url);
+    }
+    return Json{{"jobs", children.size()}};
   });
 }
 
@@ -188,15 +187,14 @@ Json runFullNovel(Job& job) {
   const Fetched novel = fetchNovel(job);
   if (novel.volumes.empty()) return novel.result;
   return step(job, kNovelFailed, [&] {
-    makeChildren(job, [&](Children& children) {
-      Json ids = Json::array();
-      for (const std::string& id : novel.volumes) ids.push(id);
-      const std::int64_t volumes = children.make(
-          "volume_batch", Json{{"volume_ids", ids}, {"novel_id", novel.id}, {"novel_title", novel.title}}, "volumes");
-      // Whatever becomes of the chapters: the book has what there is.
-      children.make("artifact", Json{{"novel_id", novel.id}, {"format", "epub"}, {"novel_title", novel.title}}, "epub",
-                    {volumes});
-    });
+    Children children(job);
+    Json ids = Json::array();
+    for (const std::string& id : novel.volumes) ids.push(id);
+    const std::int64_t volumes = children.make(
+        "volume_batch", Json{{"volume_ids", ids}, {"novel_id", novel.id}, {"novel_title", novel.title}}, "volumes");
+    // Whatever becomes of the chapters: the book has what there is.
+    children.make("artifact", Json{{"novel_id", novel.id}, {"format", "epub"}, {"novel_title", novel.title}}, "epub",
+                  {volumes});
     return novel.result;
   });
 }

@@ -26,21 +26,8 @@ std::int64_t Children::make(std::string_view type, const Json& params, const std
   options.max_attempts = 1;
   options.after = after;
   const std::int64_t id = job_.submit(type, params, options);
-  made_.push_back(id);
-  if (made_.size() % 100 == 0) job_.progress(static_cast<double>(made_.size()), 0, "making jobs");
+  if (++made_ % 100 == 0) job_.progress(static_cast<double>(made_), 0, "making jobs");
   return id;
-}
-
-void Children::cancel() noexcept {
-  for (const std::int64_t id : made_) {
-    try {
-      job_.cancelChild(id);
-    } catch (const std::exception& error) {
-      job_.warn(error.what());
-    } catch (const Cancelled&) {
-      return;  // the host stops them with this job
-    }
-  }
 }
 
 Json picked(const Json& from, std::initializer_list<std::string_view> names) {

@@ -53,34 +53,20 @@ auto step(Job& job, const StepFailure& how, Step&& run) {
   }
 }
 
-/// Makes the jobs below this one, each once: a later attempt finds those that are there by their keys. Unless all of
-/// them could be made those that were are asked to stop.
+/// Makes the jobs below this one, each once: a later attempt finds those that are there by their keys. When not all of
+/// them can be made the step fails and leaves the others as they are: the host cancels them if the job fails with it,
+/// and has them run again if it is tried once more.
 class Children {
  public:
   explicit Children(Job& job) : job_(job) {}
   std::int64_t make(std::string_view type, const Json& params, const std::string& key,
                     const std::vector<std::int64_t>& after = {});
-  /// For who fails after having made some.
-  void cancel() noexcept;
-  [[nodiscard]] std::size_t size() const { return made_.size(); }
+  [[nodiscard]] std::size_t size() const { return made_; }
 
  private:
   Job& job_;
-  std::vector<std::int64_t> made_;
+  std::size_t made_ = 0;
 };
-
-/// Runs `make(children)`; when it throws, those it made are asked to stop.
-template <class Make>
-std::size_t makeChildren(Job& job, Make&& make) {
-  Children children(job);
-  try {
-    make(children);
-  } catch (const std::exception&) {
-    children.cancel();
-    throw;
-  }
-  return children.size();
-}
 
 /// The members `names` of `from` that are there.
 [[nodiscard]] Json picked(const Json& from, std::initializer_list<std::string_view> names);

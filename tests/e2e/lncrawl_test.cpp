@@ -625,6 +625,46 @@ TEST_F(Lncrawl, 11_ASoftRestartBeginsWhatRunsAnew) {
   }
 }
 
+TEST_F(Lncrawl, 9_ARetriedBatchTakesUpTheJobsThatFailedWithIt) {
+  for (const char* folder : {"/held/", "/waits/1/", "/waits/2/", "/a/", "/b/", "/c/"})
+    site_.putBook(folder, book({"one"}));
+  site_.hold("/held/");
+  start({"runner.max_per_plugin=2", "limits.queued_per_type=4"});
+  // A BASIC user's jobs run one at a time: two stay queued, and leave room for two of the batch's three.
+  const auto ann = user("ann@example.test", 0);
+  std::vector<std::string> others;
+  for (const char* folder : {"/held/", "/waits/1/", "/waits/2/"}) {
+    others.push_back(fetch(ann, folder, false));
+    ASSERT_TRUE(site_.asked("/held/"));
+  }
+  const auto admin = this->admin();
+  const auto batch =
+      text(admin.created("fetch-novels",
+                         "{\"urls\":" + listOf({site_.url("/a/"), site_.url("/b/"), site_.url("/c/")}) + "}"),
+           "id");
+  const auto failed = admin.ended(batch);
+  EXPECT_EQ(number(failed, "status"), 3) << jsonOf(failed);
+  EXPECT_THAT(text(failed, "error"), testing::EndsWith("Failed to create requests"));
+  const auto made = admin.children(batch);
+  ASSERT_EQ(made.size(), 2U);
+  for (const auto& child : made) {
+    EXPECT_EQ(number(child, "status"), 4) << jsonOf(child);
+    EXPECT_EQ(text(child, "error"), "Canceled by one of the parent");
+  }
+  for (const auto& id : others) EXPECT_EQ(admin.post("/api/job/" + id + "/cancel").status, 200);
+  for (const auto& id : others) admin.ended(id);
+  site_.release("/held/");
+  const auto again =
+      host_->post("/api/v1/jobs/" + std::to_string(number(native("novel_batch").at(0), "id")) + "/retry");
+  ASSERT_EQ(again.status, 200) << again.body;
+  ASSERT_TRUE(HostProcess::eventually([&] { return number(admin.job(batch), "status") == 2; }, 60s))
+      << jsonOf(admin.job(batch));
+  EXPECT_EQ(units(admin.job(batch)), "4/0/4");
+  const auto children = admin.children(batch);
+  EXPECT_EQ(children.size(), 3U) << "no child twice";
+  for (const auto& child : children) EXPECT_EQ(number(child, "status"), 2) << jsonOf(child);
+}
+
 TEST_F(Lncrawl, 12_TiersQueueInTheirOrder) {
   for (const char* folder : {"/held/", "/basic/", "/premium/", "/vip/"}) site_.putBook(folder, book({"one"}));
   site_.hold("/held/");

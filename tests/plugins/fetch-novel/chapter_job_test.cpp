@@ -192,12 +192,12 @@ TEST_F(ChapterJob, ABatchWithAnUnknownIdMakesNothing) {
   EXPECT_EQ(host_.run("volume", {{"volume_id", "nobody"}}).error_message, "Failed to create requests");
 }
 
-TEST_F(ChapterJob, StopsTheJobsItMadeWhenOneCannotBeMade) {
+TEST_F(ChapterJob, LeavesTheJobsItMadeToTheHostWhenOneCannotBeMade) {
   host_.failCall("children.submit", 3, JH_E_LIMIT, "enough");
   const Attempt done = host_.run("volume", {{"volume_id", host_.records("volumes").begin()->first}});
   EXPECT_EQ(done.error_message, "Failed to create requests");
   ASSERT_EQ(done.children.size(), 2U);
-  EXPECT_TRUE(done.children[0].canceled && done.children[1].canceled);
+  EXPECT_FALSE(done.children[0].canceled || done.children[1].canceled);
 }
 
 TEST_F(ChapterJob, AStoredChapterIsNeverFetchedTwiceWhereverTheJobWasStopped) {
