@@ -2,14 +2,20 @@
 // canceled, deleted (while they run too), retried, rescued, and finish late, several of them in one commit. After every
 // step each job's state, units and counters must be the model's. Seed, shrinking and JOBHOST_LONG as in
 // store_model_test.cpp.
+//
+// A run is a small forest. What a run costs is mostly its store (schema, statements, files), so many runs share one, in
+// memory where the machine has a file system there, and each leaves it empty, which is checked too.
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <memory>
 #include <optional>
 #include <random>
 #include <sstream>
 #include <utility>
 
+#include "core/sanitized.hpp"
 #include "core/units.hpp"
 #include "store/sqlite_store.hpp"
 #include "unit/store/store_contract.hpp"
@@ -273,6 +279,9 @@ struct Model {
     for (const int k : treeOf(i)) at(k).gone = true;
     if (!at(i).removing) credit(at(i).parent, -was.done, -was.failed, -was.total);
   }
+  bool removesAny() {
+    return std::any_of(jobs.begin(), jobs.end(), [](const Job& job) { return job.removing && !job.gone; });
+  }
   void sweep() {
     for (int i = 0; i < size(); ++i) {
       if (at(i).removing && !at(i).gone && allEnded(i)) erase(i);
@@ -290,21 +299,53 @@ StoreFactory quickStore() {
           }};
 }
 
+std::filesystem::path quickFolder() {
+  return ::access("/dev/shm", W_OK) == 0 ? std::filesystem::path("/dev/shm") : std::filesystem::temp_directory_path();
+}
+
+/// How much was checked.
+struct Tally {
+  std::int64_t forests = 0;
+  std::int64_t trees = 0;  ///< of two jobs or more
+  std::int64_t jobs = 0;
+  std::int64_t steps = 0;
+};
+
 class Run {
  public:
-  Run() : harness_(quickStore()) {}
+  /// In a store that has no jobs.
+  explicit Run(StoreHarness& harness) : harness_(harness) {}
 
   /// Does the step in both; what went wrong, or nothing.
   std::string apply(const Step& step) {
     if (std::string wrong = act(step); !wrong.empty()) return wrong;
     model_.settleEnds();
-    harness_.tick();
+    if (step.arg % 8 == 0 || model_.removesAny()) harness_.tick();
     model_.sweep();
     return compare();
   }
+  /// Deletes all there is; what is left all the same, or nothing.
+  std::string leave() {
+    for (int i = 0; i < model_.size(); ++i) {
+      if (model_.at(i).parent < 0 && !model_.at(i).gone && !harness_.store->remove(id(i), Removal::CancelFirst).ok())
+        return "cannot delete job " + std::to_string(i + 1);
+    }
+    auto swept = harness_.store->rescueAll();
+    while (swept && swept->next_due) swept = harness_.tick();
+    const auto page = harness_.store->list({}, {});
+    if (!page) return "list";
+    return page->jobs.empty() ? "" : std::to_string(page->jobs.size()) + " jobs are left when all are deleted";
+  }
+  void addTo(Tally& tally) {
+    ++tally.forests;
+    tally.jobs += model_.size();
+    for (int i = 0; i < model_.size(); ++i) {
+      if (model_.at(i).parent < 0 && model_.at(i).children.total > 0) ++tally.trees;
+    }
+  }
 
  private:
-  static core::JobId id(int index) { return {index + 1}; }
+  [[nodiscard]] core::JobId id(int index) const { return {first_ + index}; }
   int pick(unsigned arg, const std::function<bool(int)>& fits) {
     std::vector<int> all;
     for (int i = 0; i < model_.size(); ++i) {
@@ -358,7 +399,7 @@ class Run {
       case Op::SettleAndDelete:
         return settleAndDelete(running(step.arg), pick(step.arg / 7, [](int) { return true; }), step.arg);
       case Op::Rescue:
-        harness_.reopen();
+        if (step.arg % 4 == 0) harness_.reopen();
         model_.rescue();
         return harness_.store->rescueAll().ok() ? "" : "rescue";
       case Op::kCount:
@@ -404,7 +445,8 @@ class Run {
     if (strict) draft.child_failure = core::ChildFailure::Fail;
     if (parent >= 0) draft.parent = id(parent);
     if (on >= 0) (any_outcome ? draft.after : draft.depends_on).push_back(id(on));
-    harness_.submit(std::move(draft));
+    const auto stored = harness_.submit(std::move(draft));
+    if (model_.size() == 0) first_ = stored.value;
     const int made = model_.make(parent, strict);
     if (on < 0) return;
     const bool ended = !model_.live(on);
@@ -485,7 +527,7 @@ class Run {
     if (!page) return "list";
     std::ostringstream out;
     std::map<int, const core::Job*> found;
-    for (const auto& job : page->jobs) found[static_cast<int>(job.id.value) - 1] = &job;
+    for (const auto& job : page->jobs) found[static_cast<int>(job.id.value - first_)] = &job;
     for (int i = 0; i < model_.size(); ++i) {
       const auto& expected = model_.at(i);
       if (found.contains(i) == expected.gone)
@@ -512,17 +554,26 @@ class Run {
     return out.str();
   }
 
-  StoreHarness harness_;
+  StoreHarness& harness_;
+  std::int64_t first_ = 0;  ///< the number of its first job
   Model model_;
   std::vector<std::pair<int, LeaseToken>> claims_;
 };
 
-std::string failureOf(const std::vector<Step>& steps) {
-  Run run;
+std::string failureOf(const std::vector<Step>& steps, StoreHarness& harness, Tally& tally) {
+  Run run(harness);
   for (std::size_t i = 0; i < steps.size(); ++i) {
     if (std::string wrong = run.apply(steps[i]); !wrong.empty()) return "step " + std::to_string(i) + ": " + wrong;
   }
-  return {};
+  run.addTo(tally);
+  tally.steps += static_cast<std::int64_t>(steps.size());
+  return run.leave();
+}
+/// In a store of its own.
+std::string failureOf(const std::vector<Step>& steps) {
+  StoreHarness harness(quickStore(), quickFolder());
+  Tally tally;
+  return failureOf(steps, harness, tally);
 }
 
 std::vector<Step> shrink(std::vector<Step> steps) {
@@ -553,8 +604,13 @@ TEST(UnitModel, AgreesWithTheStoreOverRandomTrees) {
   const char* seed_text = std::getenv("JOBHOST_SEED");
   const unsigned first_seed =
       seed_text != nullptr ? static_cast<unsigned>(std::strtoul(seed_text, nullptr, 10)) : std::random_device{}();
-  const int runs = seed_text != nullptr ? 1 : std::getenv("JOBHOST_LONG") != nullptr ? 3000 : 150;
+  const int some = core::kSanitized ? 200 : 1200;
+  const int runs = seed_text != nullptr ? 1 : std::getenv("JOBHOST_LONG") != nullptr ? 10'000 : some;
+  constexpr int kRunsOfAStore = 50;
+  std::unique_ptr<StoreHarness> harness;
+  Tally tally;
   for (int run = 0; run < runs; ++run) {
+    if (run % kRunsOfAStore == 0) harness = std::make_unique<StoreHarness>(quickStore(), quickFolder());
     const unsigned seed = first_seed + static_cast<unsigned>(run);
     std::mt19937 random(seed);
     std::vector<Step> steps;
@@ -562,12 +618,21 @@ TEST(UnitModel, AgreesWithTheStoreOverRandomTrees) {
       const Op op = bag[random() % bag.size()];
       steps.push_back({op, static_cast<unsigned>(random())});
     }
-    if (failureOf(steps).empty()) continue;
+    const auto wrong = failureOf(steps, *harness, tally);
+    if (wrong.empty()) continue;
+    ASSERT_FALSE(failureOf(steps).empty()) << "JOBHOST_SEED=" << seed << " fails after the " << run % kRunsOfAStore
+                                           << " runs before it, and not alone: " << wrong;
     const auto least = shrink(steps);
     std::ostringstream story;
     for (const Step& step : least) story << "  " << kOpNames[static_cast<int>(step.op)] << " " << step.arg << "\n";
     FAIL() << "JOBHOST_SEED=" << seed << "\n" << story.str() << failureOf(least);
   }
+  std::printf("checked %lld trees with %lld jobs in %lld runs, each after %lld steps\n",
+              static_cast<long long>(tally.trees), static_cast<long long>(tally.jobs),
+              static_cast<long long>(tally.forests), static_cast<long long>(tally.steps / tally.forests));
+  RecordProperty("trees", std::to_string(tally.trees));
+  RecordProperty("jobs", std::to_string(tally.jobs));
+  RecordProperty("steps", std::to_string(tally.steps));
 }
 
 }  // namespace jobhost::store
