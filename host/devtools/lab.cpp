@@ -29,6 +29,7 @@ constexpr int kMaxResumes = 16;
 constexpr core::Millis kMoment{20};
 constexpr std::size_t kMaxKeptLines = 20'000;
 constexpr const char* kInputId = "inputs-of-the-lab";
+constexpr const char* kHangs = "a-program-hangs";  // a file that each of Programs::Hanging makes when it is there
 
 }  // namespace
 
@@ -161,7 +162,7 @@ Lab::Lab(const Subject& subject, LabOptions options, WatchPlan plan, std::vector
     client_ = std::make_unique<fetch::Client>(std::move(real));
     web_ = std::make_unique<services::HttpDoor>(*client_);
   } else {
-    web_ = std::make_unique<LocalWeb>(options_.web);
+    web_ = std::make_unique<LocalWeb>(options_.web, [this] { fetch_waits_.store(true); });
   }
   services_.web = web_.get();
   const auto inputs = core::inputFolder(scratch_.path(), kInputId);
@@ -208,8 +209,8 @@ std::string Lab::standIns(const Subject& subject) const {
   if (!subject.manifest) return folder.string();
   for (const auto& name : subject.manifest->permissions.exec) {
     if (name.empty() || name.find('/') != std::string::npos) continue;
-    std::ofstream(folder / name) << "#!/bin/sh\n"
-                                 << (options_.programs == Programs::Failing ? "exit 1\n" : "exec /bin/sleep 1000000\n");
+    const std::string hangs = ": > '" + (scratch_.path() / kHangs).string() + "'\nexec /bin/sleep 1000000\n";
+    std::ofstream(folder / name) << "#!/bin/sh\n" << (options_.programs == Programs::Failing ? "exit 1\n" : hangs);
     fs::permissions(folder / name, fs::perms(0755));
   }
   return folder.string();
@@ -295,6 +296,9 @@ JobReport Lab::run(std::size_t index) {
   const auto& spec = jobs_.at(index);
   const core::JobId id{static_cast<std::int64_t>(index) + 1};
   JobReport report;
+  fetch_waits_.store(false);
+  std::error_code ignored;
+  fs::remove(scratch_.path() / kHangs, ignored);
   services_.kept.clear();
   bool again = false;
   store::LeaseToken lease = 0;
@@ -312,7 +316,7 @@ JobReport Lab::run(std::size_t index) {
     running_.store(id.value);
     if (outside_) outside_->begin(id, spec.type);
     pool_->start({std::move(one)});
-    const bool in_time = listener_->waitForEnd(options_.job_timeout);
+    const bool in_time = endsInTime();
     if (!in_time) {
       pool_->stop(id, dispatch::StopReason::TimedOut);
       listener_->waitForEnd(kEndPatience);
@@ -332,6 +336,25 @@ JobReport Lab::run(std::size_t index) {
     if (options_.real_pauses) --round;
   }
   return report;
+}
+
+/// Whether the job that runs has begun to wait for what never comes.
+bool Lab::waits() const {
+  return fetch_waits_.load() || fs::exists(scratch_.path() / kHangs);
+}
+
+/// Waits for the attempt's end. False: it is to be asked to stop.
+bool Lab::endsInTime() {
+  if (options_.waiting_timeout.count() == 0) return listener_->waitForEnd(options_.job_timeout);
+  const auto begun = std::chrono::steady_clock::now();
+  const auto late = [&] {
+    return options_.job_timeout.count() != 0 && std::chrono::steady_clock::now() - begun >= options_.job_timeout;
+  };
+  while (!waits()) {
+    if (listener_->waitForEnd(kMoment)) return true;
+    if (late()) return false;
+  }
+  return listener_->waitForEnd(options_.waiting_timeout);
 }
 
 /// False: stop() or kill() came first.

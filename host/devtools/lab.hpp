@@ -76,6 +76,9 @@ enum class Programs {
 struct LabOptions {
   std::filesystem::path runner;      ///< jobhost-runner; absolute
   core::Millis job_timeout{20'000};  ///< 0: none
+  /// Not 0: a job is asked to stop so long after it began to wait for what never comes (Web::Silent,
+  /// Programs::Hanging); one that never does has job_timeout.
+  core::Millis waiting_timeout{0};
   core::Millis load_timeout{20'000};
   std::int64_t max_output_bytes = 16LL << 30;
   std::string config_json = "{}";
@@ -150,6 +153,8 @@ class Lab {
   void publish(const Subject& subject);
   [[nodiscard]] std::string standIns(const Subject& subject) const;
   [[nodiscard]] std::string inspection(const WatchPlan& plan) const;
+  [[nodiscard]] bool waits() const;
+  [[nodiscard]] bool endsInTime();
   bool pause(core::Millis time);
 
   const LabOptions options_;
@@ -166,6 +171,7 @@ class Lab {
   std::unique_ptr<Listener> listener_;
   std::unique_ptr<pool::RunnerPool> pool_;
   std::atomic<std::int64_t> running_{0};
+  std::atomic<bool> fetch_waits_{false};
   std::mutex pause_mutex_;
   std::condition_variable stopped_;
   bool stop_asked_ = false;  ///< guarded by pause_mutex_

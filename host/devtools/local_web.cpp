@@ -31,7 +31,7 @@ pool::HttpAnswer answered(int status, const std::string& url, std::string body) 
 /// Belongs to the pool's thread, as all sessions do: answers come at once, or with stop().
 class Session final : public pool::HttpSession {
  public:
-  explicit Session(Web web) : web_(web) {}
+  Session(Web web, const std::function<void()>& waits) : web_(web), waits_(waits) {}
 
   void fetch(pool::HttpCall call, Answer done) override {
     if (stopped_) return done(failed(JH_E_CANCELLED, "http.canceled", "the job was asked to stop"));
@@ -55,7 +55,9 @@ class Session final : public pool::HttpSession {
       case Web::Truncated:
         return done(failed(JH_E_IO, "http.truncated", "the body ended before it was whole"));
       case Web::Silent:
-        return waiting_.push_back(std::move(done));
+        waiting_.push_back(std::move(done));
+        if (waits_) waits_();
+        return;
     }
   }
 
@@ -68,6 +70,7 @@ class Session final : public pool::HttpSession {
 
  private:
   const Web web_;
+  const std::function<void()>& waits_;
   bool stopped_ = false;
   std::vector<Answer> waiting_;
 };
@@ -75,7 +78,7 @@ class Session final : public pool::HttpSession {
 }  // namespace
 
 std::unique_ptr<pool::HttpSession> LocalWeb::open() {
-  return std::make_unique<Session>(web_);
+  return std::make_unique<Session>(web_, waits_);
 }
 
 }  // namespace jobhost::devtools

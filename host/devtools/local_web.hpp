@@ -1,6 +1,8 @@
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <utility>
 
 #include "pool/http_services.hpp"
 
@@ -20,11 +22,13 @@ enum class Web {
 /// check. Thread-safety: any thread.
 class LocalWeb final : public pool::HttpServices {
  public:
-  explicit LocalWeb(Web web) : web_(web) {}
+  /// `waits` is told of each request that nothing comes for (Web::Silent), on the pool's thread.
+  explicit LocalWeb(Web web, std::function<void()> waits = {}) : web_(web), waits_(std::move(waits)) {}
   [[nodiscard]] std::unique_ptr<pool::HttpSession> open() override;
 
  private:
   const Web web_;
+  const std::function<void()> waits_;
 };
 
 }  // namespace jobhost::devtools

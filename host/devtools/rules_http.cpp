@@ -64,7 +64,7 @@ Finding stopsWhileFetching(Bench& bench) {
   if (jobs.empty()) return passed("no job fetches here");
   LabOptions options = bench.options.lab;
   options.web = Web::Silent;
-  options.job_timeout = core::Millis(500);  // then it is asked to stop
+  options.waiting_timeout = core::Millis(500);  // then it is asked to stop
   Lab lab(bench.subject, options, {}, jobs);
   std::vector<std::string> wrong;
   for (std::size_t i = 0; i < jobs.size(); ++i) {

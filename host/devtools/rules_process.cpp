@@ -60,7 +60,7 @@ Finding stopsWhileRunning(Bench& bench) {
   if (jobs.empty()) return passed("no job runs programs here");
   LabOptions options = bench.options.lab;
   options.programs = Programs::Hanging;
-  options.job_timeout = core::Millis(700);  // then it is asked to stop
+  options.waiting_timeout = core::Millis(500);  // then it is asked to stop
   Lab lab(bench.subject, options, {}, jobs);
   std::vector<std::string> wrong;
   for (std::size_t i = 0; i < jobs.size(); ++i) {
