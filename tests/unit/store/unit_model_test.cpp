@@ -506,7 +506,8 @@ class Run {
   /// A report of any attempt there ever was, of one that is over mostly.
   std::string late(unsigned arg) {
     if (claims_.empty()) return {};
-    const auto [index, lease] = claims_[arg % claims_.size()];
+    const int index = claims_[arg % claims_.size()].first;
+    const LeaseToken lease = claims_[arg % claims_.size()].second;
     auto& job = model_.at(index);
     const bool holds = !job.gone && job.state == JobState::Running && job.lease == lease;
     const auto settled = harness_.wait<std::vector<Settled>>(
