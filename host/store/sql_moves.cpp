@@ -212,13 +212,47 @@ void Moves::revive(LiveRow& row) {
 
 void Moves::takeOut(const LiveRow& row) {
   if (!row.parent) return;
-  Delta& delta = deltas_[{*row.parent}];
-  if (!core::isTerminal(row.state)) ++delta.children.done;
-  add(delta.units, unitsGiven(row), -1);
+  if (!core::isTerminal(row.state)) ++deltas_[{*row.parent}].children.done;
+  noteGone(row);
 }
 
 void Moves::removed(const LiveRow& row) {
-  if (row.parent && !isOut(row.id)) add(deltas_[{*row.parent}].units, unitsGiven(row), -1);
+  if (row.parent && !isOut(row.id)) noteGone(row);
+}
+
+void Moves::noteGone(const LiveRow& row) {
+  Gone& gone = deltas_[{*row.parent}].gone;
+  add(gone.units, unitsGiven(row));
+  // One that failed did so before what is above it stood still; one that was canceled, with it.
+  if (!core::isTerminal(row.state) || row.state == JobState::Canceled) gone.left += unitsLeft(row);
+}
+
+/// A job that stands still gives up what was deleted below it too: what it counts in its ancestors, which may go on, is
+/// made of its own units. How much of `gone` it had counted before it stood still is nowhere written; of what is
+/// possible that is taken which leaves its numbers, and theirs, the ones of a tree without the deleted jobs. On return
+/// `gone` is what the jobs above have of it.
+void Moves::takeAway(LiveRow& row, Gone& gone) {
+  core::ChildCounters& units = row.units;
+  if (!unitsStopped(row)) {
+    add(units, gone.units, -1);
+    return;
+  }
+  const core::ChildCounters given = unitsGiven(row);
+  // What was made below it since, by a job that was retried, it never had.
+  const std::int64_t total = std::min(gone.units.total, units.total);
+  // As its ancestors have them: what is left undone has failed.
+  std::int64_t failed = std::max<std::int64_t>(0, gone.units.failed - gone.units.done + total);
+  // Successes that it cannot have counted came after its end, when they had been counted as left undone.
+  const std::int64_t late = std::max<std::int64_t>(0, total - failed - (units.done - units.failed));
+  failed += late;
+  const std::int64_t least = std::max({std::int64_t{0}, total - units.done, failed - units.failed});
+  const std::int64_t uncounted = std::min({std::max(gone.left + late, least), units.total - units.done, total});
+  units.total -= total;
+  units.done -= total - uncounted;
+  units.failed = std::max<std::int64_t>(0, units.failed - (failed - uncounted));
+  gone.units = given;
+  add(gone.units, unitsGiven(row), -1);
+  gone.left = row.state == JobState::Failed || row.state == JobState::Succeeded ? 0 : uncounted;
 }
 
 void Moves::ended(const LiveRow& row) {
@@ -428,10 +462,13 @@ void Moves::applyDelta(core::JobId id, const Delta& delta) {
   const core::ChildCounters none;
   const bool counted = delta.children != none || delta.descendants != none;
   const bool stopped = unitsStopped(*row);
-  if (!counted && (stopped || delta.units == none)) return;
+  const bool taken = delta.gone.units.total != 0;
+  if (!counted && !taken && (stopped || delta.units == none)) return;
   add(row->children, delta.children);
   add(row->descendants, delta.descendants);
   if (!stopped) add(row->units, delta.units);
+  Gone gone = delta.gone;
+  if (taken) takeAway(*row, gone);
   if (counted) {
     table_.addEvent(
         *row, core::EventKind::ChildrenChanged,
@@ -446,6 +483,10 @@ void Moves::applyDelta(core::JobId id, const Delta& delta) {
     above.descendants.done += delta.descendants.done;
     if (!out) above.descendants.failed += delta.descendants.failed;  // what fails below it now was canceled with it
     if (!out && !stopped) add(above.units, delta.units);
+    if (!out && taken) {
+      add(above.gone.units, gone.units);
+      above.gone.left += gone.left;
+    }
   }
   if (row->state != JobState::Waiting || row->children.done < row->children.total) return;
   if (!row->own_done) {

@@ -89,11 +89,19 @@ class Moves {
   void reset();
 
  private:
+  /// Units of jobs that are taken out, for those above them.
+  struct Gone {
+    core::ChildCounters units;  ///< as a job has them that still counts
+    std::int64_t left = 0;      ///< of them: what one that stands still may never have counted as done
+  };
   struct Delta {
     core::ChildCounters children;
     core::ChildCounters descendants;
     core::ChildCounters units;
+    Gone gone;
   };
+  void noteGone(const LiveRow& row);
+  static void takeAway(LiveRow& row, Gone& gone);
   void settleCounters();
   /// Whether it is out of its ancestors already.
   [[nodiscard]] bool isOut(core::JobId id) const { return ledger_.removing.contains(id); }

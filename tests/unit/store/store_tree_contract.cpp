@@ -571,6 +571,51 @@ TEST_P(StoreContract, TakesADeletedJobOutOfItsAncestorsOnceWhateverComesBetween)
   EXPECT_EQ(core::unitsOf(job(root)), (core::Units{2, 0, 2}));
 }
 
+TEST_P(StoreContract, TakesADeletedJobOutOfWhatGoesOnAboveOneThatHasEnded) {
+  const auto root = submit("root");
+  const auto middle = child(root, "middle");
+  const auto lower = child(middle, "lower");
+  const auto leaf = child(lower, "leaf");
+  const auto failed = child(lower, "leaf");
+  child(root, "other");
+  for (const char* type : {"root", "middle", "lower"}) settle(claim(1, {type})[0], OutcomeKind::Succeeded);
+  const auto leaves = claim(2, {"leaf"});
+  settle(leaves[0], OutcomeKind::Succeeded);
+  settle(leaves[1], OutcomeKind::Failed);
+  for (const auto id : {middle, lower}) EXPECT_EQ(state(id), JobState::Succeeded);
+  EXPECT_EQ(core::unitsOf(job(root)), (core::Units{5, 1, 6}));
+  ASSERT_TRUE(store->remove(failed).ok());
+  EXPECT_EQ(core::unitsOf(job(lower)), (core::Units{2, 0, 2}));
+  EXPECT_EQ(core::unitsOf(job(middle)), (core::Units{3, 0, 3}));
+  EXPECT_EQ(core::unitsOf(job(root)), (core::Units{4, 0, 5}));
+  ASSERT_TRUE(store->remove(lower, Removal::CancelFirst).ok());
+  tick();
+  EXPECT_FALSE(store->get(leaf).ok());
+  EXPECT_EQ(core::unitsOf(job(root)), (core::Units{2, 0, 3}));
+  ASSERT_TRUE(store->remove(middle).ok());
+  EXPECT_EQ(core::unitsOf(job(root)), (core::Units{1, 0, 2}));
+  settle(claim(1, {"other"})[0], OutcomeKind::Succeeded);
+  EXPECT_EQ(core::unitsOf(job(root)), (core::Units{2, 0, 2}));
+}
+
+TEST_P(StoreContract, TakesADeletedJobOutOfWhatGoesOnAboveOneThatWasCanceled) {
+  const auto root = submit("root");
+  const auto middle = child(root, "middle");
+  const auto done = child(middle, "leaf");
+  const auto left = child(middle, "leaf");
+  child(root, "other");
+  for (const char* type : {"root", "middle", "leaf"}) settle(claim(1, {type})[0], OutcomeKind::Succeeded);
+  ASSERT_TRUE(store->cancel(middle, "", "").ok());
+  EXPECT_EQ(core::unitsOf(job(middle)), (core::Units{2, 0, 3})) << "as when it was canceled";
+  EXPECT_EQ(core::unitsOf(job(root)), (core::Units{4, 1, 5}));
+  ASSERT_TRUE(store->remove(left).ok());
+  EXPECT_EQ(core::unitsOf(job(middle)), (core::Units{2, 0, 2}));
+  EXPECT_EQ(core::unitsOf(job(root)), (core::Units{3, 0, 4}));
+  ASSERT_TRUE(store->remove(done).ok());
+  EXPECT_EQ(core::unitsOf(job(middle)), (core::Units{1, 0, 1}));
+  EXPECT_EQ(core::unitsOf(job(root)), (core::Units{2, 0, 3}));
+}
+
 TEST_P(StoreContract, RemovesALargeTreeAcrossARestart) {
   const auto root = submit("root");
   core::JobDraft draft;

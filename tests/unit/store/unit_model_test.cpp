@@ -119,6 +119,35 @@ struct Model {
       at(i).units.total += total;
     }
   }
+  /// `gone`, with `left` of it not done when it was taken out, goes from a job and all its ancestors, also from those
+  /// that have ended: see Moves::takeAway.
+  void takeAway(int i, Units gone, std::int64_t left) {
+    for (; i >= 0; i = at(i).parent) {
+      Job& job = at(i);
+      Units& units = job.units;
+      if (open(i)) {
+        units = {units.done - gone.done, units.failed - gone.failed, units.total - gone.total};
+        continue;
+      }
+      const Units was = held(i);
+      const std::int64_t own = job.own_done ? 1 : 0;
+      const bool canceled = job.asked || job.state == JobState::Canceled;
+      const std::int64_t undone = canceled ? units.total - 1 - (units.done - own) : 0;
+      const std::int64_t total = std::min(gone.total, units.total - 1);
+      std::int64_t failed = std::max<std::int64_t>(0, gone.failed - gone.done + total);
+      const auto late = std::max<std::int64_t>(0, total - failed - (units.done - own - units.failed));
+      failed += late;
+      const auto least = std::max({std::int64_t{0}, total - (units.done - own), failed - units.failed});
+      left = std::min({std::max(left + late, least), undone, total});
+      const std::int64_t own_failed = job.state == JobState::Failed ? 1 - own : 0;
+      units = {units.done - total + left, std::max(own_failed, units.failed - failed + left), units.total - total};
+      const Units is = held(i);
+      gone = {was.done - is.done, was.failed - is.failed, was.total - is.total};
+      if (job.removing) return;
+    }
+  }
+  /// What a job counts in its ancestors, before and after its end.
+  Units held(int i) { return live(i) ? at(i).units : given(i); }
   int make(int parent, bool strict) {
     jobs.emplace_back();
     at(size() - 1).parent = parent;
@@ -218,9 +247,8 @@ struct Model {
   void cancelAndDelete(int i) {
     Job& job = at(i);
     if (!job.removing) {
-      const Units was = live(i) ? job.units : given(i);
       const int parent = job.parent;
-      credit(parent, -was.done, -was.failed, -was.total);
+      takeAway(parent, held(i), job.units.total - job.units.done);
       if (parent >= 0 && live(i)) ++at(parent).children.done;
       job.removing = true;
       if (parent >= 0) wake(parent);
@@ -264,7 +292,7 @@ struct Model {
     Units now;
     for (const int k : childrenOf(i)) {
       if (at(k).removing) continue;
-      const Units child = live(k) ? at(k).units : given(k);
+      const Units child = held(k);
       now = {now.done + child.done, now.failed + child.failed, now.total + child.total};
     }
     at(i).units = now;
@@ -277,7 +305,7 @@ struct Model {
   void erase(int i) {
     const Units was = given(i);
     for (const int k : treeOf(i)) at(k).gone = true;
-    if (!at(i).removing) credit(at(i).parent, -was.done, -was.failed, -was.total);
+    if (!at(i).removing) takeAway(at(i).parent, was, at(i).units.total - at(i).units.done);
   }
   bool removesAny() {
     return std::any_of(jobs.begin(), jobs.end(), [](const Job& job) { return job.removing && !job.gone; });
@@ -545,6 +573,16 @@ class Run {
       if (units.failed > units.done || units.done > units.total || units.failed < 0 || (must && !over) ||
           (got.state == JobState::Queued && over)) {
         out << "job " << i + 1 << " " << core::toString(got.state) << " has units " << text(units) << "; ";
+      }
+      if (model_.open(i)) {
+        Units sum{expected.own_done ? 1 : 0, 0, 1};
+        for (const int k : model_.childrenOf(i)) {
+          if (model_.at(k).removing) continue;
+          const Units below = model_.held(k);
+          sum = {sum.done + below.done, sum.failed + below.failed, sum.total + below.total};
+        }
+        if (!(sum == units))
+          out << "job " << i + 1 << " has units " << text(units) << ", its tree " << text(sum) << "; ";
       }
       if (got.children != expected.children || got.descendants != expected.descendants) {
         out << "job " << i + 1 << " counts children " << text(got.children) << " and descendants "
