@@ -5,6 +5,7 @@
 #include <future>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -372,6 +373,16 @@ TEST_F(LncrawlJobs, Item9ReplayLeavesResultsBehind) {
   EXPECT_FALSE(has(post("/api/job/" + id + "/replay", "", ann_).body, "artifact_id"));
 }
 
+TEST_F(LncrawlJobs, Item9ReplayKeepsTheNovelThatAJobLearnedOf) {
+  const auto id = fetchNovel(ann_);
+  const auto claimed = host_.start(number(id));
+  host_.note(claimed, "novel_id", R"("n")");
+  host_.settle(claimed, OutcomeKind::Succeeded, "{}");
+  const auto again = post("/api/job/" + id + "/replay", "", ann_).body;
+  EXPECT_TRUE(has(again, R"("novel_id":"n"})")) << again;
+  EXPECT_TRUE(has(again, R"("extra":{"url":"https://)")) << again;
+}
+
 TEST_F(LncrawlJobs, Item10DeleteRemovesTheTree) {
   const auto root = fetchNovel(ann_);
   const auto batch = child(root, "volume_batch");
@@ -546,10 +557,27 @@ TEST_F(LncrawlJobs, TheReadersFetchAnswersAJobThatHasNotComeToNothing) {
   const auto second = memberOf(get(target, ann_).body, "id");
   EXPECT_NE(second, first);
   EXPECT_EQ(get("/api/chapter/none/fetch", ann_).body, R"({"error":"No such chapter","detail":null})");
+  post("/api/job/" + second + "/cancel", "", ann_);
+  std::vector<std::future<std::string>> at_once;
+  for (int i = 0; i < 8; ++i) {
+    at_once.push_back(std::async(std::launch::async, [&] { return memberOf(get(target, ann_).body, "id"); }));
+  }
+  std::set<std::string> answered;
+  for (auto& one : at_once) answered.insert(one.get());
+  EXPECT_EQ(answered.size(), 1U) << "who asks at once gets one job too";
   EXPECT_EQ(host_.bare("HEAD", target, "", ann_).status, 405);
   const auto volume = get("/api/volume/" + kVolume + "/fetch", ann_);
   EXPECT_EQ(rawOf(volume.body, "type"), "20");
   EXPECT_NE(memberOf(get("/api/volume/" + kVolume + "/fetch", ann_).body, "id"), memberOf(volume.body, "id"));
+}
+
+TEST_F(LncrawlJobs, EmptyIdsAreNamed) {
+  for (const char* what : {"chapters", "volumes", "images"}) {
+    const auto answer = create(std::string("fetch-") + what, R"({")" + std::string(what) + R"(":["a",""]})", ann_);
+    EXPECT_EQ(answer.status, 422) << what;
+    EXPECT_TRUE(has(answer.body, R"("type":"string_too_short","loc":["body",")" + std::string(what) + R"(",1])"))
+        << answer.body;
+  }
 }
 
 TEST_F(LncrawlJobs, WithoutThePluginSaySo) {

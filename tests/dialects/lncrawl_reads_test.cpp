@@ -170,6 +170,13 @@ TEST_F(LncrawlReads, ReadingAChapterMarksItForTheReaderAlone) {
   EXPECT_EQ(get("/api/read-history/by-novel?novel_id=" + kOther).body, "{}");
 }
 
+TEST_F(LncrawlReads, AChapterThatIsNoLongerListedIsNoLongerRead) {
+  fillNovel();
+  for (int serial : {1, 3}) get("/api/chapter/" + chapterId(serial) + "/read");
+  ASSERT_TRUE(lncrawl::writeNow(host_.store(), {lncrawl::writeOf(lncrawl::kChapters, chapterId(3))}));
+  EXPECT_EQ(get("/api/read-history/by-novel?novel_id=" + kNovel).body, R"({")" + chapterId(1) + R"(":true})");
+}
+
 TEST_F(LncrawlReads, AChapterWhoseFileIsDamagedReadsAsNotThere) {
   fillNovel();
   const auto path = files() / lncrawl::chapterPath(kNovel, chapterId(1));

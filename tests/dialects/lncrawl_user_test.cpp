@@ -171,6 +171,8 @@ TEST_F(LncrawlUser, WrongFieldsAreNamedAndNothingIsKept) {
       {"PATCH", one, R"({"name":""})", R"(["body","name"])", "string_too_short"},
       {"PATCH", one, R"({"description":)" + text(5001) + "}", R"(["body","description"])", "string_too_long"},
       {"PATCH", one, R"({"is_public":{}})", R"(["body","is_public"])", "bool_type"},
+      {"POST", "/api/feedback", R"({"type":1,"subject":"s","extra":{"n":[1e999]}})", R"(["body","extra"])",
+       "finite_number"},
       {"POST", "/api/feedback", R"({"subject":"s"})", R"(["body","type"])", "missing"},
       {"POST", "/api/feedback", R"({"type":3,"subject":"s"})", R"(["body","type"])", "enum"},
       {"POST", "/api/feedback", R"({"type":null,"subject":"s"})", R"(["body","type"])", "enum"},
@@ -199,21 +201,22 @@ TEST_F(LncrawlUser, LimitsAreSaid) {
   std::vector<store::RecordWrite> many;
   for (int i = 0; i < 1000; ++i) {
     const auto id = std::to_string(i);
-    many.push_back(lncrawl::writeOf(lncrawl::kLibraries, "l" + id, R"({"user_id":")" + user_ + R"(","name":"n"})",
-                                    "libraries", 1));
+    if (i < 100)
+      many.push_back(lncrawl::writeOf(lncrawl::kLibraries, "l" + id, R"({"user_id":")" + user_ + R"(","name":"n"})",
+                                      "libraries", 1));
     many.push_back(lncrawl::writeOf(lncrawl::kReports, "r" + id, R"({"user_id":")" + user_ + R"("})", "reports", 1));
-    for (int j = 0; j < 5; ++j) {
+    for (int j = 0; j < 2; ++j) {
       many.push_back(lncrawl::writeOf(lncrawl::kLibraryNovels, "l0/" + id + "." + std::to_string(j), "{}", "l0"));
     }
   }
   lncrawl::OwnRecords records(host_.store());
   ASSERT_TRUE(records.write(std::move(many)));
   EXPECT_EQ(mine("POST", "/api/library", R"({"name":"n"})").body,
-            R"({"error":"Too many libraries","detail":"One user can have 1000"})");
+            R"({"error":"Too many libraries","detail":"One user can have 100"})");
   EXPECT_EQ(mine("POST", "/api/feedback", R"({"type":0,"subject":"s"})").body,
             R"({"error":"Too many reports","detail":"One user can have 1000"})");
   EXPECT_EQ(mine("PUT", "/api/library/l0/novel/n1").body,
-            R"({"error":"Too many novels","detail":"A library can have 5000"})");
+            R"({"error":"Too many novels","detail":"A library can have 2000"})");
   EXPECT_EQ(get("/api/library/l0/novels").body, kNoPage) << "none of them is a novel";
   EXPECT_EQ(ask(other_, "POST", "/api/library", R"({"name":"n"})").status, 200) << "of each user";
 }
@@ -267,6 +270,52 @@ TEST_F(LncrawlUser, AReportIsKeptAnsweredAndDeleted) {
   EXPECT_EQ(mine("DELETE", path).body, "true");
   EXPECT_EQ(mine("DELETE", path).body, "true");
   EXPECT_EQ(get(path).body, R"({"error":"No such feedback","detail":null})");
+}
+
+TEST_F(LncrawlUser, LengthsAreOfCharacters) {
+  std::string name;
+  for (int i = 0; i < 200; ++i) name += "\xE4\xB8\xAD";
+  EXPECT_EQ(mine("POST", "/api/library", R"({"name":")" + name + R"("})").status, 200);
+  EXPECT_EQ(mine("POST", "/api/library", R"({"name":")" + name + R"(x"})").status, 422);
+  std::string escaped;  // more of a body than of a text
+  for (int i = 0; i < 5000; ++i) escaped += "\\u4e2d";
+  EXPECT_EQ(mine("POST", "/api/feedback", R"({"type":0,"subject":"s","message":")" + escaped + R"("})").status, 200);
+}
+
+TEST_F(LncrawlUser, WhoMayOnlyLookMakesNothing) {
+  host_.addUser("guest", "viewer");
+  const auto guest = LncrawlShelves::logIn("guest");
+  const auto id = library("Everybody's", true);
+  EXPECT_EQ(ask(guest, "GET", "/api/library/" + id).status, 200);
+  EXPECT_EQ(ask(guest, "POST", "/api/library", R"({"name":"n"})").body, kForbidden);
+  EXPECT_EQ(ask(guest, "POST", "/api/feedback", R"({"type":0,"subject":"s"})").body, kForbidden);
+}
+
+TEST_F(LncrawlUser, WhatADeletedUserHadGoes) {
+  const auto id = library("Mine", true);
+  put(id, "n1");
+  library("Private");
+  const auto report = memberOf(mine("POST", "/api/feedback", R"({"type":0,"subject":"mine"})").body, "id");
+  ask(other_, "POST", "/api/feedback", R"({"type":0,"subject":"other"})");
+  ASSERT_TRUE(host_.accounts().remove(user_, api::Actor{}));
+  EXPECT_EQ(ask(other_, "GET", "/api/library/" + id).status, 404);
+  EXPECT_EQ(ask(other_, "GET", "/api/feedback/" + report).status, 404);
+  EXPECT_EQ(ask(other_, "GET", "/api/library/public").body, kNoPage);
+  EXPECT_EQ(asAdmin("GET", "/api/library/all").body, kNoPage);
+  EXPECT_EQ(each(ask(other_, "GET", "/api/feedbacks").body, "subject"), (Texts{"other"}));
+  for (const auto& [shelf, left] :
+       {std::pair{lncrawl::kLibraries, 0}, {lncrawl::kLibraryNovels, 0}, {lncrawl::kReports, 1}}) {
+    EXPECT_EQ(*host_.store().countRecords(shelf.all()), left) << shelf.collection;
+  }
+}
+
+TEST_F(LncrawlUser, ARemovalThatWasCutShortIsFinished) {
+  lncrawl::OwnRecords records(host_.store());
+  ASSERT_TRUE(records.write({lncrawl::writeOf(lncrawl::kLibraries, "half", "{}"),
+                             lncrawl::writeOf(lncrawl::kLibraryNovels, "half/n1", R"({"novel_id":"n1"})", "half")}));
+  EXPECT_EQ(get("/api/library/half").status, 404);
+  EXPECT_EQ(*host_.store().countRecords(lncrawl::kLibraries.all()), 0);
+  EXPECT_EQ(*host_.store().countRecords(lncrawl::kLibraryNovels.all()), 0);
 }
 
 TEST_F(LncrawlUser, MailsAreRefusedAsNoneIsSent) {

@@ -1,5 +1,7 @@
 // The routes that make jobs (contract 1.4): each checks what it can tell at once, and answers the new job.
 #include <algorithm>
+#include <memory>
+#include <mutex>
 #include <unordered_set>
 
 #include "api/lncrawl/formats.hpp"
@@ -266,8 +268,9 @@ Response makeArtifacts(const Parts& parts, Call& call) {
 }
 
 /// What the reader of a chapter asks for: the caller's own job for it, unless that one came to nothing.
-Response fetchChapterOnce(const Parts& parts, Call& call) {
+Response fetchChapterOnce(const Parts& parts, Call& call, std::mutex& asking) {
   const auto& id = call.captures[0];
+  const std::lock_guard lock(asking);  // who asks twice at once gets one job too
   store::JobFilter filter;
   filter.types = {std::string(kind(10).type)};
   filter.owner = call.principal->id;
@@ -317,7 +320,9 @@ void addCreateRoutes(RouteTable& routes, const Parts& parts) {
   routes.add(Method::Get, "/api/volume/{id}/fetch", Privilege::RunJobs,
              unlessHead([parts](Call& call) { return fetchVolume(parts, call, call.captures[0]); }));
   routes.add(Method::Get, "/api/chapter/{id}/fetch", Privilege::RunJobs,
-             unlessHead([parts](Call& call) { return fetchChapterOnce(parts, call); }));
+             unlessHead([parts, asking = std::make_shared<std::mutex>()](Call& call) {
+               return fetchChapterOnce(parts, call, *asking);
+             }));
 }
 
 }  // namespace jobhost::api::lncrawl

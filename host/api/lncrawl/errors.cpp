@@ -72,11 +72,7 @@ Response refusal(const core::Error& error, int status) {
   return response;
 }
 
-namespace {
-
-/// Whether a value can be shown as it came: it is short, and any reader can hold its numbers.
-bool repeatable(std::string_view json) {
-  if (json.size() > kMaxInput) return false;
+bool numbersFit(std::string_view json) {
   bool quoted = false;
   for (std::size_t i = 0; i < json.size(); ++i) {
     const char c = json[i];
@@ -91,8 +87,6 @@ bool repeatable(std::string_view json) {
   return true;
 }
 
-}  // namespace
-
 Response invalid(const std::vector<Fault>& faults) {
   JsonWriter json;
   json.beginObject().key("detail").beginArray();
@@ -101,8 +95,8 @@ Response invalid(const std::vector<Fault>& faults) {
     json.beginObject().key("type").string(fault.type).key("loc").beginArray();
     for (const auto& step : fault.where) isIndex(step) ? json.raw(step) : json.string(step);
     json.endArray().key("msg").string(fault.message).key("input");
-    repeatable(fault.input_json) ? json.raw(fault.input_json)
-                                 : json.string(core::cleanText(fault.input_json, kMaxInput));
+    const bool as_it_came = fault.input_json.size() <= kMaxInput && numbersFit(fault.input_json);
+    as_it_came ? json.raw(fault.input_json) : json.string(core::cleanText(fault.input_json, kMaxInput));
     if (!fault.context_json.empty()) json.key("ctx").raw(fault.context_json);
     json.endObject();
   }

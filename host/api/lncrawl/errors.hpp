@@ -27,6 +27,9 @@ Response failure(const core::Error& error, int status = 0);
 /// The same of what is logged already.
 Response refusal(const core::Error& error, int status = 0);
 
+/// Whether any reader of JSON can hold the numbers in it, as 1e999 is none.
+bool numbersFit(std::string_view json);
+
 /// What is wrong with one field of a request, as the framework that upstream is built on says it.
 struct Fault {
   std::string type;                ///< "missing", "int_parsing", …

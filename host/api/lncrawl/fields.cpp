@@ -19,8 +19,19 @@ std::string numbers(const std::vector<std::int64_t>& values) {
   return all;
 }
 
-Fault tooLong(std::vector<std::string> where, std::size_t max_bytes) {
-  const auto most = std::to_string(max_bytes);
+/// Of UTF-8, which every text here is.
+std::size_t characters(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
+}
+
+Fault tooShort(std::vector<std::string> where, std::string input_json) {
+  return {"string_too_short", std::move(where), "String should have at least 1 character", std::move(input_json),
+          R"({"min_length":1})"};
+}
+
+Fault tooLong(std::vector<std::string> where, std::size_t max_characters) {
+  const auto most = std::to_string(max_characters);
   return {"string_too_long", std::move(where), "String should have at most " + most + " characters", "null",
           R"({"max_length":)" + most + "}"};
 }
@@ -86,7 +97,7 @@ std::optional<std::string> QueryFields::text(std::string_view name) {
 std::optional<std::string> QueryFields::filter(std::string_view name) {
   auto given = text(name);
   if (!given || given->empty()) return std::nullopt;
-  if (given->size() > kMaxFilter) {
+  if (characters(*given) > kMaxFilter) {
     auto wrong = tooLong({"query", std::string(name)}, kMaxFilter);
     wrong.input_json = jsonText(*given);
     fault(std::move(wrong));
@@ -183,16 +194,17 @@ const JsonValue* BodyFields::value(std::string_view name, bool required) {
   return nullptr;
 }
 
-std::optional<std::string> BodyFields::text(std::string_view name, std::size_t max_bytes) {
+std::optional<std::string> BodyFields::text(std::string_view name, std::size_t max_characters) {
   const auto* found = value(name, true);
-  return found == nullptr ? std::nullopt : textOf(*found, name, max_bytes);
+  return found == nullptr ? std::nullopt : textOf(*found, name, max_characters);
 }
 
-std::optional<std::string> BodyFields::textOrNull(std::string_view name, std::size_t max_bytes) {
-  return has(name) ? textOf(*value(name, false), name, max_bytes) : std::nullopt;
+std::optional<std::string> BodyFields::textOrNull(std::string_view name, std::size_t max_characters) {
+  return has(name) ? textOf(*value(name, false), name, max_characters) : std::nullopt;
 }
 
-std::optional<std::string> BodyFields::textOf(const JsonValue& value, std::string_view name, std::size_t max_bytes) {
+std::optional<std::string> BodyFields::textOf(const JsonValue& value, std::string_view name,
+                                              std::size_t max_characters) {
   const std::vector<std::string> where{"body", std::string(name)};
   if (value.kind != JsonKind::String) {
     fault({"string_type", where, "Input should be a valid string",
@@ -200,23 +212,19 @@ std::optional<std::string> BodyFields::textOf(const JsonValue& value, std::strin
     return std::nullopt;
   }
   auto text = unescape(value.raw);
-  if (text.size() > max_bytes) {
-    fault(tooLong(where, max_bytes));
+  if (characters(text) > max_characters) {
+    fault(tooLong(where, max_characters));
     return std::nullopt;
   }
   return text;
 }
 
-std::optional<std::string> BodyFields::title(std::string_view name, std::size_t max_bytes) {
-  const auto given = text(name, max_bytes);
+std::optional<std::string> BodyFields::title(std::string_view name, std::size_t max_characters) {
+  const auto given = text(name, max_characters);
   if (!given) return std::nullopt;
   const auto bare = trimmed(*given);
   if (!bare.empty()) return std::string(bare);
-  fault({"string_too_short",
-         {"body", std::string(name)},
-         "String should have at least 1 character",
-         jsonText(*given),
-         R"({"min_length":1})"});
+  fault(tooShort({"body", std::string(name)}, jsonText(*given)));
   return std::nullopt;
 }
 
@@ -282,7 +290,7 @@ std::optional<std::vector<JsonValue>> BodyFields::list(std::string_view name, st
 }
 
 std::optional<std::vector<std::string>> BodyFields::texts(std::string_view name, std::size_t max_items,
-                                                          std::size_t max_bytes) {
+                                                          std::size_t max_characters) {
   const auto values = list(name, max_items);
   if (!values) return std::nullopt;
   std::vector<std::string> texts;
@@ -294,7 +302,8 @@ std::optional<std::vector<std::string>> BodyFields::texts(std::string_view name,
       continue;
     }
     texts.push_back(unescape(value.raw));
-    if (texts.back().size() > max_bytes) fault(tooLong(where, max_bytes));
+    if (texts.back().empty()) fault(tooShort(where, std::string(value.raw)));
+    if (characters(texts.back()) > max_characters) fault(tooLong(where, max_characters));
   }
   return texts;
 }

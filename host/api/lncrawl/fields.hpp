@@ -21,7 +21,7 @@ class QueryFields {
 
   /// nullopt: absent, or wrong (a fault was added).
   std::optional<std::string> text(std::string_view name);
-  /// One that a list is searched for, 512 bytes at most; empty is as absent.
+  /// One that a list is searched for, 512 characters at most; empty is as absent.
   std::optional<std::string> filter(std::string_view name);
   std::optional<std::int64_t> integer(std::string_view name, std::int64_t min, std::int64_t max);
   std::optional<bool> boolean(std::string_view name);
@@ -50,11 +50,11 @@ class BodyFields {
 
   /// The value of a member; nullptr: there is no such member. `required` adds a fault then. Null is a value.
   const JsonValue* value(std::string_view name, bool required);
-  std::optional<std::string> text(std::string_view name, std::size_t max_bytes);
+  std::optional<std::string> text(std::string_view name, std::size_t max_characters);
   /// The same of a member that may be absent or null.
-  std::optional<std::string> textOrNull(std::string_view name, std::size_t max_bytes);
+  std::optional<std::string> textOrNull(std::string_view name, std::size_t max_characters);
   /// A text with something in it but blanks, without those around it.
-  std::optional<std::string> title(std::string_view name, std::size_t max_bytes);
+  std::optional<std::string> title(std::string_view name, std::size_t max_characters);
   /// JSON's own, 0 and 1, and the words upstream takes: yes, no, on, off, true, false, t, f, y, n.
   bool boolean(std::string_view name, bool otherwise);
   /// nullopt: absent, null, or wrong (a fault was added).
@@ -65,14 +65,15 @@ class BodyFields {
   bool has(std::string_view name);
   /// The elements of a required array; nullopt: there is none (a fault was added).
   std::optional<std::vector<JsonValue>> list(std::string_view name, std::size_t max_items);
-  /// A required array of texts.
-  std::optional<std::vector<std::string>> texts(std::string_view name, std::size_t max_items, std::size_t max_bytes);
+  /// A required array of texts, none of them empty.
+  std::optional<std::vector<std::string>> texts(std::string_view name, std::size_t max_items,
+                                                std::size_t max_characters);
 
   void fault(Fault fault) { faults_.push_back(std::move(fault)); }
   [[nodiscard]] const std::vector<Fault>& faults() const { return faults_; }
 
  private:
-  std::optional<std::string> textOf(const JsonValue& value, std::string_view name, std::size_t max_bytes);
+  std::optional<std::string> textOf(const JsonValue& value, std::string_view name, std::size_t max_characters);
 
   std::string_view body_;
   std::optional<JsonDocument> document_;

@@ -5,6 +5,7 @@
 #include "api/lncrawl/job_make.hpp"
 #include "api/lncrawl/job_render.hpp"
 #include "api/lncrawl/parts.hpp"
+#include "core/json_text.hpp"
 
 namespace jobhost::api::lncrawl {
 namespace {
@@ -122,6 +123,20 @@ Response remove(const Parts& parts, Call& call) {
   return removed ? answerTrue() : failure(removed.error());
 }
 
+/// The params, with the novel that a job learned of while it ran, where there is a param for it.
+std::string paramsOf(const core::Job& job) {
+  const auto number = kindOf(job.type)->number;
+  const auto learned = core::jsonFind(job.notes_json, "novel_id");
+  const auto known = core::jsonFind(job.params_json, "novel_id");
+  if ((number != 0 && number != 5) || !learned || !core::jsonString(*learned) || (known && *known != "null")) {
+    return job.params_json;
+  }
+  const auto url = core::jsonFind(job.params_json, "url");
+  JsonWriter json;
+  json.beginObject().key("url").raw(url ? *url : "null").key("novel_id").raw(*learned).endObject();
+  return json.take();
+}
+
 Response replay(const Parts& parts, Call& call) {
   const auto job = findJob(parts, call.captures[0]);
   if (!job) return failure(job.error());
@@ -133,7 +148,7 @@ Response replay(const Parts& parts, Call& call) {
       if (other && !core::isTerminal(other->state)) after.push_back(id);
     }
   }
-  return makeJob(parts, call, *kindOf(job->type), job->params_json, std::move(after));
+  return makeJob(parts, call, *kindOf(job->type), paramsOf(*job), std::move(after));
 }
 
 }  // namespace

@@ -35,11 +35,16 @@ core::Result<std::string> ReadMarks::ofNovel(const std::string& user, const std:
   query.with_bodies = false;
   JsonWriter json;
   json.beginObject();
+  core::Result<void> looked;
   const auto read = eachRecord(records_.store(), std::move(query), kMostScanned, [&](const store::Record& mark) {
-    json.key(std::string_view(mark.key).substr(user.size() + 1)).boolean(true);
-    return true;
+    const auto chapter = mark.key.substr(user.size() + 1);
+    const auto there = records_.store().record(kChapters.at(chapter), false);  // a list may have lost it since
+    if (there && *there) json.key(chapter).boolean(true);
+    if (!there && there.error().code != core::ErrorCode::NotFound) looked = there.error();
+    return looked.ok();
   });
   if (!read) return read.error();
+  if (!looked) return looked.error();
   return json.endObject().take();
 }
 

@@ -31,6 +31,8 @@ std::string readExtra(BodyFields& fields) {
     fields.fault({"dict_type", {"body", "extra"}, "Input should be a valid dictionary", std::string(given.raw)});
   } else if (given.raw.size() > kMaxExtra) {
     fields.fault({"too_long", {"body", "extra"}, "Dictionary should have at most 8192 bytes", "null"});
+  } else if (!numbersFit(given.raw)) {
+    fields.fault({"finite_number", {"body", "extra"}, "Input should be a finite number", std::string(given.raw)});
   }
   return std::string(given.raw);
 }
@@ -61,7 +63,13 @@ struct Reports::Report {
 };
 
 core::Result<std::optional<RecordDoc>> Reports::find(const Call& call) const {
-  return parts_.records.find(kReports.plugin, kReports.collection, call.captures[0]);
+  auto found = parts_.records.find(kReports.plugin, kReports.collection, call.captures[0]);
+  if (found && *found && isOrphan(**found)) return std::optional<RecordDoc>();
+  return found;
+}
+
+bool Reports::isOrphan(const RecordDoc& report) const {
+  return !parts_.deps.accounts.find(report.text("user_id").value_or(""));
 }
 
 void Reports::write(JsonWriter& json, const RecordDoc& record) const {
@@ -119,15 +127,21 @@ Response Reports::list(const Call& call) const {
   const auto slice = all ? sliceOf(records_.store(), std::move(wanted), span.offset, limit)
                          : sliceOf(records_.store(), std::move(wanted), span.offset, limit, matches);
   if (!slice) return failure(slice.error());
-  return answerList(slice->total, span, [&](JsonWriter& json) {
+  std::vector<store::RecordWrite> orphans;
+  auto response = answerList(slice->total, span, [&](JsonWriter& json) {
     for (const auto& record : slice->records) {
-      if (const auto report = RecordDoc::open(record)) write(json, *report);
+      const auto report = RecordDoc::open(record);
+      if (report && isOrphan(*report)) orphans.push_back(writeOf(kReports, record.key));
+      if (report && orphans.empty()) write(json, *report);
     }
   });
+  if (orphans.empty()) return response;
+  const auto removed = records_.write(std::move(orphans));
+  return removed ? list(call) : failure(removed.error());
 }
 
 Response Reports::create(const Call& call) {
-  const auto body = call.request.body->all(kSmallBody);
+  const auto body = call.request.body->all(parts_.options.http.body_bytes);
   if (!body) return failure(body.error());
   BodyFields fields(*body);
   Report report;
@@ -158,7 +172,7 @@ Response Reports::show(const Call& call) const {
 }
 
 Response Reports::change(const Call& call) {
-  const auto body = call.request.body->all(kSmallBody);
+  const auto body = call.request.body->all(parts_.options.http.body_bytes);
   if (!body) return failure(body.error());
   const std::lock_guard lock(changing_);
   const auto found = find(call);
@@ -175,7 +189,7 @@ Response Reports::change(const Call& call) {
 }
 
 Response Reports::respond(const Call& call) {
-  const auto body = call.request.body->all(kSmallBody);
+  const auto body = call.request.body->all(parts_.options.http.body_bytes);
   if (!body) return failure(body.error());
   BodyFields fields(*body);
   const auto status = fields.oneOf("status", statuses());

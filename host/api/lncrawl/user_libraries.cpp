@@ -6,14 +6,15 @@
 
 #include "api/auth/secrets.hpp"
 #include "api/lncrawl/record_slice.hpp"
+#include "telemetry/log.hpp"
 
 namespace jobhost::api::lncrawl {
 namespace {
 
 constexpr std::size_t kMaxName = 200;
 constexpr std::size_t kMaxDescription = 5'000;
-constexpr std::int64_t kMostLibraries = 1'000;  ///< of one user
-constexpr std::int64_t kMostNovels = 5'000;     ///< of one library; its page of novels looks at each
+constexpr std::int64_t kMostLibraries = 100;  ///< of one user
+constexpr std::int64_t kMostNovels = 2'000;   ///< of one library; its page of novels looks at each
 
 /// What is the same below every library.
 constexpr std::string_view kParent = "libraries";
@@ -68,10 +69,38 @@ core::Result<void> UserLibraries::write(JsonWriter& json, const RecordDoc& libra
   return {};
 }
 
+bool UserLibraries::isOrphan(const RecordDoc& library) const {
+  const auto owner = library.text("user_id");
+  return !owner || !parts_.deps.accounts.find(*owner);
+}
+
+core::Result<void> UserLibraries::erase(const std::string& id) const {
+  if (auto marked = records_.write({writeOf(kLibraries, id, "{}")}); !marked) return marked;
+  if (auto cleared = removeAll(records_.store(), kLibraryNovels.childrenOf(id)); !cleared) return cleared;
+  return records_.write({writeOf(kLibraries, id)});
+}
+
+void UserLibraries::sweepOnce() const {
+  std::call_once(swept_, [this] {
+    std::vector<std::string> orphans;
+    core::Result<void> done =
+        eachRecord(records_.store(), kLibraries.all(), kMostScanned, [&](const store::Record& record) {
+          const auto library = RecordDoc::open(record);
+          if (!library || isOrphan(*library)) orphans.push_back(record.key);
+          return true;
+        });
+    for (const auto& id : orphans) {
+      if (done) done = erase(id);
+    }
+    if (!done) telemetry::log("api").warn("libraries of nobody stay reason=\"{}\"", done.error().message);
+  });
+}
+
 UserLibraries::Found UserLibraries::find(const Call& call, For purpose) const {
+  sweepOnce();
   auto library = parts_.records.find(kLibraries.plugin, kLibraries.collection, call.captures[0]);
   if (!library) return {std::nullopt, failure(library.error())};
-  if (!*library) return {std::nullopt, noSuch("library")};
+  if (!*library || isOrphan(**library)) return {std::nullopt, noSuch("library")};
   const bool visible = purpose == For::Reading && (*library)->isTrue("is_public");
   if (!visible && !call.principal->reaches((*library)->text("user_id").value_or(""))) {
     return {std::nullopt, forbidden()};
@@ -80,6 +109,7 @@ UserLibraries::Found UserLibraries::find(const Call& call, For purpose) const {
 }
 
 Response UserLibraries::list(const Call& call, Whose whose) const {
+  sweepOnce();
   QueryFields query(call.request);
   const auto span = query.span();
   auto name = query.filter("query");
@@ -96,12 +126,19 @@ Response UserLibraries::list(const Call& call, Whose whose) const {
                           : sliceOf(records_.store(), *std::move(wanted), span.offset, limit);
   if (!slice) return failure(slice.error());
   core::Result<void> written;
+  std::vector<std::string> orphans;
   auto response = answerList(slice->total, span, [&](JsonWriter& json) {
     for (const auto& record : slice->records) {
-      if (const auto library = RecordDoc::open(record); library && written) written = write(json, *library);
+      const auto library = RecordDoc::open(record);
+      if (library && isOrphan(*library)) orphans.push_back(record.key);
+      if (library && orphans.empty() && written) written = write(json, *library);
     }
   });
-  return written ? std::move(response) : failure(written.error());
+  for (const auto& id : orphans) {
+    if (written) written = erase(id);
+  }
+  if (!written) return failure(written.error());
+  return orphans.empty() ? std::move(response) : list(call, whose);
 }
 
 Response UserLibraries::names(const Call& call) const {
@@ -131,7 +168,7 @@ Response UserLibraries::answerLibrary(const std::string& id) const {
 }
 
 Response UserLibraries::create(const Call& call) {
-  const auto body = call.request.body->all(kSmallBody);
+  const auto body = call.request.body->all(parts_.options.http.body_bytes);
   if (!body) return failure(body.error());
   BodyFields fields(*body);
   const auto name = fields.title("name", kMaxName);
@@ -144,7 +181,7 @@ Response UserLibraries::create(const Call& call) {
   const auto mine = kLibraries.having("user_id", call.principal->id);
   const auto count = mine ? parts_.records.count(*mine) : core::Result<std::int64_t>(kMostLibraries);
   if (!count) return failure(count.error());
-  if (*count >= kMostLibraries) return failure(403, "Too many libraries", "One user can have 1000");
+  if (*count >= kMostLibraries) return failure(403, "Too many libraries", "One user can have 100");
   const auto written = records_.write({dated(*id, bodyOf(call.principal->id, *name, description, is_public))});
   return written ? answerLibrary(*id) : failure(written.error());
 }
@@ -156,7 +193,7 @@ Response UserLibraries::show(const Call& call) const {
 }
 
 Response UserLibraries::change(const Call& call) {
-  const auto body = call.request.body->all(kSmallBody);
+  const auto body = call.request.body->all(parts_.options.http.body_bytes);
   if (!body) return failure(body.error());
   const std::lock_guard lock(changing_);
   auto found = find(call, For::Changing);
@@ -179,11 +216,7 @@ Response UserLibraries::remove(const Call& call) {
   const std::lock_guard lock(changing_);
   auto found = find(call, For::Changing);
   if (!found.library) return std::move(found.refusal);
-  const auto& id = found.library->key();
-  // The links first: a removal that was cut short can be asked for again.
-  const auto cleared = removeAll(records_.store(), kLibraryNovels.childrenOf(id));
-  if (!cleared) return failure(cleared.error());
-  const auto removed = records_.write({writeOf(kLibraries, id)});
+  const auto removed = erase(found.library->key());
   return removed ? answerTrue() : failure(removed.error());
 }
 
@@ -244,7 +277,7 @@ Response UserLibraries::addNovel(const Call& call) {
   if (*linked) return answerTrue();
   const auto count = parts_.records.count(kLibraryNovels.childrenOf(library.key()));
   if (!count) return failure(count.error());
-  if (*count >= kMostNovels) return failure(403, "Too many novels", "A library can have 5000");
+  if (*count >= kMostNovels) return failure(403, "Too many novels", "A library can have 2000");
   JsonWriter json;
   json.beginObject().key("novel_id").string(novel).endObject();
   const auto written = records_.write({writeOf(kLibraryNovels, key, json.take(), library.key()), touched(library)});

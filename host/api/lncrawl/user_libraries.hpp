@@ -14,7 +14,8 @@ namespace jobhost::api::lncrawl {
 
 /// The collections of novels that users make and may share with everybody: what the routes below /api/library answer.
 /// A library is its owner's and the admins' to change; a private one is theirs alone to see. Records of this surface's
-/// own. Each handler gets a caller who is known already. Thread-safety: every method from any thread.
+/// own. What a user had who was deleted goes when it is met. Each handler gets a caller who is known already.
+/// Thread-safety: every method from any thread.
 class UserLibraries {
  public:
   /// Borrows what the parts refer to, and the store, until destroyed.
@@ -44,6 +45,12 @@ class UserLibraries {
   };
   enum class For { Reading, Changing };
   [[nodiscard]] Found find(const Call& call, For purpose) const;
+  /// Whether nobody owns it: its user was deleted, or its own removal was cut short.
+  [[nodiscard]] bool isOrphan(const RecordDoc& library) const;
+  /// The record stays, with nothing in it, until the last link is gone: who is cut short is found again.
+  core::Result<void> erase(const std::string& id) const;
+  /// Removes the orphans among all libraries, before the first look at them.
+  void sweepOnce() const;
   /// Removes the link and dates the library anew.
   core::Result<void> unlink(const RecordDoc& library, const std::string& novel);
   [[nodiscard]] core::Result<std::vector<std::string>> novelsOf(const std::string& library) const;
@@ -54,7 +61,8 @@ class UserLibraries {
   [[nodiscard]] Response answerLibrary(const std::string& id) const;
 
   const Parts parts_;
-  OwnRecords records_;
+  mutable OwnRecords records_;
+  mutable std::once_flag swept_;
   const Library novels_;
   std::mutex changing_;  ///< one change at a time: each reads a record and writes it
 };

@@ -19,9 +19,8 @@ void addLibraries(RouteTable& routes, const Parts& parts, store::RecordStore& st
              [of](Call& call) { return of->list(call, Whose::All); });
   routes.add(Method::Get, "/api/library/my/list", Privilege::Known, [of](Call& call) { return of->names(call); });
   const auto add = [&](Method method, std::string pattern, Response (UserLibraries::*handle)(const Call&)) {
-    routes.add(
-        method, std::move(pattern), Privilege::Known, [of, handle](Call& call) { return ((*of).*handle)(call); }, false,
-        Body::Small);
+    routes.add(method, std::move(pattern), Privilege::RunJobs,  // who may only look makes nothing
+               [of, handle](Call& call) { return ((*of).*handle)(call); });
   };
   add(Method::Post, "/api/library", &UserLibraries::create);
   routes.add(Method::Get, "/api/library/{id}", Privilege::Known, [of](Call& call) { return of->show(call); });
@@ -36,17 +35,16 @@ void addReports(RouteTable& routes, const Parts& parts, store::RecordStore& stor
   const auto reports = std::make_shared<Reports>(parts, store);
   const auto add = [&](Method method, std::string pattern, Privilege privilege,
                        Response (Reports::*handle)(const Call&)) {
-    routes.add(
-        method, std::move(pattern), privilege, [reports, handle](Call& call) { return ((*reports).*handle)(call); },
-        false, Body::Small);
+    routes.add(method, std::move(pattern), privilege,
+               [reports, handle](Call& call) { return ((*reports).*handle)(call); });
   };
   routes.add(Method::Get, "/api/feedbacks", Privilege::Known, [reports](Call& call) { return reports->list(call); });
-  add(Method::Post, "/api/feedback", Privilege::Known, &Reports::create);
+  add(Method::Post, "/api/feedback", Privilege::RunJobs, &Reports::create);
   routes.add(Method::Get, "/api/feedback/{id}", Privilege::Known,
              [reports](Call& call) { return reports->show(call); });
-  add(Method::Put, "/api/feedback/{id}", Privilege::Known, &Reports::change);
+  add(Method::Put, "/api/feedback/{id}", Privilege::RunJobs, &Reports::change);
   add(Method::Post, "/api/feedback/{id}/respond", Privilege::Admin, &Reports::respond);
-  add(Method::Delete, "/api/feedback/{id}", Privilege::Known, &Reports::remove);
+  add(Method::Delete, "/api/feedback/{id}", Privilege::RunJobs, &Reports::remove);
 }
 
 }  // namespace
