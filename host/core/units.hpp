@@ -11,8 +11,8 @@ namespace jobhost::core {
 /// - a job that succeeded or failed has done == total, one that succeeded over failed ones with failed > 0;
 /// - the units of a canceled job stay as they were when it was asked to stop; what it left undone counts in its
 ///   ancestors alone, as what it does after that counts nowhere;
-/// - a deleted job is taken out of its ancestors that have not ended at once, with all below it; what its attempt does
-///   until it has stopped counts nowhere.
+/// - a deleted job is taken out of all its ancestors at once, with all below it; what its attempt does until it has
+///   stopped counts nowhere.
 struct Units {
   std::int64_t done = 0;
   std::int64_t failed = 0;  ///< of those done
