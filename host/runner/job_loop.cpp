@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -62,9 +63,10 @@ bool isExiting(const char* task) {
   std::snprintf(path, sizeof(path), "/proc/self/task/%.20s/stat", task);
   char text[512];
   const int fd = open(path, O_RDONLY | O_CLOEXEC);
-  const ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-  if (fd >= 0) close(fd);
-  if (n <= 0) return true;  // it is gone
+  if (fd < 0) return errno == ENOENT;  // it is gone; a plugin may have left us no number for a file
+  const ssize_t n = read(fd, text, sizeof(text) - 1);
+  close(fd);
+  if (n <= 0) return true;
   text[n] = '\0';
   const char* after_name = std::strrchr(text, ')');
   unsigned flags = 0;
@@ -76,7 +78,7 @@ bool isExiting(const char* task) {
 /// no-op, so it is kept open; a plugin may close what is not its own, and then the number may belong to another file.
 class ThreadCounter {
  public:
-  /// Without those that are being ended, at the price of opening a file for each.
+  /// Without those that are being ended, at the price of opening a file for each; with them where that cannot be.
   std::uint64_t countLasting() {
     std::uint64_t lasting = 0;
     std::error_code error;
@@ -84,7 +86,7 @@ class ThreadCounter {
          at.increment(error)) {
       if (!isExiting(at->path().filename().c_str())) ++lasting;
     }
-    return lasting + kLinksOfAFolder;
+    return error ? count() : lasting + kLinksOfAFolder;
   }
 
   std::uint64_t count() {
