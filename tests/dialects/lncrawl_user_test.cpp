@@ -114,6 +114,9 @@ TEST_F(LncrawlUser, NovelsAreAddedOnceAndTakenOut) {
   EXPECT_EQ(mine("DELETE", "/api/library/" + id + "/novels/n2").body, "true");
   EXPECT_EQ(mine("DELETE", "/api/library/" + id + "/novels/n2").body, "false");
   EXPECT_EQ(mine("PUT", "/api/library/" + id + "/novel/none").body, R"({"error":"No such novel","detail":null})");
+  const std::string long_id(600, 'x');
+  EXPECT_EQ(mine("PUT", "/api/library/" + id + "/novel/" + long_id).status, 404);
+  EXPECT_EQ(mine("DELETE", "/api/library/" + id + "/novels/" + long_id).body, "false");
   EXPECT_EQ(mine("PUT", "/api/library/none/novel/n1").body, R"({"error":"No such library","detail":null})");
   EXPECT_EQ(novelsOf(id), (Texts{"n3", "n1"}));
   EXPECT_EQ(asAdmin("DELETE", "/api/novel/n3").body, "true");

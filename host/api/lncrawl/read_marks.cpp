@@ -22,9 +22,9 @@ std::string keyOf(const std::string& user, const std::string& chapter) {
 
 core::Result<void> ReadMarks::mark(const std::string& user, const std::string& novel, const std::string& chapter) {
   const auto key = keyOf(user, chapter);
-  const auto there = records_.store().record(kReadMarks.at(key), false);
-  if (there && *there) return {};
-  if (!there && there.error().code != core::ErrorCode::NotFound) return there.error();
+  const auto there = peekRecord(records_.store(), kReadMarks.at(key));
+  if (!there) return there.error();
+  if (*there) return {};
   JsonWriter json;
   json.beginObject().key("novel_id").string(novel).key("chapter_id").string(chapter).endObject();
   return records_.write({writeOf(kReadMarks, key, json.take(), shelfOf(user, novel))});
@@ -38,9 +38,9 @@ core::Result<std::string> ReadMarks::ofNovel(const std::string& user, const std:
   core::Result<void> looked;
   const auto read = eachRecord(records_.store(), std::move(query), kMostScanned, [&](const store::Record& mark) {
     const auto chapter = mark.key.substr(user.size() + 1);
-    const auto there = records_.store().record(kChapters.at(chapter), false);  // a list may have lost it since
+    const auto there = peekRecord(records_.store(), kChapters.at(chapter));  // a list may have lost it since
     if (there && *there) json.key(chapter).boolean(true);
-    if (!there && there.error().code != core::ErrorCode::NotFound) looked = there.error();
+    if (!there) looked = there.error();
     return looked.ok();
   });
   if (!read) return read.error();

@@ -112,11 +112,11 @@ core::Result<void> eachRecord(store::RecordStore& records, store::RecordQuery qu
   return {};
 }
 
-core::Result<store::Record> findRecord(store::RecordStore& records, const store::RecordRef& at, bool with_body) {
-  auto found = records.record(at, with_body);
-  if (!found) return found.error();
-  if (!*found) return core::Error{core::ErrorCode::NotFound, "", "", {}};
-  return **std::move(found);
+core::Result<std::optional<store::Record>> peekRecord(store::RecordStore& records, const store::RecordRef& at) {
+  if (at.key.empty() || at.key.size() > store::kMaxRecordKey) return std::optional<store::Record>();
+  auto found = records.record(at, false);
+  if (!found && found.error().code == core::ErrorCode::NotFound) return std::optional<store::Record>();
+  return found;
 }
 
 core::Result<void> writeNow(store::RecordStore& records, std::vector<store::RecordWrite> writes) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,8 +40,8 @@ bool isMember(const store::Record& record, std::string_view member, std::string_
 core::Result<void> eachRecord(store::RecordStore& records, store::RecordQuery query, int most,
                               const std::function<bool(const store::Record&)>& take);
 
-/// The record, or NotFound with an empty message (also where the collection is not declared).
-core::Result<store::Record> findRecord(store::RecordStore& records, const store::RecordRef& at, bool with_body = true);
+/// The record without its body; nullopt where there is none, nor a collection.
+core::Result<std::optional<store::Record>> peekRecord(store::RecordStore& records, const store::RecordRef& at);
 
 /// Returns when the writes are durable. Errors as RecordStore::writeRecords.
 core::Result<void> writeNow(store::RecordStore& records, std::vector<store::RecordWrite> writes);

@@ -157,7 +157,8 @@ Response Reports::create(const Call& call) {
   const auto mine = kReports.having("user_id", report.user);
   const auto count = mine ? parts_.records.count(*mine) : core::Result<std::int64_t>(kMostReports);
   if (!count) return failure(count.error());
-  if (*count >= kMostReports) return failure(403, "Too many reports", "One user can have 1000");
+  if (*count >= kMostReports)
+    return failure(403, "Too many reports", "One user can have " + std::to_string(kMostReports));
   const auto now = core::toMicros(parts_.deps.clock.now());
   return put(*std::move(id), report, *store::orderKey(std::to_string(now)));
 }

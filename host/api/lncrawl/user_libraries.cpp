@@ -181,7 +181,8 @@ Response UserLibraries::create(const Call& call) {
   const auto mine = kLibraries.having("user_id", call.principal->id);
   const auto count = mine ? parts_.records.count(*mine) : core::Result<std::int64_t>(kMostLibraries);
   if (!count) return failure(count.error());
-  if (*count >= kMostLibraries) return failure(403, "Too many libraries", "One user can have 100");
+  if (*count >= kMostLibraries)
+    return failure(403, "Too many libraries", "One user can have " + std::to_string(kMostLibraries));
   const auto written = records_.write({dated(*id, bodyOf(call.principal->id, *name, description, is_public))});
   return written ? answerLibrary(*id) : failure(written.error());
 }
@@ -227,9 +228,9 @@ core::Result<std::vector<std::string>> UserLibraries::novelsOf(const std::string
   core::Result<void> looked;
   const auto read = eachRecord(records_.store(), std::move(links), kMostScanned, [&](const store::Record& link) {
     const auto id = link.key.substr(library.size() + 1);
-    const auto novel = records_.store().record(kNovels.at(id), false);
+    const auto novel = peekRecord(records_.store(), kNovels.at(id));
     if (novel && *novel) found.emplace_back((*novel)->updated_at, id);
-    if (!novel && novel.error().code != core::ErrorCode::NotFound) looked = novel.error();
+    if (!novel) looked = novel.error();
     return looked.ok();
   });
   if (!read) return read.error();
@@ -267,17 +268,18 @@ Response UserLibraries::addNovel(const Call& call) {
   auto found = find(call, For::Changing);
   if (!found.library) return std::move(found.refusal);
   const auto& library = *found.library;
-  const auto isThere = [&] { return parts_.records.find(kNovels.plugin, kNovels.collection, novel); };
+  const auto isThere = [&] { return peekRecord(records_.store(), kNovels.at(novel)); };
   const auto there = isThere();
   if (!there) return failure(there.error());
   if (!*there) return noSuch("novel");
   const auto key = linkOf(library.key(), novel);
-  const auto linked = parts_.records.find(kLibraryNovels.plugin, kLibraryNovels.collection, key);
+  const auto linked = peekRecord(records_.store(), kLibraryNovels.at(key));
   if (!linked) return failure(linked.error());
   if (*linked) return answerTrue();
   const auto count = parts_.records.count(kLibraryNovels.childrenOf(library.key()));
   if (!count) return failure(count.error());
-  if (*count >= kMostNovels) return failure(403, "Too many novels", "A library can have 2000");
+  if (*count >= kMostNovels)
+    return failure(403, "Too many novels", "A library can have " + std::to_string(kMostNovels));
   JsonWriter json;
   json.beginObject().key("novel_id").string(novel).endObject();
   const auto written = records_.write({writeOf(kLibraryNovels, key, json.take(), library.key()), touched(library)});
@@ -301,7 +303,7 @@ Response UserLibraries::takeNovel(const Call& call) {
   auto found = find(call, For::Changing);
   if (!found.library) return std::move(found.refusal);
   const auto key = linkOf(found.library->key(), novel);
-  const auto linked = parts_.records.find(kLibraryNovels.plugin, kLibraryNovels.collection, key);
+  const auto linked = peekRecord(records_.store(), kLibraryNovels.at(key));
   if (!linked) return failure(linked.error());
   if (!*linked) return answer("false");
   const auto removed = unlink(*found.library, novel);

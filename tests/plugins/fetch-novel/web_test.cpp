@@ -38,6 +38,17 @@ class NovelWeb : public NovelPlugin {
   std::vector<std::int64_t> seen_ms_;
 };
 
+/// A site whose chapters have pages.
+constexpr char kPagedChapters[] = R"(spec: 1
+base_url: https://site.test/
+rate_limit: 0
+novel: { title: { css: h1 } }
+toc: { request: { page: novel }, items: { css: "ol.toc a", fields: { title: {}, url: { attr: href } } } }
+chapter:
+  request: { paginate: { next: { css: "a.next", attr: href } } }
+  body: { css: "#text" }
+)";
+
 TEST_F(NovelWeb, AsksNothingThatRobotsTxtForbids) {
   robots("User-agent: *\nDisallow: /book\n");
   const Attempt done = fetchBook();
@@ -143,15 +154,7 @@ TEST_F(NovelWeb, AJobThatComesBackGivesUpAfterAsManyTriesAsOneThatWaits) {
 }
 
 TEST_F(NovelWeb, AJobWithPagesComesBackAFewTimesAndThenWaits) {
-  spec("site.test.yaml", R"(spec: 1
-base_url: https://site.test/
-rate_limit: 0
-novel: { title: { css: h1 } }
-toc: { request: { page: novel }, items: { css: "ol.toc a", fields: { title: {}, url: { attr: href } } } }
-chapter:
-  request: { paginate: { next: { css: "a.next", attr: href } } }
-  body: { css: "#text" }
-)");
+  spec("site.test.yaml", kPagedChapters);
   ASSERT_TRUE(fetchBook().succeeded());
   const std::string chapter = chapters()[0];
   serve("/c/1", "<div id=text><p>One</p></div><a class=next href=/c/2>Next</a>");
@@ -219,15 +222,7 @@ TEST_F(NovelWeb, RefusesPagesThatAreTooLarge) {
 }
 
 TEST_F(NovelWeb, RefusesAJobWhosePagesAreTooLargeTogether) {
-  spec("site.test.yaml", R"(spec: 1
-base_url: https://site.test/
-rate_limit: 0
-novel: { title: { css: h1 } }
-toc: { request: { page: novel }, items: { css: "ol.toc a", fields: { title: {}, url: { attr: href } } } }
-chapter:
-  request: { paginate: { next: { css: "a.next", attr: href } } }
-  body: { css: "#text" }
-)");
+  spec("site.test.yaml", kPagedChapters);
   configure({{"max_job_mb", 1}});
   ASSERT_TRUE(fetchBook().succeeded());
   const std::string part = std::string(300'000, 'x');
