@@ -25,6 +25,12 @@ constexpr const char* kUnknown = "0d6f2a52-8a5e-4f43-a9a5-0b7f0f7a2c10";
 
 class Lncrawl : public LncrawlHost {
  protected:
+  /// Whose second chapter does not come before it is released.
+  void startWithABookThatHangs() {
+    site_.putBook("/book/1/", book({"one", "two"}));
+    site_.hold("/book/1/two");
+    start();
+  }
   /// An answer of 422 whose first complaint is about this place.
   static void expectInvalid(const Answer& answer, const std::string& place, const std::string& member) {
     ASSERT_EQ(answer.status, 422) << place << "." << member << answer.body;
@@ -479,9 +485,7 @@ TEST_F(Lncrawl, 9_AReplayIsANewRootWithTheSameParameters) {
 }
 
 TEST_F(Lncrawl, 10_DeleteTakesTheTreeAndLeavesTheFiles) {
-  site_.putBook("/book/1/", book({"one", "two"}));
-  site_.hold("/book/1/two");
-  start();
+  startWithABookThatHangs();
   const auto ann = user("ann@example.test", 2);
   const auto id = fetch(ann);
   ASSERT_TRUE(site_.asked("/book/1/two"));
@@ -512,9 +516,7 @@ TEST_F(Lncrawl, 10_DeleteTakesTheTreeAndLeavesTheFiles) {
 }
 
 TEST_F(Lncrawl, 10_DeleteOfAChapterThatRunsTakesItsUnitOut) {
-  site_.putBook("/book/1/", book({"one", "two"}));
-  site_.hold("/book/1/two");
-  start();
+  startWithABookThatHangs();
   const auto ann = user("ann@example.test", 2);
   const auto id = fetch(ann);
   ASSERT_TRUE(site_.asked("/book/1/two"));
